@@ -1,0 +1,1 @@
+"""From a lab's definition to a ready swarm."""

@@ -1,0 +1,54 @@
+"""The one small protocol behind which machines come from: VMs by Vagrant, or hosts that exist."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from provision.progress import Progress
+
+MachineState = Literal["absent", "stopped", "running", "unknown"]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """How SSH reaches one machine.
+
+    `known_hosts` is the file that host keys are checked against. With `trust_first` a machine
+    that is not in it yet is written down at first sight (a VM that we have just made); without,
+    it is refused.
+    """
+
+    host: str
+    port: int
+    user: str
+    keys: tuple[Path, ...]
+    known_hosts: Path
+    trust_first: bool
+    options: dict[str, str] = field(default_factory=dict)
+
+
+class Provider(Protocol):
+    """Where machines come from. Every verb is safe to say twice."""
+
+    name: str
+    """As in lab.toml: "libvirt", "virtualbox", …, "hosts"."""
+
+    def up(self, progress: Progress) -> None:
+        """Bring every machine up, from any state that an interruption can leave.
+
+        Raises MachineError that names the machine, the lines that matter, and the log.
+        """
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        """How SSH reaches each machine, by name. Raises MachineError where one is not up."""
+
+    def states(self) -> dict[str, MachineState]:
+        """The state of each machine, quickly: from the provider's own files and lists."""
+
+    def destroy(self, progress: Progress) -> list[str]:
+        """Remove all that `up` made, from any state; says what it removed, verified."""
+
+    def leftovers(self) -> list[str]:
+        """What of this lab is still in the provider's own lists, in words; empty when clean."""

@@ -1,0 +1,1 @@
+"""What scenarios are written with: steps, expectations, evidence, and the record of a run."""

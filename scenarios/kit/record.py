@@ -1,0 +1,173 @@
+"""The record of one run: plain data, the only thing that reports are made from.
+
+Times are ISO 8601 in UTC, durations are seconds, round-trip times are milliseconds. The shape is
+published as a JSON Schema (docs/report.schema.json); `SCHEMA_VERSION` goes up when it changes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = "1.0"
+
+StepState = Literal["passed", "failed", "skipped", "error"]
+Verdict = Literal["passed", "failed", "error", "interrupted"]
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Command(_Data):
+    """A command line that was run for real on a machine, as a person would have typed it."""
+
+    machine: str
+    command: str
+    stdout: str
+    stderr: str
+    exit_code: int | None = Field(description="null when the command was stopped by a limit")
+    started: str
+    seconds: float
+
+
+class Expectation(_Data):
+    """One thing that had to be seen, and what was seen."""
+
+    what: str = Field(description="what had to be seen, in words")
+    expected: Any
+    seen: Any
+    passed: bool
+    source: str = Field(description='where it was seen: "Engine API", "ping", "capture", "command"')
+    machine: str = ""
+    proves: str = Field("", description="what this shows, and what it does not show")
+
+
+class Ping(_Data):
+    """One ping run inside a container. `rtts_ms` holds a value for each reply that arrived."""
+
+    source_machine: str
+    source_task: str
+    target: str = Field(description="what was pinged, as typed")
+    address: str = Field(description="the address that answered to it")
+    kind: Literal["name", "task-address", "tasks-name"]
+    sent: int
+    received: int
+    rtts_ms: list[float]
+
+
+class Packet(_Data):
+    """One captured frame of the encapsulation on the underlay, and what it carried."""
+
+    at: float = Field(description="seconds since the capture's first packet")
+    outer_source: str
+    outer_destination: str
+    outer_port: int = Field(description="UDP destination port, such as 4789 for VXLAN")
+    encapsulation: str = Field(description='"VXLAN" or the driver\'s own, such as "weave sleeve"')
+    vni: int | None = None
+    inner: str = Field(
+        "", description='what was inside, such as "ICMP echo request 172.45.0.3 > …"'
+    )
+
+
+class Capture(_Data):
+    """What was seen on a machine's underlay interface while something else ran."""
+
+    machine: str
+    interface: str
+    filter: str
+    file: str = Field(description="the pcap, relative to the report's folder")
+    total: int = Field(
+        description="packets that matched the filter; `packets` holds the first ones"
+    )
+    packets: list[Packet]
+
+
+class Document(_Data):
+    """An inspect document or other raw output that was kept, relative to the report's folder."""
+
+    title: str
+    machine: str
+    file: str
+
+
+class Step(_Data):
+    """One step of the exercise, acted and judged."""
+
+    number: str = Field(
+        description='the exercise\'s own number, such as "14"; "evidence" beside it'
+    )
+    title: str
+    why: str = Field(description="a line of explanation for the reader")
+    machines: list[str]
+    book: str = Field("", description="the command as the book prints it")
+    state: StepState
+    reason: str = Field("", description="why it was skipped, or the error in one or two lines")
+    started: str = ""
+    seconds: float = 0.0
+    commands: list[Command] = []
+    expectations: list[Expectation] = []
+    pings: list[Ping] = []
+    captures: list[Capture] = []
+    documents: list[Document] = []
+
+
+class Host(_Data):
+    name: str
+    role: str
+    address: str = Field(description="on the underlay")
+    engine: str = Field(description="Docker Engine version")
+    api: str
+    system: str
+    kernel: str
+
+
+class Network(_Data):
+    name: str
+    id: str
+    driver: str
+    scope: str
+    subnet: str = ""
+    gateway: str = ""
+    vni: int | None = None
+
+
+class Task(_Data):
+    service: str
+    container: str
+    machine: str
+    network: str
+    address: str
+
+
+class Topology(_Data):
+    """What the picture of the report is drawn from, as it stood when everything ran."""
+
+    hosts: list[Host]
+    networks: list[Network] = []
+    tasks: list[Task] = []
+
+
+class Record(_Data):
+    """A whole run."""
+
+    schema_version: Literal["1.0"] = SCHEMA_VERSION
+    scenario: str
+    exercise: str
+    title: str
+    summary: str
+    lab: str
+    provider: str
+    image: str = Field(description="the image that the services ran")
+    notes: list[str] = Field([], description="choices that were made, and why")
+    versions: dict[str, str] = Field({}, description="tools on the controlling host")
+    started: str
+    seconds: float
+    verdict: Verdict
+    topology: Topology
+    steps: list[Step]
+
+    def count(self, passed: bool) -> int:
+        """How many expectations passed (or failed)."""
+        return sum(e.passed is passed for step in self.steps for e in step.expectations)

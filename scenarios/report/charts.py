@@ -1,0 +1,164 @@
+"""Positions for the two charts, in percent of their width, so that text keeps its size on a phone.
+
+Drawn by hand in the templates: pygal, the library that came nearest, writes today's date and web
+addresses into its output, needs a script to show values, and takes fixed colours only, so its
+picture cannot follow the reader's dark scheme.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from scenarios.kit.record import Ping, Record, Step
+from scenarios.report.evidence import all_pings, machine_of
+from scenarios.report.text import instant, middle, milliseconds, shorten
+
+_ROW = 62  # px: a line of label, a line of numbers, the dots
+_LEAST = 0.001  # ms: ping prints no less, and a logarithm needs more than zero
+_LABEL = 42  # characters that fit at 320 px
+
+Mark = Literal["crossing", "local", "left", "right"]
+
+
+@dataclass(frozen=True)
+class Series:
+    """The round-trip times of one ping, and how to draw and name them."""
+
+    label: str
+    rtts_ms: tuple[float, ...]
+    sent: int
+    received: int
+    mark: Mark
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A reply: its place on the axis (percent) and what a pointer over it tells."""
+
+    x: float
+    title: str
+    first: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """One ping: `y` is its top in px."""
+
+    y: int
+    label: str
+    numbers: str
+    lost: int
+    mark: Mark
+    dots: tuple[Dot, ...]
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A line of the axis (percent); `label` is empty between the decades."""
+
+    x: float
+    label: str
+
+
+@dataclass(frozen=True)
+class RttChart:
+    """Replies as dots on a logarithmic axis in ms: a first reply is often 30 times the others."""
+
+    height: int
+    rows: tuple[Row, ...]
+    ticks: tuple[Tick, ...]
+    description: str
+
+
+def rtt_chart(series: Sequence[Series]) -> RttChart | None:
+    """Lay out a chart; None when there was no ping at all."""
+    if not series:
+        return None
+    values = [max(rtt, _LEAST) for one in series for rtt in one.rtts_ms] or [1.0]
+    low = math.floor(math.log10(min(values)))
+    high = max(math.ceil(math.log10(max(values))), low + 1)
+
+    def x(rtt: float) -> float:
+        return round(4 + 92 * (math.log10(max(rtt, _LEAST)) - low) / (high - low), 2)
+
+    ticks = [
+        Tick(x(step * 10.0**power), f"{10.0**power:g}" if step == 1 else "")
+        for power in range(low, high)
+        for step in (1, 2, 5)
+    ]
+    ticks.append(Tick(x(10.0**high), f"{10.0**high:g}"))
+    rows = tuple(
+        Row(
+            y=index * _ROW,
+            label=shorten(one.label, _LABEL),
+            numbers=f"{one.received} of {one.sent} replies, median {middle(one.rtts_ms)}",
+            lost=one.sent - one.received,
+            mark=one.mark,
+            dots=tuple(
+                Dot(x(rtt), f"reply {number}: {milliseconds(rtt)} ms", number == 1)
+                for number, rtt in enumerate(one.rtts_ms, 1)
+            ),
+        )
+        for index, one in enumerate(series)
+    )
+    told = "; ".join(
+        f"{one.label}: {one.received} of {one.sent} replies, median {middle(one.rtts_ms)}"
+        for one in series
+    )
+    return RttChart(len(rows) * _ROW + 26, rows, tuple(ticks), told)
+
+
+def run_series(record: Record) -> list[Series]:
+    """Every ping of a run, those that crossed hosts first: they are what the chart is for."""
+    series = [
+        Series(
+            label=f"{ping.source_machine} → {ping.target}",
+            rtts_ms=tuple(ping.rtts_ms),
+            sent=ping.sent,
+            received=ping.received,
+            mark="crossing" if crosses(record, ping) else "local",
+        )
+        for ping in all_pings(record)
+    ]
+    return sorted(series, key=lambda one: one.mark != "crossing")
+
+
+def crosses(record: Record, ping: Ping) -> bool:
+    """Whether an answer to it must have come from another host (never so for a service's name)."""
+    there = machine_of(record, ping.address)
+    return ping.kind != "name" and there not in ("", ping.source_machine)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A step on the time line: start and width in percent; `known` is False without a start."""
+
+    index: int
+    step: Step
+    start: float
+    width: float
+    known: bool
+
+
+def time_line(record: Record) -> tuple[Bar, ...]:
+    """Every step of the run, placed by when it started and how long it took."""
+    begin = instant(record.started)
+    placed: list[tuple[Step, float | None]] = []
+    for step in record.steps:
+        at = instant(step.started)
+        placed.append((step, max((at - begin).total_seconds(), 0.0) if at and begin else None))
+    ends = [offset + step.seconds for step, offset in placed if offset is not None]
+    whole = max([record.seconds, *ends, 0.001])
+    return tuple(
+        Bar(
+            index,
+            step,
+            start=round(100 * (offset or 0.0) / whole, 2),
+            width=round(100 * step.seconds / whole, 2),
+            known=offset is not None and step.state != "skipped",
+        )
+        for index, (step, offset) in enumerate(placed, 1)
+    )

@@ -1,0 +1,115 @@
+"""The record through the templates: report.html and report.md, and the comparison of two runs."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from scenarios.kit.record import Expectation, Record, Step
+from scenarios.report import charts, commands, evidence, markdown, text, topology
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def report_html(record: Record) -> str:
+    """One file that needs no other: style and pictures inside, no script, no outside link."""
+    return _html().get_template("report.html.j2").render(context(record))
+
+
+def report_markdown(record: Record) -> str:
+    """The same told in GitHub's Markdown, for a wiki or a pull request."""
+    return _markdown().get_template("report.md.j2").render(context(record))
+
+
+def compared(template: str, values: dict[str, Any]) -> str:
+    """A page of compare.py: "compare.html.j2" or "compare.md.j2"."""
+    environment = _markdown() if template.endswith(".md.j2") else _html()
+    return environment.get_template(template).render(values)
+
+
+def context(record: Record) -> dict[str, Any]:
+    """What the templates and macros of one run are given."""
+    return {
+        "record": record,
+        "evidence": evidence.gather(record),
+        "name_pings": evidence.name_pings(record),
+        "wide": topology.wide(record),
+        "narrow": topology.narrow(record),
+        "chart": charts.rtt_chart(charts.run_series(record)),
+        "bars": charts.time_line(record),
+        "captures": evidence.all_captures(record),
+        "pings": evidence.all_pings(record),
+        "first_failure": first_failure(record),
+        "passed": record.count(True),
+        "failed": record.count(False),
+        "engines": engines(record),
+    }
+
+
+def first_failure(record: Record) -> tuple[Step, Expectation | None] | None:
+    """The first step that failed or broke, with the expectation that was not met, if one was."""
+    for step in record.steps:
+        unmet = next((e for e in step.expectations if not e.passed), None)
+        if unmet or step.state in ("failed", "error"):
+            return step, unmet
+    return None
+
+
+def engines(record: Record) -> str:
+    """Docker Engine's version on the hosts: once when it is the same on all of them."""
+    versions = {host.name: host.engine for host in record.topology.hosts}
+    if len(set(versions.values())) <= 1:
+        return next(iter(versions.values()), "unknown")
+    return ", ".join(f"{engine} ({name})" for name, engine in versions.items())
+
+
+@cache
+def _html() -> Environment:
+    environment = _environment(autoescape=True)
+    environment.finalize = _legible
+    return environment
+
+
+@cache
+def _markdown() -> Environment:
+    # Markdown has an escape of its own (markdown.finalize), put on every expression; HTML's would
+    # show entities to who reads the plain file.
+    environment = _environment(autoescape=False)
+    environment.finalize = markdown.finalize
+    environment.filters |= {
+        "code": markdown.code,
+        "cell": markdown.cell,
+        "fence": markdown.fence,
+        "raw": markdown.raw,
+    }
+    return environment
+
+
+def _legible(anything: Any) -> Any:
+    """No control character of an output reaches the page, whatever expression it comes through."""
+    return text.readable(anything) if type(anything) is str else anything
+
+
+def _environment(*, autoescape: bool) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "value": text.value,
+        "duration": text.duration,
+        "moment": text.moment,
+        "ms": text.milliseconds,
+        "middle": text.middle,
+        "link": text.link,
+        "plural": text.plural,
+    }
+    environment.globals["mark"] = commands.mark
+    return environment
