@@ -20,7 +20,7 @@ def write_reports(record: Record, folder: Path) -> Path:
     when the folder cannot be written; each file is whole or not there.
     """
     # Everything is rendered before anything is written: a report is never half a new one.
-    files = {
+    files: dict[str, str | bytes] = {
         "report.json": dump(record),
         "report.md": pages.report_markdown(record),
         "report.html": pages.report_html(record),

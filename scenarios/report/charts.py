@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from scenarios.kit.record import Ping, Record, Step
-from scenarios.report.evidence import all_pings, machine_of
-from scenarios.report.text import instant, middle, milliseconds, shorten
+from scenarios.report.evidence import all_pings, machine_of, replies
+from scenarios.report.text import instant, milliseconds, shorten
 
 _ROW = 62  # px: a line of label, a line of numbers, the dots
 _LEAST = 0.001  # ms: ping prints no less, and a logarithm needs more than zero
@@ -29,8 +29,8 @@ class Series:
 
     label: str
     rtts_ms: tuple[float, ...]
-    sent: int
-    received: int
+    numbers: str
+    lost: int
     mark: Mark
 
 
@@ -78,24 +78,23 @@ def rtt_chart(series: Sequence[Series]) -> RttChart | None:
     if not series:
         return None
     values = [max(rtt, _LEAST) for one in series for rtt in one.rtts_ms] or [1.0]
-    low = math.floor(math.log10(min(values)))
-    high = max(math.ceil(math.log10(max(values))), low + 1)
+    steps = _axis(min(values), max(values))
+    low, high = math.log10(steps[0]), math.log10(steps[-1])
 
     def x(rtt: float) -> float:
-        return round(4 + 92 * (math.log10(max(rtt, _LEAST)) - low) / (high - low), 2)
+        return round(4 + 89 * (math.log10(max(rtt, _LEAST)) - low) / (high - low), 2)
 
+    # All of them where they fit on a phone, else those of the decades.
     ticks = [
-        Tick(x(step * 10.0**power), f"{10.0**power:g}" if step == 1 else "")
-        for power in range(low, high)
-        for step in (1, 2, 5)
+        Tick(x(step), f"{step:g}" if len(steps) <= 7 or f"{step:e}".startswith("1") else "")
+        for step in steps
     ]
-    ticks.append(Tick(x(10.0**high), f"{10.0**high:g}"))
     rows = tuple(
         Row(
             y=index * _ROW,
             label=shorten(one.label, _LABEL),
-            numbers=f"{one.received} of {one.sent} replies, median {middle(one.rtts_ms)}",
-            lost=one.sent - one.received,
+            numbers=one.numbers,
+            lost=one.lost,
             mark=one.mark,
             dots=tuple(
                 Dot(x(rtt), f"reply {number}: {milliseconds(rtt)} ms", number == 1)
@@ -104,26 +103,38 @@ def rtt_chart(series: Sequence[Series]) -> RttChart | None:
         )
         for index, one in enumerate(series)
     )
-    told = "; ".join(
-        f"{one.label}: {one.received} of {one.sent} replies, median {middle(one.rtts_ms)}"
-        for one in series
-    )
+    told = "; ".join(f"{one.label}: {one.numbers}" for one in series) + "."
     return RttChart(len(rows) * _ROW + 26, rows, tuple(ticks), told)
+
+
+def _axis(least: float, most: float) -> list[float]:
+    """Steps of 1, 2 and 5 from the last that is at most `least` to the first at least `most`."""
+    powers = range(math.floor(math.log10(least)) - 1, math.ceil(math.log10(most)) + 2)
+    steps = [float(f"{digit}e{power}") for power in powers for digit in (1, 2, 5)]
+    first = max(index for index, step in enumerate(steps) if step <= least)
+    last = min(index for index, step in enumerate(steps) if step >= most)
+    return steps[first : max(last, first + 1) + 1]
 
 
 def run_series(record: Record) -> list[Series]:
     """Every ping of a run, those that crossed hosts first: they are what the chart is for."""
     series = [
-        Series(
-            label=f"{ping.source_machine} → {ping.target}",
-            rtts_ms=tuple(ping.rtts_ms),
-            sent=ping.sent,
-            received=ping.received,
-            mark="crossing" if crosses(record, ping) else "local",
-        )
+        series_of(ping, "crossing" if crosses(record, ping) else "local")
         for ping in all_pings(record)
     ]
     return sorted(series, key=lambda one: one.mark != "crossing")
+
+
+def series_of(ping: Ping, mark: Mark, whose: str = "") -> Series:
+    """One ping for a chart; `whose` run it is goes before it where two are shown."""
+    label = f"{ping.source_machine} → {ping.target}"
+    return Series(
+        label=f"{whose}: {label}" if whose else label,
+        rtts_ms=tuple(ping.rtts_ms),
+        numbers=replies(ping),
+        lost=ping.sent - ping.received,
+        mark=mark,
+    )
 
 
 def crosses(record: Record, ping: Ping) -> bool:

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Literal
 
+from scenarios.kit.record import Step
+
 # A placeholder of the book, such as <alpine-overlay2 task>, is one word whatever is in it.
 _WORDS = re.compile(r"<[^<>\n]*>|\S+")
-_ENOUGH = 0.5
+_SPACED = re.compile(r"\s*(?:<[^<>\n]*>|\S+)")
+_ENOUGH = 0.5  # of all words in common, by difflib's ratio
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,20 @@ class Marked:
     in_book: bool
 
     @property
+    def verbatim(self) -> bool:
+        """Whether it is the book's own line, word for word."""
+        same = all(part.kind == "same" for part in self.parts)
+        return self.in_book and same and not self.left_out
+
+    @property
     def added(self) -> tuple[str, ...]:
         """What was added, run by run."""
         return tuple(part.text.strip() for part in self.parts if part.kind == "added")
+
+    @property
+    def filled(self) -> tuple[str, ...]:
+        """What was put where the book leaves a blank."""
+        return tuple(part.text.strip() for part in self.parts if part.kind == "filled")
 
 
 def mark(book: str, command: str) -> Marked:
@@ -48,33 +62,34 @@ def mark(book: str, command: str) -> Marked:
     score, words = max(scored, key=lambda pair: pair[0], default=(0.0, []))
     if score < _ENOUGH:
         return Marked((Part(command, "same"),), (), in_book=False)
-    return _compare(words, run)
+    return _compare(words, command)
 
 
-def _compare(book: list[str], run: list[str]) -> Marked:
+def as_in_book(step: Step) -> bool:
+    """Whether the step ran what the book prints and nothing else: it need not be shown twice."""
+    lines = {" ".join(line.split()) for line in step.book.splitlines() if line.strip()}
+    ran = {" ".join(run.command.split()) for run in step.commands}
+    return bool(ran) and ran == lines
+
+
+def _compare(book: list[str], command: str) -> Marked:
+    # Each word keeps the white space before it: the parts put together are the command as it ran.
+    spaced = _SPACED.findall(command)
+    words = [word.strip() for word in spaced]
     parts: list[Part] = []
     left_out: list[str] = []
-
-    def put(words: list[str], kind: Literal["same", "added", "filled"]) -> None:
-        if words:
-            parts.append(Part((" " if parts else "") + " ".join(words), kind))
-
-    for tag, b1, b2, r1, r2 in SequenceMatcher(None, book, run, False).get_opcodes():
-        old, new = book[b1:b2], run[r1:r2]
+    for tag, b1, b2, r1, r2 in SequenceMatcher(None, book, words, False).get_opcodes():
         if tag == "equal":
-            put(new, "same")
+            parts += [Part(text, "same") for text in spaced[r1:r2]]
             continue
-        blanks = [word for word in old if _is_blank(word)]
+        old = book[b1:b2]
         left_out += [word for word in old if not _is_blank(word)]
-        # As many words as the book has blanks here are what fills them; they come first or last,
-        # flags before them: the filling is the part that does not look like a flag.
-        filling = [word for word in new if not word.startswith("-")][: len(blanks)]
-        for word in new:
-            if word in filling:
-                filling.remove(word)
-                put([word], "filled")
-            else:
-                put([word], "added")
+        # An ellipsis takes all that stands there, a named blank one word that is no flag.
+        room = len(words) if "…" in old else sum(_is_blank(word) for word in old)
+        for text in spaced[r1:r2]:
+            fits = room > 0 and ("…" in old or not text.strip().startswith("-"))
+            room -= fits
+            parts.append(Part(text, "filled" if fits else "added"))
     return Marked(tuple(_joined(parts)), tuple(left_out), in_book=True)
 
 

@@ -44,7 +44,7 @@ def gather(record: Record) -> tuple[Evidence, Evidence, Evidence]:
 def name_pings(record: Record) -> tuple[Fact, ...]:
     """Pings of a service's name: that the name resolved, and how many replies came."""
     return tuple(
-        Fact(f"{ping.source_machine} → {ping.target}", _replies(ping))
+        Fact(f"{ping.source_machine} → {ping.target}", replies(ping))
         for ping in all_pings(record)
         if ping.kind == "name"
     )
@@ -58,6 +58,12 @@ def all_pings(record: Record) -> list[Ping]:
 def all_captures(record: Record) -> list[tuple[Step, Capture]]:
     """Every capture of the run with the step that took it."""
     return [(step, capture) for step in record.steps for capture in step.captures]
+
+
+def replies(ping: Ping) -> str:
+    """Such as "3 of 3 replies, median 1.1 ms"."""
+    came = f"{ping.received} of {ping.sent} replies"
+    return f"{came}, median {middle(ping.rtts_ms)}" if ping.rtts_ms else came
 
 
 def machine_of(record: Record, address: str) -> str:
@@ -86,7 +92,11 @@ def encapsulation_seen(record: Record) -> str:
 
 
 def _placement(record: Record) -> Evidence:
-    tasks = sorted(record.topology.tasks, key=lambda task: (task.machine, task.service))
+    order = {host.name: at for at, host in enumerate(record.topology.hosts)}
+    tasks = sorted(
+        record.topology.tasks,
+        key=lambda task: (order.get(task.machine, len(order)), task.machine, task.service),
+    )
     machines = {task.machine for task in tasks}
     facts = [
         Fact(
@@ -100,7 +110,7 @@ def _placement(record: Record) -> Evidence:
         "unknown" if not tasks else "seen" if len(machines) > 1 else "missing",
         tuple(facts),
         "One task runs on each machine, so whatever passes between them has to cross hosts.",
-        "Nothing was sent yet: it does not show that the machines reach each other.",
+        "That the machines reach each other: nothing was sent for this.",
     )
 
 
@@ -125,11 +135,11 @@ def _pings(record: Record) -> Evidence:
         "Task addresses answer, both ways",
         state,
         tuple(
-            Fact(f"{ping.source_machine} → {there}", f"{_target(ping)}: {_replies(ping)}")
+            Fact(f"{ping.source_machine} → {there}", f"{_target(ping)}: {replies(ping)}")
             for ping, there in crossing
         ),
         "The address belongs to the other task alone, so the replies came from the other host.",
-        "It does not show by which way they came: another route would answer as well.",
+        "By which way they came: another route between the hosts would answer as well.",
     )
 
 
@@ -153,7 +163,7 @@ def _packets(record: Record) -> Evidence:
         state,
         tuple(facts),
         "The pings crossed the wire between the hosts inside this very network's encapsulation.",
-        "A capture that runs beside the ping; what was sent at other times it does not show.",
+        "That everything takes this way: a capture shows what passed while it ran.",
     )
 
 
@@ -184,8 +194,3 @@ def _kind(packet: Packet) -> str:
 
 def _target(ping: Ping) -> str:
     return ping.target if ping.target == ping.address else f"{ping.target} ({ping.address})"
-
-
-def _replies(ping: Ping) -> str:
-    replies = f"{ping.received} of {ping.sent} replies"
-    return f"{replies}, median {middle(ping.rtts_ms)}" if ping.rtts_ms else replies

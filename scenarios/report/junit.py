@@ -26,9 +26,8 @@ def render(record: Record) -> bytes:
         suite.add_property(name, _legal(text))
     for step in record.steps:
         cases = _cases(record, step)
-        if cases:
-            cases[0].time = round(step.seconds, 3)
-        for case in cases:
+        for index, case in enumerate(cases):
+            case.time = 0.0 if index else round(step.seconds, 3)
             suite.add_testcase(case)
     broken = any(step.state == "error" for step in record.steps)
     if record.verdict in ("error", "interrupted") and not broken:
@@ -37,10 +36,10 @@ def render(record: Record) -> bytes:
         suite.add_testcase(case)
     document = JUnitXml("swarmrig")
     document.add_testsuite(suite)
-    document.update_statistics()
+    document.update_statistics()  # type: ignore[no-untyped-call]
     suite.time = round(record.seconds, 3)
     document.time = round(record.seconds, 3)
-    return bytes(document.tostring())
+    return bytes(document.tostring())  # type: ignore[no-untyped-call]
 
 
 def _cases(record: Record, step: Step) -> list[TestCase]:
@@ -65,9 +64,7 @@ def _expectation(classname: str, expectation: Expectation) -> TestCase:
     return _case(classname, where + expectation.what, failure)
 
 
-def _case(
-    classname: str, name: str, result: Failure | Error | Skipped | None = None
-) -> TestCase:
+def _case(classname: str, name: str, result: Failure | Error | Skipped | None = None) -> TestCase:
     case = TestCase(_legal(name), _legal(classname))
     if result is not None:
         case.result = [result]

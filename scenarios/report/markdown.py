@@ -23,7 +23,11 @@ class Safe(str):
 
 def finalize(anything: Any) -> Any:
     """Jinja's `finalize`: every string that is not Markdown already is put as plain text."""
-    return anything if isinstance(anything, Safe) or not isinstance(anything, str) else escape(anything)
+    return (
+        anything
+        if isinstance(anything, Safe) or not isinstance(anything, str)
+        else escape(anything)
+    )
 
 
 def escape(text: str) -> Safe:
@@ -32,8 +36,8 @@ def escape(text: str) -> Safe:
 
 
 def raw(markdown: str) -> Safe:
-    """The output of a macro, which is Markdown already."""
-    return Safe(markdown)
+    """The output of a macro, which is Markdown already, without the line ends around it."""
+    return Safe(markdown.strip("\n"))
 
 
 def code(text: str) -> Safe:

@@ -96,7 +96,7 @@ def _legible(anything: Any) -> Any:
 def _environment(*, autoescape: bool) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
-        autoescape=autoescape,
+        autoescape=autoescape,  # noqa: S701 - off for Markdown alone, see _markdown
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -110,6 +110,7 @@ def _environment(*, autoescape: bool) -> Environment:
         "middle": text.middle,
         "link": text.link,
         "plural": text.plural,
+        "words": text.words,
     }
-    environment.globals["mark"] = commands.mark
+    environment.globals |= {"mark": commands.mark, "as_in_book": commands.as_in_book}
     return environment

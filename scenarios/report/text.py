@@ -12,9 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 # ECMA-48 control sequences (CSI, OSC, and the two-character escapes): colours and cursor moves.
-_ESCAPES = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])"
-)
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])")
 # Bidirectional overrides can make a text read as another one (CVE-2021-42574); C1 has no glyphs,
 # and U+FFFE and U+FFFF are not characters (XML 1.0, section 2.2).
 _UNSEEN = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
@@ -77,13 +75,18 @@ def milliseconds(rtt: float) -> str:
 
 
 def middle(rtts: Sequence[float]) -> str:
-    """The median of round-trip times with its unit, or a dash when no reply arrived."""
-    return f"{milliseconds(median(rtts))} ms" if rtts else "–"
+    """The median with its unit, joined by a no-break space, or a dash when no reply arrived."""
+    return f"{milliseconds(median(rtts))}\u00a0ms" if rtts else "\u2013"
 
 
 def plural(number: int, one: str, many: str = "") -> str:
-    """"1 packet", "3 packets"."""
+    """ "1 packet", "3 packets"."""
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def words(line: str) -> list[tuple[str, str]]:
+    """Each word with the white space before it, so that a page can keep words unbroken."""
+    return re.findall(r"(\s*)(\S+)", line)
 
 
 def link(file: str) -> str:

@@ -7,12 +7,13 @@ a trunk at the side joins the pieces of each.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from scenarios.kit.record import Host, Network, Record, Task
 from scenarios.report.evidence import bare, encapsulation_seen
 from scenarios.report.text import shorten
 
-_SIDE = 24  # room for the trunks
+_SIDE = 26  # room for the trunks
 _PILL, _PILL_GAP = 42, 8
 _FOOT = 56  # name, engine
 _MOST_TASKS = 5  # in one host; the rest is counted
@@ -66,7 +67,9 @@ def wide(record: Record) -> Picture:
     count = len(record.topology.hosts)
     columns = count if count <= 4 else 3 if count in (5, 6, 9) else 4
     gap = 72.0 if count <= 2 else 28.0
-    return _Drawing(record, columns, gap, cell=(960 - 2 * _SIDE + gap) / max(columns, 2) - gap).draw()
+    return _Drawing(
+        record, columns, gap, cell=(960 - 2 * _SIDE + gap) / max(columns, 2) - gap
+    ).draw()
 
 
 def narrow(record: Record) -> Picture:
@@ -118,8 +121,8 @@ class _Drawing:
         right = self.width - _SIDE
         for index, network in enumerate(self.networks):
             if first:
-                self._say(_SIDE, y + 13, network.name, f"strong net{index % _COLOURS}", right)
-                self._say(_SIDE, y + 29, _network_line(network), "small muted", right)
+                self._say((_SIDE, y + 13), network.name, f"strong net{index % _COLOURS}", right)
+                self._say((_SIDE, y + 29), _network_line(network), "small muted", right)
                 y += 42
             else:
                 y += 12
@@ -140,65 +143,50 @@ class _Drawing:
 
     def _tasks(self, tasks: list[Task], bands: list[float], x: float, top: float) -> None:
         if not tasks:
-            self._say(x + self.cell / 2, top + 40, "no task", "small muted", x + self.cell, "middle")
+            middle = (x + self.cell / 2, top + 40)
+            self._say(middle, "no task", "small muted", x + self.cell, anchor="middle")
             return
         shown = tasks if len(tasks) <= _MOST_TASKS + 1 else tasks[:_MOST_TASKS]
-        inset = 10.0 if len(shown) == 1 else 14.0 + 7 * len(shown)
+        single = len(shown) == 1
+        # Several tasks are reached from the left, each by a line of its own.
+        inset = 8.0 if single else 14.0 + 7 * len(shown)
+        left, width = x + inset, self.cell - inset - 8
         for index, task in enumerate(shown):
             y = top + 14 + index * (_PILL + _PILL_GAP)
-            left, width = x + inset, self.cell - inset - 10
-            self._connect(task, bands, x, left, width, y, index, single=len(shown) == 1)
+            net = next((i for i, n in enumerate(self.networks) if n.name == task.network), None)
+            if net is not None:
+                at, level = x + 10 + 7 * index, y + _PILL / 2
+                above = left + width / 2
+                path = [(above, bands[net]), (above, y)]
+                if not single:
+                    path = [(at, bands[net]), (at, level), (left, level)]
+                self._line(path, f"link net{net % _COLOURS}")
             self.boxes.append(Box(round(left, 1), y, round(width, 1), _PILL, "task"))
-            end = left + width - 8
-            self._say(left + 10, y + 17, task.service, "mono", end)
-            self._say(left + 10, y + 33, bare(task.address) or "no address", "mono strong", end)
+            end = left + width - 2
+            self._say((left + 7, y + 17), task.service, "mono", end)
+            self._say((left + 7, y + 33), bare(task.address) or "no address", "mono strong", end)
         if len(shown) < len(tasks):
             y = top + 14 + len(shown) * (_PILL + _PILL_GAP) + 24
             more = f"and {len(tasks) - len(shown)} more"
-            self._say(x + inset + 10, y, more, "small muted", x + self.cell)
-
-    def _connect(
-        self,
-        task: Task,
-        bands: list[float],
-        x: float,
-        left: float,
-        width: float,
-        y: float,
-        index: int,
-        *,
-        single: bool,
-    ) -> None:
-        net = next((i for i, n in enumerate(self.networks) if n.name == task.network), None)
-        if net is None:
-            return
-        style = f"link net{net % _COLOURS}"
-        if single:
-            middle = left + width / 2
-            self._line([(middle, bands[net]), (middle, y)], style)
-        else:
-            at = x + 10 + 7 * index
-            level = y + _PILL / 2
-            self._line([(at, bands[net]), (at, level), (left, level)], style)
+            self._say((left + 7, y), more, "small muted", x + self.cell)
 
     def _foot(self, host: Host, x: float, y: float) -> None:
         end = x + self.cell - 8
         self._line([(x, y), (x + self.cell, y)], "rule")
-        self._say(x + 12, y + 21, host.name, "strong", end)
-        wide_enough = self.cell > 200
-        if wide_enough:
-            self._say(x + self.cell - 12, y + 21, host.role, "small muted", end, "end")
-            self._say(x + 12, y + 41, f"Docker {host.engine} · {host.system}", "small muted", end)
+        self._say((x + 12, y + 21), host.name, "strong", end)
+        if self.cell > 180:
+            self._say((x + self.cell - 12, y + 21), host.role, "small muted", end, anchor="end")
+            system = f" · {host.system}" if self.cell > 260 else ""
+            self._say((x + 12, y + 41), f"Docker {host.engine}{system}", "small muted", end)
         else:
-            self._say(x + 12, y + 41, host.role, "small muted", end)
+            self._say((x + 12, y + 41), host.role, "small muted", end)
 
     def _underlay(self, row: list[Host], bottom: float, bars: list[float]) -> float:
         y = bottom + 36
         for column, host in enumerate(row):
-            middle = _SIDE + column * (self.cell + self.gap) + self.cell / 2
-            self._line([(middle, bottom), (middle, y)], "cable")
-            end = middle + self.cell / 2 + self.gap
-            self._say(middle + 8, bottom + 21, bare(host.address), "mono", end)
+            x = _SIDE + column * (self.cell + self.gap)
+            self._line([(x + 14, bottom), (x + 14, y)], "cable")
+            self._say((x + 22, bottom + 20), bare(host.address), "mono", x + self.cell + self.gap)
         self._line([(_SIDE, y), (self.width - _SIDE, y)], "bar")
         if self.encapsulation:
             self._line([(_SIDE + 4, y), (self.width - _SIDE - 4, y)], "tunnel net0")
@@ -207,19 +195,21 @@ class _Drawing:
 
     def _trunks(self, bands: list[list[float]], bars: list[float]) -> None:
         for index in range(len(self.networks)):
-            at = _SIDE - 6 - 6 * index
+            at = _SIDE - 13 - 6 * index
             style = f"band net{index % _COLOURS}"
             first, last = bands[0][index], bands[-1][index]
             self._line([(_SIDE, first), (at, first), (at, last), (_SIDE, last)], style)
-        at, right = self.width - _SIDE + 8, self.width - _SIDE
-        for upper, lower in zip(bars, bars[1:], strict=False):
-            self._line([(right, upper), (at, upper), (at, lower), (right, lower)], "bar")
+        side, right = self.width - _SIDE + 8, self.width - _SIDE
+        for upper, lower in pairwise(bars):
+            self._line([(right, upper), (side, upper), (side, lower), (right, lower)], "bar")
 
     def _underlay_label(self, y: float) -> float:
         right = self.width - _SIDE
-        self._say(_SIDE, y, "Underlay between the hosts", "strong", right)
+        self._say((_SIDE, y), "Underlay between the hosts", "strong", right)
         if self.encapsulation:
-            self._say(_SIDE, y + 16, f"Captured on it: {self.encapsulation}", "small muted", right)
+            self._say(
+                (_SIDE, y + 16), f"Captured on it: {self.encapsulation}", "small muted", right
+            )
             return y + 26
         return y + 10
 
@@ -228,12 +218,14 @@ class _Drawing:
         self.lines.append(Line(joined, style))
 
     def _say(
-        self, x: float, y: float, text: str, style: str, end: float, anchor: str = "start"
+        self, at: tuple[float, float], text: str, style: str, end: float, *, anchor: str = "start"
     ) -> None:
         """Text that is cut where it would run past `end` (a mono letter is 0.6 em of 12 px)."""
-        each = 7.3 if "mono" in style else 6.4 if "small" in style else 7.6
-        room = max(int((end - x) / each), 4) if anchor == "start" else 40
-        self.words.append(Words(round(x, 1), round(y, 1), shorten(text, room), style, anchor))
+        each = 7.3 if "mono" in style else 6.8 if "small" in style else 8.2
+        room = max(int((end - at[0]) / each), 4) if anchor == "start" else 40
+        self.words.append(
+            Words(round(at[0], 1), round(at[1], 1), shorten(text, room), style, anchor)
+        )
 
 
 def _drawn_networks(record: Record) -> list[Network]:

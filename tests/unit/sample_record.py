@@ -63,6 +63,7 @@ def _saw(
     what: str,
     seen: object,
     machine: str = "machine1",
+    *,
     expected: object = None,
     source: str = "Engine API",
     proves: str = "",
@@ -79,15 +80,13 @@ def _saw(
     )
 
 
-def _ping(
-    source: str, service: str, target: str, address: str, kind: str, rtts: list[float]
-) -> Ping:
+def _ping(source: str, service: str, target: tuple[str, str], kind: str, rtts: list[float]) -> Ping:
     return Ping.model_validate(
         {
             "source_machine": source,
             "source_task": CONTAINER[service],
-            "target": target,
-            "address": address,
+            "target": target[0],
+            "address": target[1],
             "kind": kind,
             "sent": 3,
             "received": len(rtts),
@@ -134,9 +133,13 @@ def _networks(*, overlay: bool) -> str:
 
 
 def _ps(service: str = "") -> str:
-    head = "CONTAINER ID   IMAGE                   COMMAND     CREATED         STATUS         PORTS     NAMES"
-    row = f'{CONTAINER[service][-12:]}   {IMAGE}   "/bin/sh"   9 seconds ago   Up 7 seconds             {CONTAINER[service]}'
-    return f"{head}\n{row}\n" if service else f"{head}\n"
+    rows = [("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES")]
+    if service:
+        name = CONTAINER[service]
+        rows.append((name[-12:], IMAGE, '"/bin/sh"', "9 seconds ago", "Up 7 seconds", "", name))
+    return "".join(
+        f"{a:<15}{b:<24}{c:<12}{d:<16}{e:<15}{f:<10}{g}\n" for a, b, c, d, e, f, g in rows
+    )
 
 
 def _converged(service: str) -> str:
@@ -265,7 +268,7 @@ def _name_ping(number: str, machine: str, service: str, target: str, clock: _Clo
             ),
             _saw("replies to 3 pings", 3, machine, source="ping"),
         ],
-        pings=[_ping(machine, service, target, vip, "name", rtts)],
+        pings=[_ping(machine, service, (target, vip), "name", rtts)],
     )
 
 
@@ -304,7 +307,7 @@ def _address_ping(machine: str, service: str, target: str, clock: _Clock) -> Ste
                 proves="The pings crossed the wire inside this network.",
             ),
         ],
-        pings=[_ping(machine, service, address, address, "task-address", rtts)],
+        pings=[_ping(machine, service, (address, address), "task-address", rtts)],
         captures=[_capture(there)],
     )
 
@@ -321,7 +324,9 @@ def _before(clock: _Clock) -> list[Step]:
             state="passed",
             started=clock.take(0.6),
             seconds=0.6,
-            commands=[_command("machine1", "docker info --format '{{.Swarm.ControlAvailable}}'", "true\n")],
+            commands=[
+                _command("machine1", "docker info --format '{{.Swarm.ControlAvailable}}'", "true\n")
+            ],
             expectations=[_saw("machine1 is a manager", True)],
         ),
         Step(
@@ -333,7 +338,9 @@ def _before(clock: _Clock) -> list[Step]:
             state="passed",
             started=clock.take(0.5),
             seconds=0.5,
-            commands=[_command("machine2", "docker info --format '{{.Swarm.LocalNodeState}}'", "active\n")],
+            commands=[
+                _command("machine2", "docker info --format '{{.Swarm.LocalNodeState}}'", "active\n")
+            ],
             expectations=[
                 _saw("machine2 is in the swarm", "active", "machine2"),
                 _saw("machine2 is a worker", "worker"),
@@ -364,11 +371,16 @@ def _before(clock: _Clock) -> list[Step]:
             state="passed",
             started=clock.take(0.9),
             seconds=0.9,
-            commands=[_command(name, "docker network ls", _networks(overlay=False)) for name in both],
+            commands=[
+                _command(name, "docker network ls", _networks(overlay=False)) for name in both
+            ],
             expectations=[
                 _saw(f"{network} is there", kind, name)
                 for name in both
-                for network, kind in (("docker_gwbridge", "bridge, local"), ("ingress", "overlay, swarm"))
+                for network, kind in (
+                    ("docker_gwbridge", "bridge, local"),
+                    ("ingress", "overlay, swarm"),
+                )
             ],
         ),
         Step(
@@ -383,7 +395,8 @@ def _before(clock: _Clock) -> list[Step]:
             commands=[
                 _command(
                     "machine1",
-                    "docker network create -d overlay --subnet 172.45.0.0/16 --gateway 172.45.0.1 overlaynet1",
+                    "docker network create -d overlay --subnet 172.45.0.0/16 "
+                    "--gateway 172.45.0.1 overlaynet1",
                     f"{NETWORK_ID}\n",
                 )
             ],
@@ -416,7 +429,7 @@ def _services(clock: _Clock) -> list[Step]:
         Step(
             number=number,
             title=f"Create the service {service}",
-            why="Its one task is bound to a node, so that the exercise goes the same way each time.",
+            why="Its one task is bound to a node, so that it goes the same way each time.",
             machines=["machine1"],
             book=(
                 "docker service create -t --replicas 1 --network overlaynet1 "
@@ -513,7 +526,9 @@ def _cleaning(clock: _Clock) -> list[Step]:
                 for service in ADDRESS
             ]
             + [_command(name, "docker ps", _ps()) for name in both],
-            expectations=[_saw("containers of the services", [], name, expected=[]) for name in both],
+            expectations=[
+                _saw("containers of the services", [], name, expected=[]) for name in both
+            ],
         ),
         Step(
             number="17",
@@ -627,9 +642,10 @@ def image_missing() -> Record:
                 step.commands[0].model_copy(
                     update={
                         "exit_code": None,
-                        "stdout": "overall progress: 0 out of 1 tasks\r\n1/1: No such image: alpine:latest\r\n",
-                        "stderr": "image alpine:latest could not be accessed on a registry to record\n"
-                        "its digest. Each node will access alpine:latest independently.\n",
+                        "stdout": "overall progress: 0 out of 1 tasks\r\n"
+                        "1/1: No such image: alpine:latest\r\n",
+                        "stderr": "image alpine:latest could not be accessed on a registry to "
+                        "record\nits digest. Each node will access alpine:latest independently.\n",
                     }
                 )
             ]
@@ -697,7 +713,10 @@ def many_hosts(count: int) -> Record:
     return record
 
 
-HOSTILE = "</script><script>alert(1)</script>| `a` ```` **b** [x](javascript:1) <img src=x>\x1b[31m\x00\nz"
+HOSTILE = (
+    "</script><script>alert(1)</script>| `a` ```` **b** [x](javascript:1) <img src=x>"
+    "\\| &lt; \x1b[31m\x00\n# z"
+)
 
 
 def hostile() -> Record:

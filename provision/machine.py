@@ -1,0 +1,340 @@
+"""One machine: a Fabric connection, and the Docker Engine API through that same connection."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shlex
+import socket
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import paramiko
+from fabric import Config, Connection
+from invoke.exceptions import CommandTimedOut, UnexpectedExit
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from provision import definition
+from provision.errors import MachineError
+from provision.providers.base import Endpoint
+
+if TYPE_CHECKING:
+    import docker
+
+_known_hosts_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command on a machine did. `exit_code` is None when a limit ended it."""
+
+    machine: str
+    command: str
+    stdout: str
+    stderr: str
+    exit_code: int | None
+    started: str
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        return self.exit_code == 0
+
+    @property
+    def last_words(self) -> str:
+        """The last lines that a failed command said, for an error's one or two lines."""
+        lines = [line.strip() for line in (self.stderr or self.stdout).splitlines() if line.strip()]
+        return " / ".join(lines[-2:]) if lines else "it said nothing"
+
+
+class _TrustFirst(paramiko.MissingHostKeyPolicy):
+    """Writes a host key down at first sight. Only for machines that the lab itself has made."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def missing_host_key(
+        self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
+    ) -> None:
+        client.get_host_keys().add(hostname, key.get_name(), key)
+        with _known_hosts_lock:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with self._file.open("a", encoding="utf-8") as out:
+                out.write(f"{hostname} {key.get_name()} {key.get_base64()}\n")
+
+
+class _Refuse(paramiko.MissingHostKeyPolicy):
+    def missing_host_key(
+        self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
+    ) -> None:
+        raise UnknownHostKey(hostname, key.get_name(), key.fingerprint)
+
+
+class UnknownHostKey(MachineError):
+    """A host that exists already shows a key that no known_hosts file has."""
+
+    def __init__(self, hostname: str, kind: str, fingerprint: str) -> None:
+        super().__init__(
+            f"{hostname} shows a host key that is not known yet: {kind} {fingerprint}",
+            f"Compare it with the host's own, then let ssh write it down: ssh {hostname} true",
+        )
+
+
+class Machine:
+    """A machine that SSH reaches. Safe to use from several threads at once."""
+
+    def __init__(self, plan: definition.Machine, endpoint: Endpoint) -> None:
+        self.plan = plan
+        self.endpoint = endpoint
+        self._lock = threading.RLock()
+        self._connection: Connection | None = None
+        self._docker: docker.DockerClient | None = None
+
+    @property
+    def name(self) -> str:
+        return self.plan.name
+
+    @property
+    def address(self) -> str:
+        """The address on the underlay."""
+        return self.plan.address
+
+    def __str__(self) -> str:
+        return self.name
+
+    # -- connection ---------------------------------------------------------------------------
+
+    def connect(self, patience: float = 60) -> None:
+        """Log in, trying for `patience` seconds while the machine is still coming up.
+
+        Raises MachineError that says what SSH said: refused, no answer, key not accepted.
+        """
+        try:
+            for attempt in Retrying(
+                stop=stop_after_delay(patience),
+                wait=wait_fixed(0.5),
+                retry=retry_if_exception_type((OSError, EOFError, paramiko.SSHException)),
+                reraise=True,
+            ):
+                with attempt:
+                    self._open()
+        except MachineError:
+            raise
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise self._no_ssh(error) from error
+
+    def _open(self) -> None:
+        end = self.endpoint
+        with self._lock:
+            if self._connection and self._connection.is_connected:
+                return
+            self._forget_docker()
+            connection = Connection(
+                end.host,
+                user=end.user,
+                port=end.port,
+                # The user's own ssh settings must not change how the lab's VMs are reached.
+                config=Config(overrides={"load_ssh_configs": False}),
+                connect_timeout=10,
+                connect_kwargs={
+                    "key_filename": [str(key) for key in end.keys],
+                    "look_for_keys": False,
+                    "allow_agent": False,
+                    "banner_timeout": 30,
+                    "auth_timeout": 30,
+                },
+            )
+            client = connection.client
+            if end.known_hosts.exists():
+                client.load_system_host_keys(str(end.known_hosts))
+            policy = _TrustFirst(end.known_hosts) if end.trust_first else _Refuse()
+            client.set_missing_host_key_policy(policy)
+            try:
+                connection.open()
+            except paramiko.BadHostKeyException as error:
+                raise MachineError(
+                    f"{self.name}: the host key of {end.host} is not the one in {end.known_hosts}.",
+                    "If the machine was made anew, remove its line there; else do not go on.",
+                ) from error
+            except paramiko.AuthenticationException as error:
+                raise MachineError(
+                    f"{self.name}: SSH to {end.user}@{end.host}:{end.port} does not accept the key "
+                    f"{', '.join(map(str, end.keys))}.",
+                    "Try it by hand: inv ssh " + self.name,
+                ) from error
+            transport = client.get_transport()
+            # A machine that dies without a word is noticed after a minute, not after hours.
+            transport.set_keepalive(15)
+            self._connection = connection
+
+    def _no_ssh(self, error: BaseException) -> MachineError:
+        end = self.endpoint
+        said = str(error) or type(error).__name__
+        return MachineError(
+            f"{self.name}: no SSH at {end.user}@{end.host}:{end.port}: {said}",
+            "See whether the machine runs (inv status), and what its console says.",
+        )
+
+    @property
+    def transport(self) -> paramiko.Transport:
+        """The live SSH transport, connecting first where that is needed."""
+        self.connect()
+        assert self._connection is not None
+        transport: paramiko.Transport = self._connection.client.get_transport()
+        return transport
+
+    def reconnect(self) -> None:
+        """Log in anew, so that a group given just now counts."""
+        self.close()
+        self.connect()
+
+    def close(self) -> None:
+        with self._lock:
+            self._forget_docker()
+            if self._connection:
+                self._connection.close()
+                self._connection = None
+
+    def _forget_docker(self) -> None:
+        if self._docker:
+            with contextlib.suppress(Exception):
+                self._docker.close()
+            self._docker = None
+
+    # -- commands -----------------------------------------------------------------------------
+
+    @property
+    def is_root(self) -> bool:
+        return self.endpoint.user == "root"
+
+    def as_root(self, command: str) -> str:
+        """`command` (any shell text) as one that root runs; sudo must not ask for a password."""
+        return command if self.is_root else f"sudo -n -- sh -c {shlex.quote(command)}"
+
+    def run(self, command: str, timeout: float | None = 120, sudo: bool = False) -> Result:
+        """Run a shell command and return what it did, whatever its exit code.
+
+        After `timeout` seconds it is ended and `exit_code` is None. Raises MachineError when the
+        machine cannot be reached, or is lost on the way.
+        """
+        self.connect()
+        started, begin = datetime.now(UTC).isoformat(timespec="milliseconds"), time.monotonic()
+        line = self.as_root(command) if sudo else command
+        connection = self._connection
+        assert connection is not None
+        code: int | None
+        try:
+            done = connection.run(line, hide=True, warn=True, timeout=timeout, in_stream=False)
+            code = done.exited
+        except CommandTimedOut as error:
+            done, code = error.result, None
+        except UnexpectedExit as error:  # pragma: no cover - warn=True leaves only signals
+            done, code = error.result, error.result.exited
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise MachineError(
+                f"{self.name}: the connection was lost during `{command}`: "
+                f"{error or type(error).__name__}",
+                "See whether the machine still runs: inv status",
+            ) from error
+        seconds = time.monotonic() - begin
+        return Result(self.name, command, done.stdout, done.stderr, code, started, seconds)
+
+    def must(self, command: str, timeout: float | None = 120, sudo: bool = False) -> str:
+        """Run a command that has to succeed; its output. MachineError has its last words."""
+        result = self.run(command, timeout, sudo)
+        if not result.ok:
+            how = (
+                f"did not end within {timeout:.0f} s"
+                if result.exit_code is None and timeout
+                else f"ended with {result.exit_code}"
+            )
+            raise MachineError(f"{self.name}: `{command}` {how}: {result.last_words}")
+        return result.stdout
+
+    def put(self, source: Path | bytes, target: str) -> None:
+        """Bring a file (or bytes) to the machine. Raises MachineError (a full disk, say)."""
+        try:
+            sftp = paramiko.SFTPClient.from_transport(self.transport)
+            assert sftp is not None
+            with contextlib.closing(sftp):
+                if isinstance(source, bytes):
+                    sftp.putfo(io.BytesIO(source), target)
+                else:
+                    sftp.put(str(source), target)
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise MachineError(f"{self.name}: {target} could not be written: {error}") from error
+
+    @contextlib.contextmanager
+    def stream(self, command: str) -> Iterator[paramiko.Channel]:
+        """A command that runs as long as the block: its input closes when the block ends."""
+        channel = self.transport.open_session(timeout=30)
+        try:
+            channel.exec_command(command)
+            yield channel
+        finally:
+            channel.close()
+
+    # -- Docker -------------------------------------------------------------------------------
+
+    @property
+    def docker(self) -> docker.DockerClient:
+        """The Engine API. Raises MachineError when the engine does not answer."""
+        from provision import engine_api  # noqa: PLC0415 - the SDK takes a while to import
+
+        with self._lock:
+            transport = self.transport
+            if self._docker is None:
+                try:
+                    self._docker = engine_api.client(transport, self.dial)
+                except Exception as error:
+                    raise MachineError(
+                        f"{self.name}: the Docker Engine does not answer: {_short(error)}",
+                        f"Its log: inv ssh {self.name}, then sudo journalctl -u docker -n 50",
+                    ) from error
+            return self._docker
+
+    @property
+    def dial(self) -> str:
+        """The command that reaches the engine's socket; sudo where the login is not in `docker`."""
+        dial = "docker system dial-stdio"
+        if self.is_root:
+            return dial
+        return f"if [ -w /var/run/docker.sock ]; then exec {dial}; else exec sudo -n {dial}; fi"
+
+    def daemon_log(self, lines: int = 5) -> str:
+        """The daemon's latest warnings and errors, for an error message."""
+        with contextlib.suppress(MachineError):
+            log = self.run(
+                "journalctl -u docker -n 200 -o cat --no-pager"
+                f" | grep -E 'level=(error|warn|fatal)' | tail -n {lines}",
+                timeout=20,
+                sudo=True,
+            ).stdout.strip()
+            return log or "nothing"
+        return "it could not be read"
+
+
+def _short(error: BaseException) -> str:
+    text = str(error) or type(error).__name__
+    return text.splitlines()[0][:200]
+
+
+@contextlib.contextmanager
+def connected(lab: definition.Lab, endpoints: dict[str, Endpoint]) -> Iterator[dict[str, Machine]]:
+    """The lab's machines by name, in the file's order; their connections end with the block."""
+    machines = {plan.name: Machine(plan, endpoints[plan.name]) for plan in lab.machines}
+    try:
+        yield machines
+    finally:
+        close_all(machines.values())
+
+
+def close_all(machines: Iterable[Machine]) -> None:
+    for machine in machines:
+        with contextlib.suppress(OSError, EOFError, paramiko.SSHException, socket.error):
+            machine.close()

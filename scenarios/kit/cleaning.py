@@ -1,0 +1,68 @@
+"""Removes what a scenario has made, by the names it declares, and says what is still there."""
+
+from __future__ import annotations
+
+import contextlib
+
+import docker.errors
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from provision.machine import Machine
+from provision.parallel import each
+from scenarios.kit.scenario import Scenario
+
+
+def leftovers(scenario: Scenario, machines: list[Machine]) -> list[str]:
+    """Services, containers and networks of the scenario, in words; empty when nothing is left."""
+    manager = machines[0]
+    left = [
+        f"service {service.name}"
+        for service in manager.docker.services.list()
+        if service.name in scenario.services
+    ]
+    per_machine = each("looking for leftovers", machines, lambda m: _on(scenario, m))
+    return left + [item for items in per_machine.values() for item in items]
+
+
+def _on(scenario: Scenario, machine: Machine) -> list[str]:
+    containers = [
+        f"container {container.name} on {machine.name}"
+        for service in scenario.services
+        for container in machine.docker.containers.list(
+            all=True,
+            filters={"label": f"com.docker.swarm.service.name={service}"},
+            ignore_removed=True,
+        )
+    ]
+    networks = [
+        f"network {network.name} on {machine.name}"
+        for network in machine.docker.networks.list()
+        if network.name in scenario.networks
+    ]
+    return containers + networks
+
+
+def clean(scenario: Scenario, machines: list[Machine], patience: float = 60) -> None:
+    """Remove the scenario's services and networks and wait until no node has any of them.
+
+    After `patience` seconds it gives up silently: `leftovers` tells what is still there.
+    """
+    manager = machines[0]
+    for service in manager.docker.services.list():
+        if service.name in scenario.services:
+            service.remove()
+
+    def gone() -> bool:
+        # A network can go only when the last task on it has: its removal is tried until then.
+        for network in manager.docker.networks.list():
+            if network.name in scenario.networks:
+                with contextlib.suppress(docker.errors.APIError):
+                    manager.docker.api.remove_network(str(network.id))
+        return not leftovers(scenario, machines)
+
+    with contextlib.suppress(RetryError):
+        Retrying(
+            stop=stop_after_delay(patience),
+            wait=wait_fixed(0.5),
+            retry=retry_if_result(lambda done: not done),
+        )(gone)

@@ -1,0 +1,200 @@
+"""Evidence that two tasks reach each other: pings, and packets on the underlay while they ran.
+
+A ping of a service's name is answered on the asking host itself: the name is the service's virtual
+IP, which belongs to the asking container's own network namespace, and IPVS balances TCP and UDP
+only (moby issues 24201 and 33770). What crosses hosts is a ping of a task's own address, and what
+shows that it crossed is its encapsulated packets on the underlay.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shlex
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jc
+from jc.exceptions import ParseError
+
+from provision.errors import MachineError
+from provision.files import write_atomic
+from provision.machine import Machine, Result
+from scenarios.kit.record import Capture, Packet, Ping
+
+# A capture is bounded on the machine itself, so that a busy underlay cannot fill a disk.
+MOST_PACKETS = 5000
+SHOWN_PACKETS = 200
+
+
+def ping_command(container: str, target: str, count: int = 3) -> str:
+    """A ping from inside a container: the book's, with an end (`-c`) and a limit (`-w`)."""
+    return f"docker exec {shlex.quote(container)} ping -c {count} -w 20 {shlex.quote(target)}"
+
+
+def read_ping(result: Result, task: str, target: str, kind: Any) -> Ping:
+    """What a ping's output says; round-trip times in milliseconds, one for each reply."""
+    try:
+        parsed: Any = jc.parse("ping", result.stdout, quiet=True) or {}
+    except (IndexError, ValueError, ParseError):
+        # "ping: bad address": there is nothing to read, and the transcript has the words.
+        parsed = {}
+    replies = [r for r in parsed.get("responses", []) if r.get("type") == "reply"]
+    return Ping(
+        source_machine=result.machine,
+        source_task=task,
+        target=target,
+        address=str(parsed.get("destination_ip") or ""),
+        kind=kind,
+        sent=int(parsed.get("packets_transmitted") or 0),
+        received=int(parsed.get("packets_received") or 0),
+        rtts_ms=[float(r["time_ms"]) for r in replies if r.get("time_ms") is not None],
+    )
+
+
+@dataclass(frozen=True)
+class Encapsulation:
+    """How a network driver carries packets between hosts, and how to recognize that.
+
+    `filter` is tcpdump's; `decode(packet)` takes a scapy packet and gives (VNI or None, inner
+    packet or None). Source for VXLAN: RFC 7348.
+    """
+
+    name: str
+    filter: str
+    decode: Callable[[Any], tuple[int | None, Any] | None]
+
+
+def _decode_vxlan(packet: Any) -> tuple[int | None, Any] | None:
+    from scapy.layers.vxlan import VXLAN  # noqa: PLC0415 - scapy takes a second to import
+
+    if VXLAN not in packet:
+        return None
+    return int(packet[VXLAN].vni), packet[VXLAN].payload
+
+
+VXLAN = Encapsulation("VXLAN", "udp port 4789", _decode_vxlan)
+
+
+def underlay_interface(machine: Machine) -> str:
+    """The interface that holds the machine's underlay address. Raises MachineError."""
+    out = machine.must(f"ip -o -4 address show to {shlex.quote(machine.address)}", 30).split()
+    if len(out) < 2:
+        raise MachineError(f"{machine.name}: no interface has the address {machine.address}")
+    return out[1]
+
+
+@dataclass
+class _Live:
+    """A running tcpdump: what it has written so far, and whether it listens."""
+
+    machine: Machine
+    interface: str
+    data: io.BytesIO = field(default_factory=io.BytesIO)
+    errors: str = ""
+    listening: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+
+@contextlib.contextmanager
+def capturing(machines: list[Machine], how: Encapsulation) -> Iterator[list[_Live]]:
+    """Capture on every machine's underlay while the block runs; all listen when it begins.
+
+    tcpdump writes to the SSH channel, so nothing is left on the machine, and it ends when its
+    input closes, even if the connection is lost. Raises MachineError where it cannot start.
+    """
+    with contextlib.ExitStack() as stack:
+        live = [stack.enter_context(_one(machine, how)) for machine in machines]
+        yield live
+
+
+@contextlib.contextmanager
+def _one(machine: Machine, how: Encapsulation) -> Iterator[_Live]:
+    live = _Live(machine, underlay_interface(machine))
+    # `cat` ends with our side of the channel; a background job of sh ignores SIGINT, hence TERM.
+    script = (
+        f"PATH=$PATH:/usr/sbin; tcpdump -i {shlex.quote(live.interface)} -n -U --immediate-mode "
+        f"-s 256 -c {MOST_PACKETS} -w - {shlex.quote(how.filter)} & p=$!; "
+        "cat >/dev/null; kill -TERM $p; wait $p"
+    )
+    with machine.stream(machine.as_root(script)) as channel:
+
+        def read_errors() -> None:
+            while chunk := channel.recv_stderr(4096):
+                live.errors += chunk.decode(errors="replace")
+                if "listening on" in live.errors:
+                    live.listening.set()
+            live.listening.set()
+
+        def read_data() -> None:
+            while chunk := channel.recv(65536):
+                live.data.write(chunk)
+            live.ended.set()
+
+        for work in (read_errors, read_data):
+            threading.Thread(target=work, daemon=True).start()
+        if not live.listening.wait(60) or "listening on" not in live.errors:
+            raise MachineError(
+                f"{machine.name}: tcpdump does not capture on {live.interface}: "
+                f"{live.errors.strip() or 'it said nothing'}"
+            )
+        yield live
+        channel.shutdown_write()
+        if not live.ended.wait(30):
+            raise MachineError(f"{machine.name}: tcpdump did not end on {live.interface}")
+
+
+def read_capture(live: _Live, how: Encapsulation, folder: Path, file: str) -> Capture:
+    """Keep a finished capture as `folder/file` and say what is in it."""
+    from scapy.utils import rdpcap  # noqa: PLC0415 - scapy takes a second to import
+
+    data = live.data.getvalue()
+    write_atomic(folder / file, data)
+    # A file header without a packet is 24 bytes; fewer means that nothing came at all.
+    packets = list(rdpcap(io.BytesIO(data))) if len(data) > 24 else []
+    start = float(packets[0].time) if packets else 0.0
+    return Capture(
+        machine=live.machine.name,
+        interface=live.interface,
+        filter=how.filter,
+        file=file,
+        total=len(packets),
+        packets=[_describe(packet, how, start) for packet in packets[:SHOWN_PACKETS]],
+    )
+
+
+def _describe(packet: Any, how: Encapsulation, start: float) -> Packet:
+    from scapy.layers.inet import ICMP, IP, UDP  # noqa: PLC0415 - scapy takes a second to import
+
+    decoded = how.decode(packet)
+    vni, payload = decoded if decoded else (None, None)
+    inner = ""
+    if payload is not None and IP in payload:
+        ip = payload[IP]
+        kind = payload.summary()
+        if ICMP in payload:
+            types = {8: "echo request", 0: "echo reply"}
+            kind = f"ICMP {types.get(payload[ICMP].type, payload[ICMP].type)}"
+        inner = f"{kind} {ip.src} > {ip.dst}"
+    elif payload is not None:
+        inner = str(payload.summary())
+    return Packet(
+        at=round(float(packet.time) - start, 6),
+        outer_source=packet[IP].src if IP in packet else "",
+        outer_destination=packet[IP].dst if IP in packet else "",
+        outer_port=int(packet[UDP].dport) if UDP in packet else 0,
+        encapsulation=how.name if decoded else "",
+        vni=vni,
+        inner=inner,
+    )
+
+
+def crossings(capture: Capture, kind: str, source: str, destination: str, vni: int | None) -> int:
+    """How many captured packets carried that ICMP message between the two task addresses."""
+    return sum(
+        packet.inner == f"ICMP {kind} {source} > {destination}" and packet.vni == vni
+        for packet in capture.packets
+    )

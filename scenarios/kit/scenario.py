@@ -1,0 +1,120 @@
+"""How a scenario is written: steps in the exercise's own order, each with what must be seen.
+
+    overlay = Scenario("overlay", exercise="6.04", title="…", summary="…")
+
+    @overlay.step(5, "Create the overlay network", on="machine1",
+                  book="docker network create -d overlay --subnet 172.45.0.0/16 … overlaynet1",
+                  run="docker network create -d overlay --subnet 172.45.0.0/16 overlaynet1")
+    def create_network(step: Step) -> None:
+        step.expect("the network's id is printed", expected=…, seen=step.output)
+
+The command line in `run` is run for real on the machine; the function then judges, from the
+Engine API, what came of it: two independent ways to the same fact.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import scenarios
+from provision.errors import UserError
+
+if TYPE_CHECKING:
+    from scenarios.kit.step import Step
+
+Body = Callable[["Step"], None]
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """A step as it is written down. `{names}` in `run` are filled in by what steps remember."""
+
+    number: str
+    title: str
+    on: tuple[str, ...]
+    run: str
+    book: str
+    why: str
+    needs: tuple[str, ...]
+    service: str
+    body: Body
+
+
+@dataclass
+class Scenario:
+    """A scenario: a list of steps, and the names of all it makes, so that it can be cleaned up."""
+
+    name: str
+    exercise: str
+    title: str
+    summary: str
+    machines: int = 2
+    services: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    steps: list[StepPlan] = field(default_factory=list)
+
+    def step(
+        self,
+        number: int | str,
+        title: str,
+        *,
+        on: str | Sequence[str],
+        run: str = "",
+        book: str = "",
+        why: str = "",
+        needs: Sequence[int | str] = (),
+        service: str = "",
+    ) -> Callable[[Body], Body]:
+        """Write down the next step.
+
+        `on` names the lab's machines by their order: "machine1" is the first manager, "machine2"
+        the next machine; several share one step. `run` is run on each of them before the
+        function judges. A step whose `needs` did not pass is skipped, with that reason. With
+        `service` the command is one that waits for a service to converge: its tasks are watched
+        meanwhile, and a failing one ends the wait with its own error.
+        """
+
+        def add(body: Body) -> Body:
+            self.steps.append(
+                StepPlan(
+                    number=str(number),
+                    title=title,
+                    on=(on,) if isinstance(on, str) else tuple(on),
+                    run=run,
+                    book=book or run,
+                    why=why,
+                    needs=tuple(str(n) for n in needs),
+                    service=service,
+                    body=body,
+                )
+            )
+            return body
+
+        return add
+
+
+def found() -> dict[str, Scenario]:
+    """Every scenario there is: a `Scenario` in a module of the `scenarios` folder, by its name."""
+    all_of_them: dict[str, Scenario] = {}
+    for info in pkgutil.iter_modules(scenarios.__path__):
+        if info.ispkg:
+            continue
+        module = importlib.import_module(f"scenarios.{info.name}")
+        for value in vars(module).values():
+            if isinstance(value, Scenario):
+                all_of_them[value.name] = value
+    return all_of_them
+
+
+def get(name: str) -> Scenario:
+    """The scenario of that name. Raises UserError that lists the names there are."""
+    known = found()
+    if name not in known:
+        raise UserError(
+            f"There is no scenario {name!r}.", f"Scenarios: {', '.join(sorted(known))}."
+        )
+    return known[name]

@@ -1,0 +1,185 @@
+"""What a step's function works with: the machines, the command's output, and expectations."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from provision.files import write_atomic
+from provision.machine import Machine, Result
+from scenarios.kit import evidence, record, watch
+
+COMMAND_LIMIT = 180.0
+
+
+class StepFailed(Exception):
+    """A step cannot go on: its command failed, or what it looks at is not there."""
+
+
+@dataclass
+class Context:
+    """What the steps of one run share. `folder` is the report's; `names` fill in commands."""
+
+    machines: dict[str, Machine]
+    manager: Machine
+    folder: Path
+    names: dict[str, str]
+    tell: Callable[[str], None]
+    topology: record.Topology
+    image: str
+
+
+@dataclass
+class Step:
+    """One step while it runs."""
+
+    context: Context
+    data: record.Step
+    machines: list[Machine]
+    outputs: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def machine(self) -> Machine:
+        """The machine that the step acts on (the first one, where it acts on several)."""
+        return self.machines[0]
+
+    @property
+    def output(self) -> str:
+        """What the step's command printed on `machine`, without white space around it."""
+        return self.outputs.get(self.machine.name, "").strip()
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What earlier steps remembered."""
+        return self.context.names
+
+    def remember(self, **names: str) -> None:
+        """Names for the commands of later steps: `{task1}` in a command is then this one."""
+        self.context.names.update(names)
+
+    # -- acting -------------------------------------------------------------------------------
+
+    def run(
+        self, command: str, on: Machine | None = None, must: bool = True, sudo: bool = False
+    ) -> Result:
+        """Run one more command for real; it stands in the transcript.
+
+        Raises StepFailed when it fails, unless `must` is False.
+        """
+        result = (on or self.machine).run(command, COMMAND_LIMIT, sudo)
+        self.add(result)
+        if must and not result.ok:
+            raise StepFailed(f"{result.machine}: `{command}`: {result.last_words}")
+        return result
+
+    def run_service(self, command: str, service: str) -> None:
+        """Run a command that waits for a service, and watch the service's tasks meanwhile."""
+        result, error = watch.run_watched(self.machine, command, service, self.context.tell)
+        self.add(result)
+        if error:
+            raise StepFailed(f"service {service} does not converge: {error}")
+        if not result.ok:
+            raise StepFailed(f"{result.machine}: `{command}`: {result.last_words}")
+
+    def add(self, result: Result) -> None:
+        self.outputs[result.machine] = result.stdout
+        self.data.commands.append(record.Command(**vars(result)))
+
+    # -- judging ------------------------------------------------------------------------------
+
+    def expect(
+        self,
+        what: str,
+        *,
+        expected: Any,
+        seen: Any,
+        passed: bool | None = None,
+        source: str = "Engine API",
+        proves: str = "",
+        machine: Machine | None = None,
+    ) -> bool:
+        """Note what had to be seen and what was; equal means passed unless `passed` says so."""
+        ok = (expected == seen) if passed is None else passed
+        self.data.expectations.append(
+            record.Expectation(
+                what=what,
+                expected=expected,
+                seen=seen,
+                passed=ok,
+                source=source,
+                machine=(machine or self.machine).name,
+                proves=proves,
+            )
+        )
+        return ok
+
+    def keep(self, title: str, document: Any, machine: Machine | None = None) -> None:
+        """Keep an inspect document (anything JSON can hold) beside the report, under raw/."""
+        on = machine or self.machine
+        file = self.file(title, on, "json")
+        write_atomic(
+            self.context.folder / file, json.dumps(document, indent=2, sort_keys=True) + "\n"
+        )
+        self.data.documents.append(record.Document(title=title, machine=on.name, file=file))
+
+    def file(self, title: str, machine: Machine, ending: str) -> str:
+        """A path under raw/ that tells step, machine and what it is."""
+        slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+        return f"raw/{int(self.data.number):02d}-{machine.name}-{slug}.{ending}"
+
+    def ping(self, container: str, target: str, kind: str) -> record.Ping:
+        """Ping from inside a container on this step's machine; the output is kept under raw/."""
+        result = self.run(evidence.ping_command(container, target), must=False)
+        ping = evidence.read_ping(result, container, target, kind)
+        file = self.file(f"ping {target}", self.machine, "txt")
+        write_atomic(self.context.folder / file, result.stdout + result.stderr)
+        self.data.documents.append(
+            record.Document(title=f"ping {target}", machine=self.machine.name, file=file)
+        )
+        self.data.pings.append(ping)
+        return ping
+
+    @contextmanager
+    def capturing(self, how: evidence.Encapsulation) -> Iterator[list[record.Capture]]:
+        """Capture on the underlay of all machines of the run while the block runs.
+
+        The list is filled when the block has ended; each pcap is kept under raw/.
+        """
+        captures: list[record.Capture] = []
+        machines = list(self.context.machines.values())
+        with evidence.capturing(machines, how) as live:
+            yield captures
+        for one in live:
+            file = self.file("underlay", one.machine, "pcap")
+            captures.append(evidence.read_capture(one, how, self.context.folder, file))
+        self.data.captures += captures
+
+    # -- looking, through the Engine API ------------------------------------------------------
+
+    def network(self, name: str, on: Machine | None = None) -> dict[str, Any]:
+        """A network as the machine's engine inspects it; {} where it is not there."""
+        machine = on or self.machine
+        for network in machine.docker.networks.list(names=[name]):
+            if network.name == name:
+                return dict(machine.docker.api.inspect_network(str(network.id)))
+        return {}
+
+    def containers(self, service: str, on: Machine | None = None) -> list[dict[str, Any]]:
+        """The running containers of a service on a machine, as its engine inspects them."""
+        machine = on or self.machine
+        label = f"com.docker.swarm.service.name={service}"
+        found = machine.docker.containers.list(filters={"label": label, "status": "running"})
+        return [dict(container.attrs) for container in found]
+
+    def running_tasks(self, service: str) -> list[dict[str, Any]]:
+        """The tasks of a service that run, as the manager's swarm has them."""
+        return [
+            task
+            for task in watch.tasks_of(self.context.manager, service)
+            if task["Status"]["State"] == "running"
+        ]
