@@ -242,6 +242,11 @@ def load(file: Path) -> Lab:
     return _build(file.absolute(), _parse(file))
 
 
+def load_copy(copy: Path, file: Path) -> Lab:
+    """The lab of a kept copy of its file, as if the copy lay where the file was."""
+    return _build(file, _parse(copy))
+
+
 def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of lab.toml, for editors; kept at docs/lab.schema.json."""
     return {

@@ -18,20 +18,21 @@ _APT = "DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300"
 
 # Each line says one thing as KEY=value; a machine without Docker answers it as well.
 _FACTS = r"""
+PATH=$PATH:/usr/sbin:/sbin
 . /etc/os-release 2>/dev/null
 echo "system=$ID"
 echo "release=$VERSION_CODENAME"
 echo "docker=$(command -v docker)"
 echo "daemon=$(command -v dockerd)"
 echo "version=$(dockerd --version 2>/dev/null | sed -n 's/^Docker version \([0-9][^,+]*\).*/\1/p')"
-echo "tcpdump=$(command -v tcpdump || ls /usr/sbin/tcpdump 2>/dev/null)"
+echo "tcpdump=$(command -v tcpdump)"
 echo "active=$(systemctl is-active docker 2>/dev/null)"
 echo "group=$(id -nG | tr ' ' '\n' | grep -x docker)"
 echo "member=$(getent group docker | cut -d: -f4 | tr ',' '\n' | grep -x "$(id -un)")"
 echo "apt=$(command -v apt-get)"
 echo "dnf=$(command -v dnf)"
 echo "apparmor=$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)"
-echo "parser=$(command -v apparmor_parser || ls /sbin/apparmor_parser 2>/dev/null)"
+echo "parser=$(command -v apparmor_parser)"
 """
 
 

@@ -56,7 +56,10 @@ class MachinesError(MachineError):
         self, what: str, failures: dict[str, BaseException], succeeded: list[str], advice: str = ""
     ) -> None:
         lines = [f"{what} failed on {', '.join(failures)}:"]
-        lines += [f"  {name}: {error}" for name, error in failures.items()]
+        # A machine's own errors begin with its name already.
+        lines += [
+            f"  {name}: {str(error).removeprefix(f'{name}: ')}" for name, error in failures.items()
+        ]
         if succeeded:
             lines.append(f"  done on: {', '.join(succeeded)}")
         advices = [error.advice for error in failures.values() if isinstance(error, SwarmrigError)]

@@ -43,6 +43,8 @@ def up(lab: Lab, progress: Progress) -> Ready:
         notes = [f"provider {provider.name}: {why}"] if why else []
         for note in notes:
             progress.say(note)
+        # `destroy` must find its way when the file is gone or broken by then.
+        write_atomic(lab.state / "lab.toml", lab.file.read_bytes())
         with progress:
             provider.up(progress)
             with connected(lab, provider.endpoints()) as machines:
@@ -181,14 +183,13 @@ def status(lab: Lab) -> dict[str, Any]:
                 row["state"] = "running"
         for machine in machines.values():
             if infos[machine.name].get("Swarm", {}).get("ControlAvailable"):
-                _swarm_status(machine, machines, infos, empty, said)
+                _swarm_status(machine, infos, empty, said)
                 break
     return said
 
 
 def _swarm_status(
     manager: Machine,
-    machines: dict[str, Machine],
     infos: dict[str, dict[str, Any]],
     rows: list[dict[str, Any]],
     said: dict[str, Any],

@@ -53,7 +53,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """One line about the whole lab: a choice made, and why."""
-        self.console.print(text, markup=False)
+        self.console.print(text, markup=False, soft_wrap=True)
 
     def phase(self, machine: str, text: str) -> None:
         """`machine` has entered a phase, in a few words: "booting", "installing Docker"."""
@@ -74,7 +74,7 @@ class Progress:
         if not self._live:
             mark = _MARKS.get(state, ("·", ""))[0]
             seconds = time.monotonic() - self._begin
-            self.console.print(f"{seconds:6.1f}s {mark} {machine}: {text}", markup=False)
+            self.console.print(f"{seconds:6.1f}s {mark} {machine}: {text}", markup=False, soft_wrap=True)
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))

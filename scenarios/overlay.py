@@ -246,7 +246,7 @@ def ping_second_from_first(step: Step) -> None:
     on="machine1",
     book="docker service rm alpine-overlay1, docker service rm alpine-overlay2, docker ps",
     run="docker service rm alpine-overlay1 alpine-overlay2",
-    needs=[7, 8],
+    needs=[5],
 )
 def remove_services(step: Step) -> None:
     proof.expect_no_containers(step, overlay.services)

@@ -19,7 +19,7 @@ def choose(lab: Lab) -> tuple[Provider, str]:
     there = of_state(lab)
     if there:
         return there, ""
-    name, why = vagrant.choose_provider(lab)
+    _, why = vagrant.choose_provider(lab)
     return vagrant.VagrantProvider(lab), why
 
 

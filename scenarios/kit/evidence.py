@@ -32,7 +32,7 @@ SHOWN_PACKETS = 200
 
 def ping_command(container: str, target: str, count: int = 3) -> str:
     """A ping from inside a container: the book's, with an end (`-c`) and a limit (`-w`)."""
-    return f"docker exec {shlex.quote(container)} ping -c {count} -w 20 {shlex.quote(target)}"
+    return f"docker exec {shlex.quote(container)} ping -c {count} -w 8 {shlex.quote(target)}"
 
 
 def read_ping(result: Result, task: str, target: str, kind: Any) -> Ping:
@@ -149,7 +149,9 @@ def _one(machine: Machine, how: Encapsulation) -> Iterator[_Live]:
 
 def read_capture(live: _Live, how: Encapsulation, folder: Path, file: str) -> Capture:
     """Keep a finished capture as `folder/file` and say what is in it."""
-    from scapy.utils import rdpcap  # noqa: PLC0415 - scapy takes a second to import
+    # Importing the layers is what teaches scapy to take them apart; it takes a second.
+    from scapy.layers import inet, l2, vxlan  # noqa: F401, PLC0415
+    from scapy.utils import rdpcap  # noqa: PLC0415
 
     data = live.data.getvalue()
     write_atomic(folder / file, data)

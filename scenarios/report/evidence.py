@@ -178,18 +178,22 @@ def _captured(capture: Capture, mine: list[Packet]) -> str:
 
 
 def _carries_ping(record: Record, packet: Packet) -> bool:
-    """Whether it is the network's own encapsulation, by its VNI where it is known, around ICMP.
+    """Whether it is the network's own encapsulation, by its VNI where it is known, around ICMP
+    between two tasks of the run.
 
     A driver without a VNI (Weave's sleeve) is known by its encapsulation's name alone.
     """
     used = {task.network for task in record.topology.tasks}
     vnis = {net.vni for net in record.topology.networks if net.name in used and net.vni is not None}
-    return "ICMP" in packet.inner and (not vnis or packet.vni in vnis)
+    tasks = {bare(task.address) for task in record.topology.tasks} - {""}
+    between = tasks.intersection(word.strip(",") for word in packet.inner.split())
+    return "ICMP" in packet.inner and len(between) == 2 and (not vnis or packet.vni in vnis)
 
 
 def _kind(packet: Packet) -> str:
-    vni = "" if packet.vni is None else f", VNI {packet.vni}"
-    return f"{packet.encapsulation}{vni}, UDP {packet.outer_port}"
+    vni = "" if packet.vni is None else f"VNI {packet.vni}"
+    name = packet.encapsulation or "not decoded"
+    return ", ".join(part for part in (name, vni, f"UDP {packet.outer_port}") if part)
 
 
 def _target(ping: Ping) -> str:

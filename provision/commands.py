@@ -1,0 +1,179 @@
+"""The verbs of the command line, each as one function over the stages; tasks.py only names them."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import tomllib
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from provision import definition, lifecycle
+from provision.definition import Lab
+from provision.errors import CheckFailed
+from provision.progress import Progress
+
+_VERSIONED = ("docker", "fabric", "invoke", "jinja2", "paramiko", "python-vagrant")
+
+
+def load(lab_file: str) -> Lab:
+    """The lab of the file given by flag, else $SWARMRIG_LAB, else lab.toml here."""
+    return definition.load(definition.find_file(lab_file or None))
+
+
+def up(lab_file: str) -> None:
+    lab = load(lab_file)
+    progress = Progress()
+    ready = lifecycle.up(lab, progress)
+    engines = ", ".join(sorted(set(ready.engines.values())))
+    progress.say(f"Lab {lab.name!r} is up: {len(lab.machines)} machines, Docker {engines}.")
+
+
+def destroy(lab_file: str) -> None:
+    progress = Progress()
+    try:
+        lab = load(lab_file)
+    except definition.DefinitionError as error:
+        lab = _lab_from_state(lab_file, error)
+    removed = lifecycle.destroy(lab, progress)
+    for what in removed:
+        progress.say(f"removed {what}")
+    progress.say(f"Lab {lab.name!r} is gone." if removed else f"Lab {lab.name!r} was not there.")
+
+
+def _lab_from_state(lab_file: str, error: definition.DefinitionError) -> Lab:
+    """The lab as the last `up` had it, where its file is gone or broken by now."""
+    file = definition.find_file(lab_file or None)
+    kept = sorted(file.parent.glob(".swarmrig/*/lab.toml"))
+    if len(kept) != 1:
+        raise error
+    return definition.load_copy(kept[0], file)
+
+
+def rebuild(lab_file: str) -> None:
+    progress = Progress()
+    lab = load(lab_file)
+    lifecycle.rebuild(lab, progress)
+    progress.say(f"Lab {lab.name!r} is up again.")
+
+
+def status(lab_file: str, as_json: bool) -> None:
+    said = lifecycle.status(load(lab_file))
+    console = Console()
+    if as_json:
+        console.print_json(json.dumps(said))
+        return
+    table = Table(title=f"Lab {said['lab']} ({said['provider'] or 'not up'})", title_justify="left")
+    for column in ("machine", "role", "address", "state", "engine", "node"):
+        table.add_column(column)
+    for row in said["machines"]:
+        table.add_row(*(row[k] for k in ("name", "role", "address", "state", "engine", "node")))
+    console.print(table)
+    for network in said["networks"]:
+        console.print(f"network {network['name']}: {network['driver']}, {network['scope']}")
+    for service in said["services"]:
+        console.print(f"service {service}")
+
+
+def ssh(lab_file: str, machine: str, command: str) -> int:
+    """The user's own ssh client on a machine of the lab; its exit code."""
+    lab = load(lab_file)
+    plan = lab.machine(machine)
+    with lifecycle.machines_of(lab) as machines:
+        end = machines[plan.name].endpoint
+    argv = ["ssh", "-p", str(end.port), "-o", f"UserKnownHostsFile={end.known_hosts}"]
+    if end.trust_first:
+        argv += ["-o", "StrictHostKeyChecking=accept-new", "-o", "IdentitiesOnly=yes"]
+    for key in end.keys:
+        argv += ["-i", str(key)]
+    argv += [f"{end.user}@{end.host}", *([command] if command else [])]
+    return subprocess.call(argv)
+
+
+def scenario(lab_file: str, name: str, dry: bool, walk: bool) -> None:
+    """Run a scenario on the lab and leave its reports. Raises CheckFailed when it did not pass."""
+    from scenarios.kit import run  # noqa: PLC0415 - only this verb needs scenarios
+    from scenarios.kit import scenario as scenarios  # noqa: PLC0415
+
+    lab = load(lab_file)
+    chosen = scenarios.get(name)
+    console = Console(highlight=False)
+
+    def tell(text: str) -> None:
+        console.print(text, markup=False, soft_wrap=True)
+
+    if dry:
+        run.dry_run(chosen, lab, tell)
+        return
+    from scenarios.report import write_reports  # noqa: PLC0415 - after a dry run nothing is written
+
+    ready = lifecycle.ready(lab)
+
+    def wait_for_reader(plan: scenarios.StepPlan) -> None:
+        console.print(
+            f"\n{plan.number}. {plan.title}\n   {plan.why}\n   $ {plan.run}", markup=False
+        )
+        console.input("[dim]Enter runs it[/dim] ")
+
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    folder = lab.reports / f"{stamp}-{name}"
+    with (
+        lifecycle.holding(lab.state, f"scenario {name}"),
+        lifecycle.machines_of(lab) as machines,
+    ):
+        record = run.run(
+            chosen,
+            lab,
+            machines,
+            ready.image,
+            ready.provider,
+            ready.notes,
+            versions(),
+            folder,
+            tell,
+            wait_for_reader if walk else None,
+        )
+    write_reports(record, folder)
+    shown = folder / "report.html"
+    good, bad = record.count(True), record.count(False)
+    tell(f"\n{record.verdict.upper()}: {good} expectations passed, {bad} failed")
+    tell(f"Report: {os.path.relpath(shown)}")
+    if record.verdict == "interrupted":
+        raise KeyboardInterrupt
+    if record.verdict != "passed":
+        raise CheckFailed(f"Scenario {name} did not pass.", f"Open {os.path.relpath(shown)}")
+
+
+def versions() -> dict[str, str]:
+    """The versions of the tools on the controlling host, for the record."""
+    return {
+        "swarmrig": _own_version(),
+        "python": platform.python_version(),
+        **{name: version(name) for name in _VERSIONED},
+    }
+
+
+def _own_version() -> str:
+    file = Path(__file__).parent.parent / "pyproject.toml"
+    return str(tomllib.loads(file.read_text())["project"]["version"])
+
+
+def lab(lab_file: str, name: str) -> None:
+    """The main job: up, then a scenario, then its report."""
+    up(lab_file)
+    scenario(lab_file, name, dry=False, walk=False)
+
+
+def scenarios_table() -> None:
+    """Every scenario, with what it shows."""
+    from scenarios.kit import scenario as scenarios  # noqa: PLC0415
+
+    console = Console(highlight=False)
+    for found in scenarios.found().values():
+        console.print(f"{found.name:12} Exercise {found.exercise}: {found.title}", markup=False)

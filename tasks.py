@@ -1,0 +1,96 @@
+"""The command line: one short task per verb. `inv --list` shows them, `inv --help up` one."""
+
+from __future__ import annotations
+
+from invoke import Context, Exit, task
+
+from provision import commands
+from provision.cli import for_people
+
+_LAB = {"lab": "the lab file (default: $SWARMRIG_LAB, else lab.toml)"}
+
+
+@task(help=_LAB)
+@for_people
+def up(c: Context, lab: str = "") -> None:
+    """Lab: boot the machines, install Docker, form the swarm; goes on where it was cut off."""
+    commands.up(lab)
+
+
+@task(help={**_LAB, "json": "as JSON"})
+@for_people
+def status(c: Context, lab: str = "", json: bool = False) -> None:
+    """Lab: machines, addresses, engines, nodes, networks, services."""
+    commands.status(lab, json)
+
+
+@task(help={**_LAB, "machine": "its name", "command": "run this instead of a shell"})
+@for_people
+def ssh(c: Context, machine: str, command: str = "", lab: str = "") -> None:
+    """Lab: a shell on a machine."""
+    raise Exit(code=commands.ssh(lab, machine, command))
+
+
+@task(help=_LAB)
+@for_people
+def destroy(c: Context, lab: str = "") -> None:
+    """Lab: remove all that `up` made, verified."""
+    commands.destroy(lab)
+
+
+@task(help=_LAB)
+@for_people
+def rebuild(c: Context, lab: str = "") -> None:
+    """Lab: destroy and bring up anew."""
+    commands.rebuild(lab)
+
+
+@task(
+    help={
+        **_LAB,
+        "name": "the scenario (inv scenarios lists them)",
+        "dry-run": "print the steps, touch no machine",
+        "walk": "wait for Enter before each step",
+    }
+)
+@for_people
+def scenario(
+    c: Context, name: str, lab: str = "", dry_run: bool = False, walk: bool = False
+) -> None:
+    """Scenario: run one on the lab, and leave a report."""
+    commands.scenario(lab, name, dry_run, walk)
+
+
+@task
+@for_people
+def scenarios(c: Context) -> None:
+    """Scenario: list what there is."""
+    commands.scenarios_table()
+
+
+@task(help={**_LAB, "scenario": "which scenario"}, name="lab")
+@for_people
+def main_job(c: Context, lab: str = "", scenario: str = "overlay") -> None:
+    """Scenario: the main job in one go: up, the scenario, its report."""
+    commands.lab(lab, scenario)
+
+
+@task(help=_LAB)
+@for_people
+def doctor(c: Context, lab: str = "") -> None:
+    """Host: what this machine can run, and what is missing."""
+    commands.doctor(lab)
+
+
+@task(help=_LAB)
+@for_people
+def render(c: Context, lab: str = "") -> None:
+    """Host: print the Vagrantfile of the lab."""
+    commands.render(lab)
+
+
+@task(help={"plain": "without Docker, for trying its installation"})
+@for_people
+def box(c: Context, plain: bool = False) -> None:
+    """Host: build the box from Debian's packages, for where none can be downloaded."""
+    commands.box(docker=not plain)
