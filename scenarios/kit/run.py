@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import string
+import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -24,16 +24,13 @@ from scenarios.kit.step import Context, Step, StepFailed
 _TROUBLE = (StepFailed, MachineError, docker.errors.DockerException, requests.RequestException)
 
 
-class _Shown(dict[str, str]):
-    """Names that are not known yet stand as <name>: for showing a command before its time."""
-
-    def __missing__(self, key: str) -> str:
-        return f"<{key}>"
+# A name in single braces; the double ones of a Go template (`--format {{.Name}}`) stay.
+_NAME = re.compile(r"(?<!\{)\{([a-z][a-z0-9]*)\}(?!\})")
 
 
 def fill(command: str, names: dict[str, str]) -> str:
     """A command with its `{names}` filled in; `<name>` for one that no step has remembered."""
-    return string.Formatter().vformat(command, (), _Shown(names))
+    return _NAME.sub(lambda found: names.get(found[1], f"<{found[1]}>"), command)
 
 
 def dry_run(scenario: Scenario, lab: Lab, tell: Callable[[str], None]) -> None:
