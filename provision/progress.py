@@ -74,7 +74,9 @@ class Progress:
         if not self._live:
             mark = _MARKS.get(state, ("·", ""))[0]
             seconds = time.monotonic() - self._begin
-            self.console.print(f"{seconds:6.1f}s {mark} {machine}: {text}", markup=False, soft_wrap=True)
+            self.console.print(
+                f"{seconds:6.1f}s {mark} {machine}: {text}", markup=False, soft_wrap=True
+            )
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))
