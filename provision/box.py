@@ -31,7 +31,22 @@ DISK_GIB = 8
 # Bumped when the recipe below changes in a way that its text does not show.
 _EPOCH = 1
 
-_BASE = ["systemd-sysv", "dbus", "udev", "kmod", "openssh-server", "sudo", "iproute2", "iputils-ping", "ifupdown", "isc-dhcp-client", "procps", "ca-certificates", "iptables", "nftables"]
+_BASE = [
+    "systemd-sysv",
+    "dbus",
+    "udev",
+    "kmod",
+    "openssh-server",
+    "sudo",
+    "iproute2",
+    "iputils-ping",
+    "ifupdown",
+    "isc-dhcp-client",
+    "procps",
+    "ca-certificates",
+    "iptables",
+    "nftables",
+]
 # apparmor: where the kernel has it on, every container fails without its parser.
 _DOCKER = ["docker.io", "apparmor", "tcpdump", "busybox-static"]
 
@@ -44,6 +59,13 @@ _INSECURE_KEY = (
     "3NOTd0jMZEnDkbUvxhMmBYSdETk1rRgm+R4LOzFUGaHqHDLKLX+FIPKcF96hrucXzcWyLbIbEgE98OHlnVYCzRdK8jl"
     "qm8tehUc9c9WhQ== vagrant insecure public key"
 )
+
+# A small initramfs unpacks fast: the disk's and the file system's modules will do.
+_SMALL_INITRAMFS = """
+mkdir -p "$1"/etc/initramfs-tools/conf.d
+echo MODULES=list > "$1"/etc/initramfs-tools/conf.d/swarmrig
+printf '%s\\n' virtio_pci virtio_blk virtio_scsi ext4 ahci sd_mod > "$1"/etc/initramfs-tools/modules
+"""
 
 # Runs in the new system's folder ($1) before it is packed.
 _FINISH = f"""
@@ -128,7 +150,17 @@ def name_for(docker: bool) -> str:
 
 def recipe_hash(docker: bool = True) -> str:
     """A short hash of all that the box is made of, this module's recipe and the architecture."""
-    parts = [SUITE, DISK_GIB, _EPOCH, _BASE, _DOCKER, _FINISH, docker, architecture()]
+    parts = [
+        SUITE,
+        DISK_GIB,
+        _EPOCH,
+        _BASE,
+        _DOCKER,
+        _SMALL_INITRAMFS,
+        _FINISH,
+        docker,
+        architecture(),
+    ]
     parts.append(Path(busybox_image.__file__).read_text())
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
@@ -258,11 +290,7 @@ def _build_in(work: Path, docker: bool, log: Callable[[str], None]) -> str:
             '--aptopt=Acquire::Check-Valid-Until "false"',
             '--aptopt=APT::Install-Recommends "false"',
             f"--include={','.join(packages)}",
-            '--essential-hook=mkdir -p "$1"/etc/initramfs-tools/conf.d',
-            # A small initramfs unpacks fast: the disk's and the file system's modules will do.
-            "--essential-hook=printf 'MODULES=list\\n' > \"$1\"/etc/initramfs-tools/conf.d/swarmrig",
-            "--essential-hook=printf 'virtio_pci\\nvirtio_blk\\nvirtio_scsi\\next4\\nahci\\nsd_mod\\n'"
-            ' > "$1"/etc/initramfs-tools/modules',
+            f"--essential-hook={_SMALL_INITRAMFS}",
             *(f"--customize-hook={hook}" for hook in hooks),
             SUITE,
             str(root),
@@ -276,9 +304,19 @@ def _build_in(work: Path, docker: bool, log: Callable[[str], None]) -> str:
         carried / "box.json",
         json.dumps({"recipe": recipe_hash(docker), "image": {"tag": image}, "suite": SUITE}),
     )
+    _keep_kernel(root)
     log("making the disk")
     _disk(root, carried, work)
     return image
+
+
+def _keep_kernel(root: Path) -> None:
+    """The box's kernel into the cache: what provision.kvm boots to see whether KVM works."""
+    with tarfile.open(root) as tar:
+        kernel = next(m for m in tar if m.name.startswith("./boot/vmlinuz-") and m.isfile())
+        file = tar.extractfile(kernel)
+        assert file is not None
+        write_atomic(cache.folder() / "trial-vmlinuz", file.read())
 
 
 def _image(root: Path, carried: Path, work: Path) -> str:

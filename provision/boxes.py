@@ -1,0 +1,133 @@
+"""Which box a lab gets: a downloadable one where the host can download, else one built here."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from provision import box as built
+from provision.definition import Lab
+from provision.errors import UserError
+from provision.files import write_atomic
+
+CATALOGUE = "https://vagrantcloud.com/"
+# A Debian 12 box for each provider, for amd64 and arm64 where its makers offer both.
+_DOWNLOADABLE = {
+    "libvirt": "cloud-image/debian-12",
+    "virtualbox": "bento/debian-12",
+    "vmware_desktop": "bento/debian-12",
+    "parallels": "bento/debian-12",
+    "hyperv": "generic/debian12",
+}
+PATIENCE = 4  # seconds; an offline host answers at once, a captive network may not answer at all
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The box's name and version as Vagrant takes them, and why it is this one.
+
+    `add` is a catalogue file to give to `vagrant box add`, where the box is one built here.
+    """
+
+    name: str
+    version: str | None
+    why: str
+    add: Path | None = None
+
+
+def choose(lab: Lab, provider: str, log: Callable[[str], None]) -> Choice:
+    """The box for a lab. Raises UserError where it is neither here nor to be downloaded."""
+    if lab.box != "auto":
+        return _named(lab, provider)
+    name = _DOWNLOADABLE[provider]
+    if stored(name, provider):
+        return Choice(name, None, "it is in Vagrant's box store already")
+    if provider == "libvirt" and (there := built.cached()):
+        return _built(there, "it was built here before (inv box)")
+    if downloadable():
+        return Choice(name, None, f"{CATALOGUE} answers, so it can be downloaded")
+    if provider == "libvirt":
+        log(f"{CATALOGUE} cannot be reached: building a box from Debian's packages")
+        return _built(built.build(log=log), "no box can be downloaded here, so one was built")
+    raise UserError(
+        f"Box {name} for {provider} is not here, and {CATALOGUE} cannot be reached.",
+        "Add it where there is a network (vagrant box add), or use libvirt: inv box builds one.",
+    )
+
+
+def _named(lab: Lab, provider: str) -> Choice:
+    ours = {built.name_for(docker): docker for docker in (True, False)}
+    if lab.box in ours:
+        there = built.cached(ours[lab.box])
+        if not there:
+            raise UserError(
+                f"Box {lab.box} has not been built yet.",
+                "Build it: inv box" + ("" if ours[lab.box] else " --plain"),
+            )
+        return _built(there, "named in lab.toml")
+    file = lab.home / lab.box
+    if lab.box.endswith(".box") and file.is_file():
+        return Choice(str(file), None, "a file named in lab.toml")
+    if not stored(lab.box, provider) and not downloadable():
+        raise UserError(
+            f"{lab.file.name}: box: {lab.box!r} for {provider} is not in Vagrant's box store, and "
+            f"{CATALOGUE} cannot be reached.",
+            'Add it where there is a network (vagrant box add), or take box = "auto".',
+        )
+    return Choice(lab.box, lab.box_version, "named in lab.toml")
+
+
+def _built(there: built.BoxFile, why: str) -> Choice:
+    """A built box, with the catalogue file that gives Vagrant its version and checksum.
+
+    Source: https://developer.hashicorp.com/vagrant/docs/boxes/format#box-metadata
+    """
+    catalogue = {
+        "name": there.name,
+        "versions": [
+            {
+                "version": there.version,
+                "providers": [
+                    {
+                        "name": there.provider,
+                        "url": there.path.as_uri(),
+                        "checksum_type": "sha256",
+                        "checksum": there.sha256,
+                    }
+                ],
+            }
+        ],
+    }
+    file = write_atomic(there.path.parent / "catalogue.json", json.dumps(catalogue, indent=2))
+    in_store = stored(there.name, there.provider, there.version)
+    return Choice(there.name, there.version, why, None if in_store else file)
+
+
+def store() -> Path:
+    """Vagrant's box store ($VAGRANT_HOME/boxes)."""
+    return Path(os.environ.get("VAGRANT_HOME") or Path.home() / ".vagrant.d") / "boxes"
+
+
+def stored(name: str, provider: str, version: str | None = None) -> bool:
+    """Whether the box store holds a box: looked up in its folders, without starting Vagrant."""
+    folder = store() / name.replace("/", "-VAGRANTSLASH-")
+    # Vagrant 2.4 has put a folder for the architecture between version and provider.
+    patterns = (f"{version or '*'}/{provider}", f"{version or '*'}/*/{provider}")
+    return any(any(folder.glob(pattern)) for pattern in patterns)
+
+
+def downloadable() -> bool:
+    """Whether Vagrant's public catalogue answers within a few seconds."""
+    request = urllib.request.Request(CATALOGUE, method="HEAD")
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE):  # noqa: S310 - a constant https URL
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False

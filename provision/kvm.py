@@ -1,0 +1,135 @@
+"""Whether KVM truly works here: decided by trying, not by /dev/kvm being there.
+
+There are machines (nested ones, above all) where /dev/kvm opens and a guest kernel then hangs. So
+a real Linux kernel is booted, with an initramfs that says one line on the serial port.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from provision import cache
+from provision.files import write_atomic
+
+PATIENCE = 20  # seconds; a guest that works says its line in two or three
+_LINE = b"swarmrig: this guest runs"
+# Where no kernel may be read, the least of guests: 16-bit code that says K on the serial port.
+_SECTOR = bytes.fromhex("baf803b04beef4ebfd").ljust(510, b"\0") + b"\x55\xaa"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether KVM works, why that is believed, and whether it was tried just now."""
+
+    works: bool
+    why: str
+    cached: bool
+
+
+def verdict(fresh: bool = False) -> Verdict:
+    """Try KVM, or take the verdict of an earlier trial on this boot, kernel and QEMU."""
+    if platform.system() != "Linux":
+        return Verdict(False, "KVM is a part of Linux", False)
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        there = Path("/dev/kvm").exists()
+        why = "/dev/kvm may not be opened by this user" if there else "there is no /dev/kvm"
+        return Verdict(False, why, False)
+    qemu = shutil.which(f"qemu-system-{platform.machine()}")
+    if not qemu:
+        return Verdict(False, "QEMU is not installed", False)
+    file = cache.folder() / "kvm.json"
+    key = [_boot(), platform.release(), _version(qemu)]
+    if not fresh and file.is_file():
+        kept = json.loads(file.read_text())
+        if kept["key"] == key:
+            return Verdict(kept["works"], kept["why"], True)
+    works, why = _try(qemu)
+    write_atomic(file, json.dumps({"key": key, "works": works, "why": why}))
+    return Verdict(works, why, False)
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _version(qemu: str) -> str:
+    done = subprocess.run([qemu, "--version"], capture_output=True, text=True, check=False)
+    return done.stdout.splitlines()[0] if done.stdout else ""
+
+
+def _kernel() -> Path | None:
+    """A Linux kernel that may be read: one from a built box, or the host's own."""
+    kept = cache.folder() / "trial-vmlinuz"
+    own = sorted(Path("/boot").glob("vmlinuz-*"), reverse=True)
+    return next((path for path in (kept, *own) if os.access(path, os.R_OK)), None)
+
+
+def _try(qemu: str) -> tuple[bool, str]:
+    kernel, busybox = _kernel(), shutil.which("busybox")
+    base = [qemu, "-accel", "kvm", "-m", "256", "-display", "none", "-no-reboot", "-nodefaults"]
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        if kernel and busybox:
+            (folder / "initrd").write_bytes(gzip.compress(_initramfs(Path(busybox).read_bytes())))
+            arguments = ["-kernel", str(kernel), "-initrd", str(folder / "initrd")]
+            arguments += ["-append", "console=ttyS0 panic=-1 quiet"]
+            expected, guest = _LINE, "a Linux guest"
+        else:
+            (folder / "disk").write_bytes(_SECTOR)
+            arguments = ["-drive", f"file={folder / 'disk'},format=raw,if=ide"]
+            expected, guest = b"K", "a minimal guest (no kernel here may be read)"
+        said = _serial([*base, *arguments, "-serial", "stdio"])
+    if expected in said:
+        return True, f"{guest} ran on KVM"
+    return False, f"{guest} said nothing on KVM within {PATIENCE} s, though /dev/kvm is there"
+
+
+def _serial(argv: list[str]) -> bytes:
+    """What the guest says on its serial port until its end or the limit."""
+    try:
+        done = subprocess.run(
+            argv,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=PATIENCE,
+        )
+    except subprocess.TimeoutExpired as expired:
+        # The minimal guest never ends by itself: what it has said counts all the same.
+        return expired.stdout or b""
+    return done.stdout
+
+
+def _initramfs(busybox: bytes) -> bytes:
+    """A cpio archive (newc) with a busybox and an init that says the line and powers off.
+
+    Source: https://docs.kernel.org/driver-api/early-userspace/buffer-format.html
+    """
+    init = b"#!/busybox sh\n/busybox echo '" + _LINE + b"' > /dev/ttyS0\n/busybox poweroff -f\n"
+    entries: list[tuple[str, int, bytes, int]] = [
+        ("dev", 0o040755, b"", 0),
+        ("dev/console", 0o020600, b"", 0x0501),
+        ("dev/ttyS0", 0o020600, b"", 0x0440),
+        ("busybox", 0o100755, busybox, 0),
+        ("init", 0o100755, init, 0),
+        ("TRAILER!!!", 0, b"", 0),
+    ]
+    out = bytearray()
+    for inode, (name, mode, data, device) in enumerate(entries, start=1):
+        path = name.encode() + b"\0"
+        major, minor = device >> 8, device & 0xFF
+        fields = [inode, mode, 0, 0, 1, 0, len(data), 0, 0, major, minor, len(path), 0]
+        out += b"070701" + b"".join(b"%08X" % field for field in fields) + path
+        out += b"\0" * (-len(out) % 4)
+        out += data
+        out += b"\0" * (-len(out) % 4)
+    return bytes(out)
