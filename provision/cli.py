@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from invoke import Exit
+from invoke.exceptions import Exit
 
 from provision.errors import SwarmrigError
 

@@ -14,9 +14,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from provision import definition, lifecycle
+from provision import box as boxes
+from provision import definition, holding, lifecycle, vagrantfile
+from provision import doctor as doctors
 from provision.definition import Lab
-from provision.errors import CheckFailed
+from provision.errors import CheckFailed, DefinitionError, MachineError
 from provision.progress import Progress
 
 _VERSIONED = ("docker", "fabric", "invoke", "jinja2", "paramiko", "python-vagrant")
@@ -39,7 +41,7 @@ def destroy(lab_file: str) -> None:
     progress = Progress()
     try:
         lab = load(lab_file)
-    except definition.DefinitionError as error:
+    except DefinitionError as error:
         lab = _lab_from_state(lab_file, error)
     removed = lifecycle.destroy(lab, progress)
     for what in removed:
@@ -47,7 +49,7 @@ def destroy(lab_file: str) -> None:
     progress.say(f"Lab {lab.name!r} is gone." if removed else f"Lab {lab.name!r} was not there.")
 
 
-def _lab_from_state(lab_file: str, error: definition.DefinitionError) -> Lab:
+def _lab_from_state(lab_file: str, error: DefinitionError) -> Lab:
     """The lab as the last `up` had it, where its file is gone or broken by now."""
     file = definition.find_file(lab_file or None)
     kept = sorted(file.parent.glob(".swarmrig/*/lab.toml"))
@@ -124,7 +126,7 @@ def scenario(lab_file: str, name: str, dry: bool, walk: bool) -> None:
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     folder = lab.reports / f"{stamp}-{name}"
     with (
-        lifecycle.holding(lab.state, f"scenario {name}"),
+        holding.holding(lab.state, f"scenario {name}"),
         lifecycle.machines_of(lab) as machines,
     ):
         record = run.run(
@@ -168,6 +170,35 @@ def lab(lab_file: str, name: str) -> None:
     """The main job: up, then a scenario, then its report."""
     up(lab_file)
     scenario(lab_file, name, dry=False, walk=False)
+
+
+def doctor(lab_file: str) -> None:
+    """Tell what this host can run. Raises MachineError where something needed is missing."""
+    console = Console(highlight=False)
+    marks = {"ok": "✓", "warning": "!", "missing": "✗"}
+    findings = doctors.examine(load(lab_file))
+    for finding in findings:
+        console.print(f"{marks[finding.state]} {finding.what}", markup=False, soft_wrap=True)
+        if finding.advice:
+            console.print(f"    {finding.advice}", markup=False, soft_wrap=True)
+    if any(finding.state == "missing" for finding in findings):
+        raise MachineError("This host cannot run the lab yet.", "See the lines with ✗ above.")
+
+
+def render(lab_file: str) -> None:
+    """Print the Vagrantfile as `up` would write it, or as it has."""
+    from provision.providers import vagrant  # noqa: PLC0415 - only for labs of virtual machines
+
+    lab = load(lab_file)
+    there = vagrant.VagrantProvider.from_state(lab)
+    plan = there.plan if there else vagrant.plan(lab, Progress())[0]
+    Console().file.write(vagrantfile.render(lab, plan))
+
+
+def box(docker: bool) -> None:
+    """Build the box, or say that it is there."""
+    made = boxes.build(docker, log=Progress().say)
+    Progress().say(f"{made.name} {made.version}: {made.path}")
 
 
 def scenarios_table() -> None:

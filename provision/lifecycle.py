@@ -39,8 +39,7 @@ def up(lab: Lab, progress: Progress) -> Ready:
     one is gone on with. Raises UserError, MachineError or MachinesError.
     """
     with holding(lab.state, "up"):
-        provider, why = choosing.choose(lab)
-        notes = [f"provider {provider.name}: {why}"] if why else []
+        provider, notes = choosing.choose(lab, progress)
         for note in notes:
             progress.say(note)
         # `destroy` must find its way when the file is gone or broken by then.
@@ -88,7 +87,9 @@ def ready(lab: Lab) -> Ready:
 @contextlib.contextmanager
 def machines_of(lab: Lab) -> Iterator[dict[str, Machine]]:
     """The machines of a lab that is up. Raises UserError when it is not."""
-    provider = choosing.chosen(lab, ready(lab).provider)
+    provider = choosing.of_state(lab)
+    if not provider:
+        raise UserError(f"Lab {lab.name!r} is not up.", "Bring it up: inv up")
     with connected(lab, provider.endpoints()) as machines:
         yield machines
 

@@ -32,8 +32,9 @@ class Endpoint:
 class Provider(Protocol):
     """Where machines come from. Every verb is safe to say twice."""
 
-    name: str
-    """As in lab.toml: "libvirt", "virtualbox", …, "hosts"."""
+    @property
+    def name(self) -> str:
+        """As in lab.toml: "libvirt", "virtualbox", …, "hosts"."""
 
     def up(self, progress: Progress) -> None:
         """Bring every machine up, from any state that an interruption can leave.

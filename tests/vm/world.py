@@ -55,8 +55,14 @@ class World:
         self.vagrant_home.mkdir(exist_ok=True)
         self._anchor = anchor
         self._janitor = subprocess.Popen(
-            ["sh", "-c", 'cat >/dev/null; kill -9 "$1" 2>/dev/null; sleep 1; rm -rf "$2"',
-             "janitor", str(anchor.pid), str(folder)],
+            [
+                "sh",
+                "-c",
+                'cat >/dev/null; kill -9 "$1" 2>/dev/null; sleep 1; rm -rf "$2"',
+                "janitor",
+                str(anchor.pid),
+                str(folder),
+            ],
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
@@ -67,8 +73,20 @@ class World:
         # QEMU runs as a user of its own, who has to reach the disks in here.
         folder.chmod(0o755)
         anchor = subprocess.Popen(
-            ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
-             "sh", "-c", _BEGIN, "world", str(folder)],
+            [
+                "unshare",
+                "--net",
+                "--mount",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "--mount-proc",
+                "sh",
+                "-c",
+                _BEGIN,
+                "world",
+                str(folder),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=(folder / "world.log").open("wb"),
             stderr=subprocess.STDOUT,
@@ -100,8 +118,16 @@ class World:
 
     def command(self, argv: list[str]) -> list[str]:
         """`argv` as a command that runs inside the world."""
-        return ["nsenter", "--target", self._first(), "--net", "--mount", "--pid", f"--wd={Path.cwd()}",
-                *argv]
+        return [
+            "nsenter",
+            "--target",
+            self._first(),
+            "--net",
+            "--mount",
+            "--pid",
+            f"--wd={Path.cwd()}",
+            *argv,
+        ]
 
     def environment(self, **more: str) -> dict[str, str]:
         return {
@@ -142,7 +168,8 @@ class World:
             name
             for pool in pools
             for name in self.virsh("vol-list", pool)[3:]
-            if name.endswith((".img", ".qcow2")) and "_vagrant_box_image_" not in name
+            if name.endswith((".img", ".qcow2"))
+            and "_vagrant_box_image_" not in name
             and not name.startswith("/")
         ]
         return [

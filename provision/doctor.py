@@ -1,0 +1,73 @@
+"""What this host can run, and what is missing: every finding in one line, found by looking."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from provision import boxes, cache, definition, host, kvm
+from provision.definition import Lab
+from provision.errors import UserError
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. `advice` is what to do where it is not ok."""
+
+    state: Literal["ok", "warning", "missing"]
+    what: str
+    advice: str = ""
+
+
+def examine(lab: Lab) -> list[Finding]:
+    """Look at all that a lab needs of this host. KVM is tried anew, so this may take seconds."""
+    findings = [
+        Finding("ok", f"{platform.system()} {platform.machine()}, Python {sys.version.split()[0]}")
+    ]
+    if lab.provider == "hosts":
+        findings.append(Finding("ok", "provider hosts: nothing is booted here"))
+        return findings
+    try:
+        findings.append(Finding("ok", f"Vagrant {host.check_vagrant()}"))
+    except UserError as error:
+        findings.append(Finding("missing", str(error), error.advice))
+    usable = []
+    for name in get_args(definition.ProviderName)[1:-1]:
+        lacks = host.provider_missing(name)
+        if not lacks:
+            usable.append(name)
+        asked = lab.provider in {"auto", name}
+        state: Literal["ok", "warning", "missing"] = (
+            "ok" if not lacks or not asked or lab.provider == "auto" else "missing"
+        )
+        findings.append(Finding(state, f"provider {name}: {lacks or 'can be used'}"))
+    if lab.provider == "auto" and not usable:
+        findings.append(
+            Finding("missing", "no provider can be used", "Install libvirt or VirtualBox.")
+        )
+    if "libvirt" in usable:
+        verdict = kvm.verdict(fresh=True)
+        findings.append(
+            Finding("ok", f"KVM works: {verdict.why}")
+            if verdict.works
+            else Finding("warning", f"emulation, which is slow: {verdict.why}")
+        )
+    findings += [Finding("warning", line) for line in host.memory_warnings(lab)]
+    if not (lab.state / "plan.json").exists():
+        findings += [
+            Finding("missing", line, "Take another network.subnet in lab.toml.")
+            for line in host.clashes(lab)
+        ]
+    free = shutil.disk_usage(cache.folder()).free >> 30
+    findings.append(
+        Finding("ok" if free >= 10 else "warning", f"{free} GiB of disk are free (10 are wanted)")
+    )
+    findings.append(
+        Finding("ok", "boxes can be downloaded")
+        if boxes.downloadable()
+        else Finding("ok", "no box can be downloaded here; libvirt can run one that inv box builds")
+    )
+    return findings

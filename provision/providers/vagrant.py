@@ -1,0 +1,284 @@
+"""Virtual machines, through Vagrant: called as seldom as possible, for its Ruby takes seconds."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import subprocess
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+import paramiko
+from filelock import FileLock
+
+from provision import boxes, cache, host, kvm, vagrantfile
+from provision.definition import Lab
+from provision.errors import MachineError, UserError
+from provision.files import write_atomic
+from provision.progress import Progress
+from provision.providers import libvirt
+from provision.providers.base import Endpoint, MachineState
+from provision.providers.vagrant_runner import Runner
+from provision.vagrantfile import Plan
+
+BOOT_LIMIT = 1800.0  # seconds for one `vagrant up`; emulated machines take minutes
+_EMULATED_BOOT = 900
+
+# What Vagrant says, and what that is called here.
+_PHASES = (
+    ("Importing base box", "copying the box"),
+    ("Creating image", "making its disk"),
+    ("Creating domain with", "defining the machine"),
+    ("Starting domain", "booting"),
+    ("Booting VM", "booting"),
+    ("Waiting for domain to get an IP", "booting; waiting for an address"),
+    ("Waiting for machine to boot", "booting; waiting for SSH"),
+    ("Inserting generated public key", "giving it a key of its own"),
+    ("Machine booted and ready", "booted"),
+    ("Setting hostname", "naming it"),
+    ("Configuring and enabling network", "setting its private address"),
+    ("Resuming", "resuming"),
+    ("Restoring the snapshot", "restoring the checkpoint"),
+    ("Removing domain", "removing it"),
+    ("Destroying VM", "removing it"),
+)
+_LINE = re.compile(r"^\s*(?:==> )?([a-z][a-z0-9-]*): (.*)$")
+
+
+class VagrantProvider:
+    """The lab's machines as Vagrant's. All state lies in `lab.state`, Vagrant's box store aside."""
+
+    def __init__(self, lab: Lab, plan: Plan) -> None:
+        self.lab = lab
+        self.plan = plan
+        self.state = lab.state
+        self.runner = Runner(lab.state, BOOT_LIMIT)
+
+    @property
+    def name(self) -> str:
+        return self.plan.provider
+
+    @classmethod
+    def from_state(cls, lab: Lab) -> VagrantProvider | None:
+        """The provider as an earlier `up` planned it; None where there was none."""
+        try:
+            said = json.loads((lab.state / "plan.json").read_text())
+            return cls(lab, Plan(**said))
+        except FileNotFoundError:
+            return None
+        except (TypeError, ValueError) as error:
+            raise MachineError(f"{lab.state / 'plan.json'} cannot be read: {error}") from None
+
+    # -- up -----------------------------------------------------------------------------------
+
+    def up(self, progress: Progress) -> None:
+        names = [machine.name for machine in self.lab.machines]
+        for line in self.runner.finish_earlier():
+            _tell(progress, names, line)
+        text = vagrantfile.render(self.lab, self.plan)
+        file = self.state / "Vagrantfile"
+        unchanged = file.is_file() and file.read_text() == text
+        states = self.states()
+        settled = unchanged and (self.state / "ssh_config").is_file()
+        if settled and all(state == "running" for state in states.values()):
+            for name in names:
+                progress.phase(name, "running")
+            return
+        write_atomic(self.state / "plan.json", json.dumps(asdict(self.plan), indent=2) + "\n")
+        write_atomic(file, text)
+        (self.state / "ssh_config").unlink(missing_ok=True)
+        before = self._ids()
+        self._remove_half_made(names, before, progress)
+        for name in names:
+            progress.phase(name, "starting Vagrant")
+        # vagrant-libvirt cannot make the same network for two labs at a time.
+        with FileLock(cache.folder() / "vagrant-up.lock"):
+            self._stream(progress, names)
+        self._forget_host_keys(before)
+        write_atomic(self.state / "ssh_config", self.runner.ssh_config())
+
+    def _stream(self, progress: Progress, names: list[str]) -> None:
+        phase = dict.fromkeys(names, "starting Vagrant")
+        try:
+            for line in self.runner.up(provider=self.plan.provider, stream_output=True):
+                for name, text in _tell(progress, names, line):
+                    phase[name] = text
+        except subprocess.TimeoutExpired:
+            late = "; ".join(f"{n}: {p}" for n, p in phase.items() if p != "booted")
+            raise MachineError(
+                f"vagrant up did not end within {BOOT_LIMIT:.0f} s ({late}).",
+                f"The machine's console may say why: {self._console(names[0])}. "
+                f"Vagrant's log: {self.runner.log}",
+            ) from None
+        except subprocess.CalledProcessError as error:
+            raise MachineError(
+                f"vagrant up failed: {self.runner.last_words()}",
+                f"Vagrant's log: {self.runner.log}. Run inv up again to go on.",
+            ) from error
+
+    def _console(self, name: str) -> str:
+        if self.plan.provider == "libvirt":
+            return f"virsh -c {libvirt.URI} console {self.plan.prefix}{name}"
+        return f"the provider's own window of {name}"
+
+    def _ids(self) -> dict[str, str]:
+        """What Vagrant remembers of each machine: the id that the provider gave it."""
+        ids = {}
+        for machine in self.lab.machines:
+            file = self.state / "vagrant" / "machines" / machine.name / self.plan.provider / "id"
+            with contextlib.suppress(OSError):
+                ids[machine.name] = file.read_text()
+        return ids
+
+    def _remove_half_made(
+        self, names: Iterable[str], known: dict[str, str], progress: Progress
+    ) -> None:
+        """Domains and disks that were being made when a command was killed: Vagrant knows nothing
+        of them, and would stop at their names."""
+        if self.plan.provider == "libvirt":
+            lost = {name for name in names if name not in known}
+            for what in libvirt.purge(self.plan.prefix, self.plan.network, lost):
+                progress.say(f"removed half-made {what}")
+
+    def _forget_host_keys(self, before: dict[str, str]) -> None:
+        """A machine that was made anew has new host keys; the others keep theirs."""
+        file = self.state / "known_hosts"
+        if not file.is_file():
+            return
+        if any(before.get(name) != made for name, made in self._ids().items()):
+            file.unlink()
+
+    # -- looking ------------------------------------------------------------------------------
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        file = self.state / "ssh_config"
+        if not file.is_file():
+            raise MachineError(f"Lab {self.lab.name!r} is not up.", "Run inv up.")
+        config = paramiko.SSHConfig.from_path(str(file))
+        ends = {}
+        for machine in self.lab.machines:
+            said = config.lookup(machine.name)
+            ends[machine.name] = Endpoint(
+                host=said["hostname"],
+                port=int(said.get("port", 22)),
+                user=said.get("user", "vagrant"),
+                keys=tuple(Path(key.strip('"')) for key in said.get("identityfile", [])),
+                known_hosts=self.state / "known_hosts",
+                trust_first=True,
+            )
+        return ends
+
+    def states(self) -> dict[str, MachineState]:
+        names = [machine.name for machine in self.lab.machines]
+        if self.plan.provider == "libvirt":
+            return libvirt.states(self.plan.prefix, names)
+        known = self._ids()
+        return {name: "unknown" if name in known else "absent" for name in names}
+
+    # -- destroy ------------------------------------------------------------------------------
+
+    def destroy(self, progress: Progress) -> list[str]:
+        names = [machine.name for machine in self.lab.machines]
+        for line in self.runner.finish_earlier():
+            _tell(progress, names, line)
+        removed = []
+        known = self._ids()
+        if known and (self.state / "Vagrantfile").is_file():
+            for name in known:
+                progress.phase(name, "removing it")
+            with contextlib.suppress(subprocess.CalledProcessError):
+                self.runner.run("destroy", "--force")
+            removed += [f"machine {name}" for name in known if name not in self._ids()]
+        if self.plan.provider == "libvirt":
+            removed += libvirt.purge(self.plan.prefix, self.plan.network)
+        for name in known:
+            progress.done(name, "gone")
+        return removed
+
+    def leftovers(self) -> list[str]:
+        left = [f"machine {name} (in Vagrant's memory)" for name in self._ids()]
+        if self.plan.provider == "libvirt":
+            there = libvirt.belongings(self.plan.prefix, self.plan.network)
+            # What libvirt no longer has is gone, whatever Vagrant remembers.
+            left = [f"{kind} {name}" for kind, names in there.items() for name in names]
+        return left
+
+
+def _tell(progress: Progress, names: list[str], line: str) -> list[tuple[str, str]]:
+    """Tell a line of Vagrant's as a phase of its machine; what was told."""
+    found = _LINE.match(line)
+    if not found or found[1] not in names:
+        return []
+    for said, phase in _PHASES:
+        if found[2].startswith(said):
+            progress.phase(found[1], phase)
+            return [(found[1], phase)]
+    return []
+
+
+def plan(lab: Lab, progress: Progress) -> tuple[Plan, list[str]]:
+    """Choose provider, box and driver for a lab that is not there yet, and say why.
+
+    Raises UserError that names what is missing, before anything boots.
+    """
+    name, why = choose_provider(lab)
+    notes = [f"provider {name}: {why}"]
+    if clashes := host.clashes(lab):
+        raise UserError("\n".join(clashes), "Take another network.subnet in lab.toml.")
+    notes += host.memory_warnings(lab)
+    box = boxes.choose(lab, name, progress.say)
+    notes.append(f"box {box.name}: {box.why}")
+    if box.add:
+        add_box(lab, name, box.add, progress)
+    # After the box: a box built here brings the kernel that KVM is tried with.
+    driver = "kvm"
+    if name == "libvirt":
+        verdict = kvm.verdict()
+        driver = "kvm" if verdict.works else "qemu"
+        notes.append(
+            f"{'KVM' if verdict.works else 'emulation (slow: minutes, not seconds)'}: {verdict.why}"
+        )
+    made = Plan(
+        provider=name,
+        box=box.name,
+        box_version=box.version,
+        prefix=f"swarmrig-{lab.name}_",
+        network=f"swarmrig-{lab.name}",
+        driver=driver,
+        boot_timeout=600 if driver == "kvm" else _EMULATED_BOOT,
+    )
+    return made, notes
+
+
+def add_box(lab: Lab, provider: str, catalogue: Path, progress: Progress) -> None:
+    """Put a built box into Vagrant's store. Raises MachineError with Vagrant's words."""
+    progress.say("adding the box to Vagrant's store")
+    lab.state.mkdir(parents=True, exist_ok=True)
+    runner = Runner(lab.state, BOOT_LIMIT)
+    try:
+        runner.run("box", "add", "--provider", provider, str(catalogue))
+    except subprocess.CalledProcessError as error:
+        raise MachineError(
+            f"The box could not be added: {runner.last_words()}", f"Vagrant's log: {runner.log}"
+        ) from error
+
+
+def choose_provider(lab: Lab) -> tuple[str, str]:
+    """The provider, and why. Raises UserError where Vagrant or the provider is missing."""
+    host.check_vagrant()
+    missing = {name: host.provider_missing(name) for name in _providers(lab)}
+    for name, what in missing.items():
+        if not what:
+            why = "named in lab.toml" if lab.provider != "auto" else "the best that is here"
+            return name, why
+    words = "; ".join(f"{name}: {what}" for name, what in missing.items())
+    raise UserError(f"No provider can run this lab. {words}.", "inv doctor tells more.")
+
+
+def _providers(lab: Lab) -> list[str]:
+    if lab.provider != "auto":
+        return [lab.provider]
+    # libvirt first: it boots in parallel and keeps checkpoints; on macOS and Windows the rest.
+    return ["libvirt", "parallels", "vmware_desktop", "virtualbox", "hyperv"]

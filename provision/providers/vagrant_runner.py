@@ -1,0 +1,151 @@
+"""Vagrant, through python-vagrant, so that an end of ours is no end in the middle for it.
+
+python-vagrant reads Vagrant's output from a pipe: when the reader is killed, Vagrant dies of it
+half-way. Here Vagrant writes to the lab's log by itself and is followed there; its process is
+noted, so that the next command can wait for it and go on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import vagrant
+
+from provision.errors import MachineError
+from provision.files import write_atomic
+
+_POLL = 0.2
+_GRACE = 90.0  # seconds that Vagrant gets to end in order after an interrupt
+
+
+class Runner(vagrant.Vagrant):
+    """python-vagrant's Vagrant for one lab; `limit` (seconds) bounds each streamed command."""
+
+    def __init__(self, state: Path, limit: float) -> None:
+        self.log = state / "vagrant.log"
+        self.journal = state / "vagrant.process.json"
+        self.limit = limit
+        environment = {
+            **os.environ,
+            "VAGRANT_DOTFILE_PATH": str(state / "vagrant"),
+            "VAGRANT_CHECKPOINT_DISABLE": "1",
+            "VAGRANT_NO_COLOR": "1",
+        }
+        super().__init__(root=str(state), env=environment, err_cm=self._errors)
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[object]:
+        with self.log.open("ab") as out:
+            yield out
+
+    def run(self, *args: str) -> None:
+        """Run a Vagrant command to its end. Raises subprocess.CalledProcessError."""
+        for _ in self._stream_vagrant_command(args):
+            pass
+
+    def _stream_vagrant_command(self, args: Sequence[str | None]) -> Iterator[str]:
+        """As python-vagrant's, but with a log that outlives us, a limit, and an orderly end."""
+        command = self._make_vagrant_command(args)
+        with self.log.open("ab") as out:
+            now = datetime.now().astimezone().isoformat(timespec="seconds")
+            out.write(f"\n--- {now} {' '.join(command)}\n".encode())
+            out.flush()
+            start = out.tell()
+            process = subprocess.Popen(
+                command,
+                cwd=self.root,
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        write_atomic(self.journal, json.dumps({"pid": process.pid, "since": _birth(process.pid)}))
+        end = time.monotonic() + self.limit
+        try:
+            with self.log.open("rb") as log:
+                log.seek(start)
+                yield from _follow(log, lambda: process.poll() is None and time.monotonic() < end)
+            if process.poll() is None:
+                raise subprocess.TimeoutExpired(command, self.limit)
+            if process.returncode:
+                raise subprocess.CalledProcessError(process.returncode, command)
+        finally:
+            _end(process)
+            self.journal.unlink(missing_ok=True)
+
+    def finish_earlier(self) -> Iterator[str]:
+        """Follow a Vagrant that a killed command of ours has left at work, until it has ended."""
+        try:
+            noted = json.loads(self.journal.read_text())
+        except (OSError, json.JSONDecodeError):
+            return
+        pid, since = int(noted["pid"]), noted["since"]
+        end = time.monotonic() + self.limit
+        with self.log.open("rb") as log:
+            log.seek(0, os.SEEK_END)
+            yield from _follow(log, lambda: _birth(pid) == since and time.monotonic() < end)
+        if since and _birth(pid) == since:
+            raise MachineError(
+                f"A Vagrant of an earlier command (process {pid}) does not end.",
+                f"See {self.log}; end it by hand if it hangs, and try again.",
+            )
+        self.journal.unlink(missing_ok=True)
+
+    def last_words(self) -> str:
+        """What Vagrant said last of what went wrong: its final paragraph, in one line."""
+        with contextlib.suppress(OSError):
+            text = self.log.read_text(errors="replace").replace("\r", "\n")
+            last = text.rsplit("\n--- ", 1)[-1]
+            paragraphs = [p.strip() for p in last.split("\n\n") if p.strip()]
+            if paragraphs:
+                return " ".join(paragraphs[-1].split())[-600:]
+        return "it said nothing"
+
+
+def _follow(log: BinaryIO, going_on: Callable[[], bool]) -> Iterator[str]:
+    """The lines of a growing file while something goes on, and what is left then."""
+    rest = ""
+    while True:
+        alive = going_on()
+        chunk = log.read().decode(errors="replace")
+        rest += chunk.replace("\r", "\n")
+        *lines, rest = rest.split("\n")
+        yield from lines
+        if not alive and not chunk:
+            break
+        if not chunk:
+            time.sleep(_POLL)
+    if rest:
+        yield rest
+
+
+def _birth(pid: int) -> str:
+    """When a process began, so that a number used again is not taken for it; "" if it is gone."""
+    done = subprocess.run(
+        ["ps", "-o", "lstart=,stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    words = done.stdout.split()
+    # A zombie has ended, whoever has yet to collect it.
+    return " ".join(words[:-1]) if words and not words[-1].startswith("Z") else ""
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End Vagrant in order: it stops what it is at when interrupted, and is killed only later."""
+    if process.poll() is not None:
+        return
+    for number in (signal.SIGINT, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE)
+            return
