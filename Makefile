@@ -1,0 +1,31 @@
+# Two commands: `make lab` runs the lab of the book, `make test` runs the project's own tests.
+# Everything else: .venv/bin/inv --list
+.PHONY: lab test setup lint lock clean
+
+lab: ## install what is missing, bring the lab up, run the overlay exercise, leave a report
+	@.ci/install lab
+	@.venv/bin/inv lab
+
+setup: ## install what is missing for `lab`, and stop
+	@.ci/install lab
+
+test: ## install what tests need, lint, and run every tier that this machine can run
+	@.ci/install test
+	@$(MAKE) --no-print-directory lint
+	@.venv/bin/inv box
+	@.venv/bin/python -m pytest tests/unit tests/browser tests/hosts tests/vm
+
+lint:
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check --quiet .
+	@.venv/bin/mypy
+
+lock: ## the lock files anew, from pyproject.toml
+	@.venv/bin/python -m pip install --quiet uv
+	@.venv/bin/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header \
+	  --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
+	@.venv/bin/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header \
+	  --no-emit-index-url --no-emit-find-links --extra dev pyproject.toml -o requirements-dev.lock
+
+clean: ## remove the Python environment (labs are removed by `inv destroy`)
+	@rm -rf .venv
