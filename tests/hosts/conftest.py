@@ -1,0 +1,65 @@
+"""Two hosts for a module, and labs over them."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from provision import definition
+from provision.definition import Lab
+from tests.hosts import root as roots
+from tests.hosts.fabric import Fabric, Host, why_not
+from tests.support.tier import cannot_run
+
+Labs = Callable[..., Lab]
+
+
+@pytest.fixture(scope="session")
+def fabric() -> Iterator[Fabric]:
+    if reason := why_not():
+        cannot_run(reason)
+    # Roots come from a package registry: made before the network is gone.
+    roots.root(docker=True)
+    roots.root(docker=False)
+    made = Fabric.start()
+    try:
+        with made.entered():
+            yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def two_hosts(fabric: Fabric) -> Iterator[list[Host]]:
+    hosts = fabric.add("machine1", "machine2")
+    for host in hosts:
+        host.load_image()
+    yield hosts
+    fabric.remove(*hosts)
+
+
+@pytest.fixture
+def lab_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Labs:
+    """A lab over hosts that exist, with their host keys known, in a home of its own."""
+
+    def make(hosts: list[Host], user: str = "ops", image: str = roots.TAG) -> Lab:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        known = tmp_path / ".ssh" / "known_hosts"
+        known.parent.mkdir(exist_ok=True)
+        scan = ["ssh-keyscan", "-t", "ed25519", *(host.address for host in hosts)]
+        known.write_text(subprocess.run(scan, check=True, capture_output=True, text=True).stdout)
+        text = f'name = "t"\nprovider = "hosts"\n[images]\nscenario = "{image}"\n'
+        for host in hosts:
+            text += (
+                f'[[machines]]\nname = "{host.name}"\naddress = "{host.address}"\n'
+                f'user = "{user}"\nkey = "{host.key}"\n'
+            )
+        # [[machines]] tables come before a table is closed by another: TOML does not mind.
+        file = tmp_path / "lab.toml"
+        file.write_text(text)
+        return definition.load(file)
+
+    return make

@@ -1,0 +1,147 @@
+"""The overlay exercise on real daemons: green where it works, and red for each way it can fail."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from provision import lifecycle
+from provision.definition import Lab
+from scenarios.kit import record, run
+from scenarios.kit.scenario import Scenario, StepPlan
+from scenarios.overlay import overlay
+from tests.hosts import root as roots
+from tests.hosts.conftest import Labs
+from tests.hosts.fabric import Fabric, Host
+from tests.hosts.test_provision import quiet
+
+# The kernel of a light host has no IPVS, so a service's virtual address answers nobody there.
+NO_IPVS = {"replies arrive from alpine-overlay1", "replies arrive from alpine-overlay2"}
+
+Play = Callable[..., record.Record]
+
+
+@pytest.fixture
+def lab(two_hosts: list[Host], lab_of: Labs) -> Lab:
+    made = lab_of(two_hosts)
+    lifecycle.up(made, quiet())
+    return made
+
+
+@pytest.fixture
+def play(lab: Lab, tmp_path: Path) -> Play:
+    def go(
+        scenario: Scenario = overlay,
+        before: Callable[[StepPlan], None] | None = None,
+        told: list[str] | None = None,
+    ) -> record.Record:
+        told = told if told is not None else []
+        with lifecycle.machines_of(lab) as machines:
+            return run.run(
+                scenario,
+                lab,
+                machines,
+                roots.TAG,
+                "hosts",
+                [],
+                {},
+                tmp_path / "report",
+                told.append,
+                before,
+            )
+
+    return go
+
+
+def failed(result: record.Record) -> set[str]:
+    return {e.what for step in result.steps for e in step.expectations if not e.passed}
+
+
+def changed(number: str, **more: str) -> Scenario:
+    """The exercise with one step's command changed."""
+    other = copy.copy(overlay)
+    other.steps = [
+        dataclasses.replace(plan, **more) if plan.number == number else plan  # type: ignore[arg-type]
+        for plan in overlay.steps
+    ]
+    return other
+
+
+def test_every_expectation_is_met_but_those_that_need_ipvs(play: Play, tmp_path: Path) -> None:
+    result = play()
+    assert failed(result) == NO_IPVS
+    assert {step.state for step in result.steps if step.number not in {"14", "15"}} == {"passed"}
+    assert all(step.captures for step in result.steps if step.number in {"14", "15"})
+    assert len(list((tmp_path / "report" / "raw").glob("*.pcap"))) == 4
+
+
+def test_vxlan_that_does_not_cross_is_seen(play: Play, fabric: Fabric) -> None:
+    with fabric.dropping("-p", "udp", "--dport", "4789"):
+        result = play()
+    assert any("own address" in what for what in failed(result))
+    assert any("VXLAN" in what for what in failed(result))
+
+
+def test_both_tasks_on_one_node_is_seen(play: Play) -> None:
+    plan = next(plan for plan in overlay.steps if plan.number == "8")
+    result = play(changed("8", run=plan.run.replace("{host2}", "{host1}")))
+    assert "the task of alpine-overlay2 is on machine2" in failed(result)
+
+
+def test_a_wrong_subnet_is_seen(play: Play) -> None:
+    plan = next(plan for plan in overlay.steps if plan.number == "5")
+    result = play(changed("5", run=plan.run.replace("172.45.0.0/16", "172.46.0.0/16")))
+    assert "the network has the subnet that was asked for" in failed(result)
+    assert "its address in overlaynet1 is inside 172.45.0.0/16" in failed(result)
+
+
+def test_a_missing_image_ends_the_wait_with_the_tasks_own_error(
+    play: Play, two_hosts: list[Host]
+) -> None:
+    two_hosts[1].exec("docker", "image", "rm", roots.TAG)
+    told: list[str] = []
+    try:
+        result = play(told=told)
+    finally:
+        two_hosts[1].load_image()
+    steps = {step.number: step for step in result.steps}
+    assert steps["8"].state == "error"
+    assert "No such image" in steps["8"].reason
+    assert any("No such image" in text for text in told)
+    assert steps["14"].state == "skipped"
+    assert steps["0"].state == "passed"
+
+
+def test_a_daemon_that_is_killed_in_the_middle_is_seen(play: Play, two_hosts: list[Host]) -> None:
+    def kill(plan: StepPlan) -> None:
+        if plan.number == "12":
+            two_hosts[1].exec("systemctl", "stop", "docker.socket", "docker")
+
+    try:
+        result = play(before=kill)
+    finally:
+        two_hosts[1].exec("systemctl", "start", "docker")
+        two_hosts[1].wait_ready()
+    steps = {step.number: step for step in result.steps}
+    assert steps["12"].state == "error"
+    assert result.verdict == "error"
+
+
+def test_an_interrupt_cleans_up_and_keeps_the_record(
+    play: Play, two_hosts: list[Host], tmp_path: Path
+) -> None:
+    def interrupt(plan: StepPlan) -> None:
+        if plan.number == "9":
+            assert threading.current_thread() is threading.main_thread()
+            raise KeyboardInterrupt
+
+    result = play(before=interrupt)
+    assert result.verdict == "interrupted"
+    assert (tmp_path / "report" / "report.json").is_file()
+    assert two_hosts[0].exec("docker", "service", "ls", "-q").stdout == ""
+    assert "overlaynet1" not in two_hosts[0].exec("docker", "network", "ls").stdout
