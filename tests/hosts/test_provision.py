@@ -90,7 +90,7 @@ def test_ssh_that_is_refused_is_told_by_name(two_hosts: list[Host], lab_of: Labs
     two_hosts[1].exec("systemctl", "stop", "ssh")
     try:
         with (
-            pytest.raises(MachineError, match="machine2: no SSH at ops@10.77.0.2:22"),
+            pytest.raises(MachineError, match=r"machine2: no SSH at ops@10\.77\.0\.2:22"),
             connected(lab, HostsProvider(lab).endpoints()) as machines,
         ):
             machines["machine2"].connect(patience=1)

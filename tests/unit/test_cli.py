@@ -1,0 +1,72 @@
+"""The command line as a person meets it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+CLONE = Path(__file__).parent.parent.parent
+VERBS = ["up", "status", "ssh", "scenario", "destroy", "rebuild", "doctor", "render", "box", "lab"]
+
+
+def inv(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(CLONE / ".venv" / "bin" / "inv"), *args],
+        cwd=CLONE,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_the_list_shows_every_verb_with_what_it_does() -> None:
+    listed = inv("--list").stdout
+    for verb in VERBS:
+        assert f"\n  {verb} " in listed
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_has_help(verb: str) -> None:
+    done = inv("--help", verb)
+    assert done.returncode == 0
+    assert "Docstring:" in done.stdout
+    assert done.stdout.split("Docstring:")[1].split("Options:")[0].strip() != "none"
+
+
+def test_the_users_mistake_ends_with_2_and_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "lab.toml").write_text('name = "X"\n')
+    done = inv("status", SWARMRIG_LAB=str(tmp_path / "lab.toml"))
+    assert done.returncode == 2
+    assert 'lab.toml: name: given "X"' in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_debugging_shows_where(tmp_path: Path) -> None:
+    done = inv("status", SWARMRIG_LAB=str(tmp_path / "lab.toml"), SWARMRIG_DEBUG="1")
+    assert "Traceback" in done.stderr
+
+
+def test_a_scenario_on_a_lab_that_is_not_up_says_so(tmp_path: Path) -> None:
+    (tmp_path / "lab.toml").write_text("")
+    done = inv("scenario", "overlay", SWARMRIG_LAB=str(tmp_path / "lab.toml"))
+    assert done.returncode == 2
+    assert "inv up" in done.stderr
+
+
+def test_a_dry_run_touches_no_machine(tmp_path: Path) -> None:
+    (tmp_path / "lab.toml").write_text("")
+    done = inv("scenario", "overlay", "--dry-run", SWARMRIG_LAB=str(tmp_path / "lab.toml"))
+    assert done.returncode == 0
+    assert " 17. Remove the network" in done.stdout
+
+
+def test_destroying_what_was_never_there_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "lab.toml").write_text("")
+    done = inv("destroy", SWARMRIG_LAB=str(tmp_path / "lab.toml"))
+    assert done.returncode == 0
+    assert "was not there" in done.stderr

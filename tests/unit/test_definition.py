@@ -1,0 +1,110 @@
+"""lab.toml: what is taken, and how each mistake is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from provision import definition
+from provision.errors import DefinitionError, UserError
+
+CLONE = Path(__file__).parent.parent.parent
+
+
+def load(tmp_path: Path, text: str) -> definition.Lab:
+    file = tmp_path / "lab.toml"
+    file.write_text(text)
+    return definition.load(file)
+
+
+def complaint(tmp_path: Path, text: str) -> str:
+    with pytest.raises(DefinitionError) as caught:
+        load(tmp_path, text)
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+def test_the_lab_that_ships_has_a_manager_and_a_worker() -> None:
+    lab = definition.load(CLONE / "lab.toml")
+    assert [(m.name, m.role) for m in lab.machines] == [
+        ("machine1", "manager"),
+        ("machine2", "worker"),
+    ]
+    assert lab.image == "auto"
+
+
+def test_an_empty_file_is_the_lab_of_the_book(tmp_path: Path) -> None:
+    lab = load(tmp_path, "")
+    assert [m.address for m in lab.machines] == ["192.168.56.11", "192.168.56.12"]
+
+
+def test_ten_machines_with_three_managers(tmp_path: Path) -> None:
+    lab = load(tmp_path, "[machines]\ncount = 10\nmanagers = 3\n")
+    assert len(lab.machines) == 10
+    assert [m.name for m in lab.managers] == ["machine1", "machine2", "machine3"]
+    assert len({m.address for m in lab.machines}) == 10
+
+
+TWO = '[[machines]]\nname = "a"\n[[machines]]\nname = "b"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name = [", "not valid TOML"),
+        ('colour = "red"', "colour: unknown key"),
+        ('provder = "auto"', "did you mean 'provider'"),
+        ('provider = "qemu"', 'provider: given "qemu"; allowed: "auto"'),
+        ('name = "Bad Name"', 'name: given "Bad Name"; allowed:'),
+        ("[machines]\ncount = 1", "machines.count: given 1; allowed:"),
+        ('[[machines]]\nname = "a"\n[[machines]]\nname = "a"', "already another machine's name"),
+        ('[[machines]]\nname = "a"\n[[machines]]', "machines[2].name: missing"),
+        (f'{TWO}address = "10.1.1.5"', 'machines[2].address: given "10.1.1.5"; allowed:'),
+        (f'{TWO}memory = "lots"', 'machines[2].memory: given "lots"; allowed:'),
+        (f'{TWO}user = "me"', 'machines[2].user: only with provider = "hosts"'),
+        (f'provider = "hosts"\n{TWO}', "machines[1].address: missing"),
+        ('[network]\nsubnet = "10.0.0.1/24"', "network.subnet: given"),
+        ('[docker]\nversion = "latest; rm"', "docker.version: given"),
+        ('[images]\nscenario = "a b"', "images.scenario: given"),
+        ('[images]\narchives = ["no.tar"]', "images.archives: there is no file"),
+        ('box = "a\\nb"', "box: given"),
+    ],
+)
+def test_a_mistake_is_told_with_file_key_and_what_is_allowed(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    told = complaint(tmp_path, text)
+    assert said in told
+    assert all(line.startswith("lab.toml: ") for line in told.splitlines())
+
+
+def test_every_mistake_has_a_line_of_its_own(tmp_path: Path) -> None:
+    told = complaint(tmp_path, 'name = "X"\nprovider = "y"\ncolour = 1\n')
+    assert len(told.splitlines()) == 3
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DefinitionError, match="there is no such file"):
+        definition.load(tmp_path / "lab.toml")
+
+
+def test_an_unknown_machine_is_told_with_the_names_there_are(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no machine 'machin1'") as caught:
+        load(tmp_path, "").machine("machin1")
+    assert "machine1" in caught.value.advice
+
+
+def test_the_published_schema_is_in_step() -> None:
+    kept = json.loads((CLONE / "docs" / "lab.schema.json").read_text())
+    assert kept == definition.schema()
+
+
+def test_every_key_is_documented() -> None:
+    text = (CLONE / "docs" / "definition.md").read_text()
+    schema = definition.schema()
+    tables = [schema, *schema["$defs"].values()]
+    for table in tables:
+        for key in table.get("properties", {}):
+            assert f"`{key}`" in text, key
