@@ -193,6 +193,12 @@ def _nodes(machine: Machine) -> list[dict[str, Any]]:
     return [node.attrs for node in machine.docker.nodes.list()]
 
 
+def _missing_networks(machine: Machine) -> list[str]:
+    """The swarm's own networks that an engine has yet to make, a moment after it has joined."""
+    there = {network.name for network in machine.docker.networks.list()}
+    return sorted({"ingress", "docker_gwbridge"} - there)
+
+
 def wait_ready(
     machines: dict[str, Machine], leader: Machine, progress: Progress, patience: float
 ) -> None:
@@ -218,6 +224,8 @@ def wait_ready(
                 (node.get("ManagerStatus") or {}).get("Reachability") != "reachable"
             ):
                 late[machine.name] = "a manager that the others do not reach"
+            elif absent := _missing_networks(machine):
+                late[machine.name] = f"without its network {', '.join(absent)}"
         for name in machines:
             if name in late:
                 progress.phase(name, f"waiting for Ready: {late[name]}")

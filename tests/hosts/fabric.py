@@ -80,6 +80,8 @@ class Host:
         self.fabric.must(
             "sh",
             "-ec",
+            # The link of a crashed host goes only when the kernel has come to it.
+            f"ip link delete {link} 2>/dev/null || true; "
             f"ip netns add {self.name}; ip link add {link} type veth peer name eth0 netns "
             f"{self.name}; ip link set {link} master br0 up; ip -n {self.name} link set lo up; "
             f"ip -n {self.name} address add {self.address}/24 dev eth0; "
