@@ -24,6 +24,7 @@ def fabric() -> Iterator[Fabric]:
     # Roots come from a package registry: made before the network is gone.
     roots.root(docker=True)
     roots.root(docker=False)
+    roots.image_archive()
     made = Fabric.start()
     try:
         with made.entered():

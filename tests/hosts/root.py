@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import shutil
@@ -38,6 +39,8 @@ echo 'deb [trusted=yes] file:/srv/apt ./' > "$1"/etc/apt/sources.list
 """
 
 
+# Found once: tests give themselves another home, where no cache is.
+@functools.cache
 def root(docker: bool) -> Path:
     """A Debian root with systemd and sshd, and with or without Docker; about half a minute."""
     packages = f"{_BASE} {_DOCKER}" if docker else _BASE
@@ -73,6 +76,7 @@ def root(docker: bool) -> Path:
         return target
 
 
+@functools.cache
 def image_archive() -> Path:
     """The scenario image as a `docker load` archive, made of this machine's static busybox."""
     target = cache.folder() / "busybox-test.tar"

@@ -34,7 +34,9 @@ mkdir -p /etc/libvirt/qemu /var/lib/libvirt/images
 ip link set lo up
 virtlogd -d -p "$1/virtlogd.pid"
 libvirtd -d -p "$1/libvirtd.pid"
-exec sleep infinity
+# The first process collects those whose parents have ended: libvirt waits long for a dead QEMU
+# that nobody has collected.
+while :; do sleep 3600 & wait $!; done
 """
 
 
@@ -81,7 +83,7 @@ class World:
                 "--fork",
                 "--kill-child",
                 "--mount-proc",
-                "sh",
+                "bash",
                 "-c",
                 _BEGIN,
                 "world",
