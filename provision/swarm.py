@@ -167,7 +167,8 @@ def _remove_stale(machines: dict[str, Machine], leader: Machine) -> None:
     current = {member(machine).node_id for machine in machines.values()}
     addresses = {machine.address for machine in machines.values()}
     for node in leader.docker.nodes.list():
-        stale = node.id not in current and node.attrs["Status"]["State"] != "ready"
+        # Whatever its state: a machine that was made anew a moment ago still counts as Ready.
+        stale = node.id not in current
         mine = node.attrs["Description"].get("Hostname") in machines or (
             node.attrs["Status"].get("Addr") in addresses
         )
