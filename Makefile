@@ -12,7 +12,7 @@ setup: ## install what is missing for `lab`, and stop
 test: ## install what tests need, lint, and run every tier that this machine can run
 	@.ci/install test
 	@$(MAKE) --no-print-directory lint
-	@.venv/bin/inv box
+	@.venv/bin/inv box || echo "no box could be built: the vm tier will say so too"
 	@.venv/bin/python -m pytest tests/unit tests/browser tests/hosts tests/vm
 
 lint:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from provision import definition
 from provision.definition import Lab
@@ -51,7 +52,18 @@ def lab_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Labs:
         known = tmp_path / ".ssh" / "known_hosts"
         known.parent.mkdir(exist_ok=True)
         scan = ["ssh-keyscan", "-t", "ed25519", *(host.address for host in hosts)]
-        known.write_text(subprocess.run(scan, check=True, capture_output=True, text=True).stdout)
+
+        def keys() -> str:
+            return subprocess.run(scan, check=False, capture_output=True, text=True).stdout
+
+        # systemd calls sshd active a moment before it listens.
+        known.write_text(
+            Retrying(
+                stop=stop_after_delay(20),
+                wait=wait_fixed(0.3),
+                retry=retry_if_result(lambda text: len(text.splitlines()) < len(hosts)),
+            )(keys)
+        )
         text = f'name = "t"\nprovider = "hosts"\n[images]\nscenario = "{image}"\n'
         for host in hosts:
             text += (
