@@ -69,9 +69,11 @@ class Runner(vagrant.Vagrant):
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        write_atomic(self.journal, json.dumps({"pid": process.pid, "since": _birth(process.pid)}))
         end = time.monotonic() + self.limit
         try:
+            write_atomic(
+                self.journal, json.dumps({"pid": process.pid, "since": _birth(process.pid)})
+            )
             with self.log.open("rb") as log:
                 log.seek(start)
                 yield from _follow(log, lambda: process.poll() is None and time.monotonic() < end)

@@ -1,0 +1,185 @@
+"""How Vagrant is driven, with a Vagrant that plays a part: what real machines cannot be asked for.
+
+The real one is driven in the vm tier.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from provision import boxes, definition
+from provision.errors import MachineError, UserError
+from provision.progress import Progress
+from provision.providers import vagrant_runner
+from provision.providers.vagrant import VagrantProvider
+from provision.vagrantfile import Plan
+
+CLONE = Path(__file__).parent.parent.parent
+PLAN = Plan("virtualbox", "some/box", None, "swarmrig-book_", "swarmrig-book")
+
+# Writes each call down; `up` says what the file `says` holds, then does what `does` tells.
+FAKE = """#!/bin/sh
+echo "$*" >> calls
+case $1 in
+  up) cat says 2>/dev/null
+      for m in machine1 machine2; do
+        mkdir -p "$VAGRANT_DOTFILE_PATH/machines/$m/virtualbox"
+        echo id > "$VAGRANT_DOTFILE_PATH/machines/$m/virtualbox/id"
+      done
+      . ./does ;;
+  ssh-config) for n in 1 2; do
+      printf 'Host machine%s\\n HostName 127.0.0.1\\n Port 220%s\\n User vagrant\\n' $n $n
+    done ;;
+  destroy) rm -rf "$VAGRANT_DOTFILE_PATH/machines" ;;
+esac
+"""
+
+
+@pytest.fixture
+def provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VagrantProvider:
+    program = tmp_path / "bin" / "vagrant"
+    program.parent.mkdir()
+    program.write_text(FAKE)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    monkeypatch.setenv("SWARMRIG_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "lab.toml").write_text("")
+    lab = definition.load(tmp_path / "lab.toml")
+    lab.state.mkdir(parents=True)
+    made = VagrantProvider(lab, PLAN)
+    play(made, "", "true")
+    return made
+
+
+def play(provider: VagrantProvider, says: str, does: str) -> None:
+    (provider.state / "says").write_text(says)
+    (provider.state / "does").write_text(does + "\n")
+
+
+def calls(provider: VagrantProvider) -> list[str]:
+    return (provider.state / "calls").read_text().splitlines()
+
+
+def quiet(told: io.StringIO | None = None) -> Progress:
+    return Progress(Console(file=told or io.StringIO()))
+
+
+def test_all_machines_come_up_in_one_call_and_are_asked_for_in_one(
+    provider: VagrantProvider,
+) -> None:
+    told = io.StringIO()
+    play(provider, "==> machine2: Booting VM...\n==> machine2: Machine booted and ready!\n", "true")
+    provider.up(quiet(told))
+    assert calls(provider) == ["up --provider=virtualbox", "ssh-config"]
+    assert "machine2: booting\n" in told.getvalue()
+    assert "machine2: booted" in told.getvalue()
+    ends = provider.endpoints()
+    assert (ends["machine2"].host, ends["machine2"].port) == ("127.0.0.1", 2202)
+    assert ends["machine2"].trust_first
+
+
+def test_a_failure_is_told_in_vagrants_last_words_with_its_log(provider: VagrantProvider) -> None:
+    words = "Some noise\n\nThe box could not be\nfound anywhere.\n"
+    play(provider, words, "exit 1")
+    with pytest.raises(MachineError, match=r"The box could not be found anywhere\.") as caught:
+        provider.up(quiet())
+    assert "noise" not in str(caught.value)
+    assert str(provider.runner.log) in caught.value.advice
+
+
+def test_a_machine_that_never_gets_an_address_is_told_with_its_phase(
+    provider: VagrantProvider,
+) -> None:
+    provider.runner.limit = 1
+    play(provider, "==> machine1: Waiting for domain to get an IP address...\n", "exec sleep 60")
+    with pytest.raises(MachineError, match="machine1: booting; waiting for an address") as caught:
+        provider.up(quiet())
+    assert "console" in caught.value.advice
+    assert not provider.runner.journal.exists()
+
+
+def test_vagrant_is_ended_in_order_by_an_interrupt(provider: VagrantProvider) -> None:
+    play(
+        provider,
+        "",
+        "trap 'echo in order > ended; kill $!; exit 1' INT; echo up > begun; sleep 60 & wait",
+    )
+    generator = provider.runner._stream_vagrant_command(["up"])
+    code = "import os, signal, sys, time"
+    watcher = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            f"{code}\nwhile not os.path.exists({str(provider.state / 'begun')!r}): "
+            f"time.sleep(0.05)\nos.kill({os.getpid()}, signal.SIGINT)",
+        ]
+    )
+    with pytest.raises(KeyboardInterrupt):
+        list(generator)
+    watcher.wait()
+    assert (provider.state / "ended").read_text() == "in order\n"
+
+
+def test_a_vagrant_that_outlived_us_is_waited_for_and_nothing_is_made_twice(
+    provider: VagrantProvider,
+) -> None:
+    play(provider, "", "echo > begun; sleep 2; echo > through")
+    code = (
+        "from pathlib import Path; from provision.providers.vagrant_runner import Runner\n"
+        f"for _ in Runner(Path({str(provider.state)!r}), 60).up(stream_output=True): pass"
+    )
+    ours = subprocess.Popen([sys.executable, "-c", code], cwd=CLONE)
+    while not (provider.state / "begun").exists():
+        time.sleep(0.05)
+    os.kill(ours.pid, signal.SIGKILL)
+    ours.wait()
+    assert provider.runner.journal.exists()
+    list(provider.runner.finish_earlier())
+    assert (provider.state / "through").exists()
+    assert not provider.runner.journal.exists()
+
+
+def test_a_number_used_again_is_not_taken_for_our_vagrant(provider: VagrantProvider) -> None:
+    provider.runner.log.touch()
+    provider.runner.journal.write_text(json.dumps({"pid": os.getpid(), "since": "long ago"}))
+    assert list(provider.runner.finish_earlier()) == []
+    assert vagrant_runner._birth(os.getpid()) != ""
+
+
+def test_a_machine_made_anew_is_trusted_anew(provider: VagrantProvider) -> None:
+    known = provider.state / "known_hosts"
+    known.write_text("old\n")
+    provider.up(quiet())
+    assert not known.exists()
+
+
+def test_destroy_forgets_all_and_an_earlier_plan_is_found_again(provider: VagrantProvider) -> None:
+    provider.up(quiet())
+    again = VagrantProvider.from_state(provider.lab)
+    assert again is not None
+    assert again.plan == PLAN
+    assert again.destroy(quiet()) == ["machine machine1", "machine machine2"]
+    assert again.leftovers() == []
+
+
+def test_a_box_that_is_nowhere_is_told_while_offline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VAGRANT_HOME", str(tmp_path))
+    monkeypatch.setattr(boxes, "downloadable", lambda: False)
+    (tmp_path / "lab.toml").write_text('box = "nobody/nothing"\n')
+    lab = definition.load(tmp_path / "lab.toml")
+    with pytest.raises(UserError, match="'nobody/nothing' for virtualbox is not in Vagrant's box"):
+        boxes.choose(lab, "virtualbox", print)
+    (tmp_path / "boxes" / "nobody-VAGRANTSLASH-nothing" / "1.0" / "virtualbox").mkdir(parents=True)
+    assert boxes.choose(lab, "virtualbox", print).name == "nobody/nothing"
