@@ -1,11 +1,14 @@
 """Init, join, health: a swarm over the lab's machines, converged from whatever state is there.
 
 All through the Engine API, so that no join token is ever part of a command line.
+The SDK's own `client.swarm` inspects the swarm first, which fails just where help is needed: on a
+manager without a quorum. So its lower level is used.
 Source: https://docs.docker.com/reference/api/engine/ (Swarm, Node).
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -67,7 +70,7 @@ def converge(machines: dict[str, Machine], progress: Progress, patience: float =
         for machine in machines.values()
         if machine is not leader and members[machine.name].node_id not in known
     ]
-    tokens = leader.docker.swarm.attrs["JoinTokens"] if outside else {}
+    tokens = leader.docker.api.inspect_swarm()["JoinTokens"] if outside else {}
     # Each new manager changes the raft group; one at a time keeps its quorum at every moment.
     turn = threading.Lock()
 
@@ -103,7 +106,7 @@ def _leader(
         # Source: https://docs.docker.com/engine/swarm/admin_guide/#recover-from-losing-the-quorum
         machine = inside[0]
         progress.phase(machine.name, "recovering the swarm from a lost quorum")
-        machine.docker.swarm.init(
+        machine.docker.api.init_swarm(
             advertise_addr=machine.address,
             listen_addr=f"{machine.address}:{PORT}",
             force_new_cluster=True,
@@ -112,9 +115,9 @@ def _leader(
     machine = managers[0]
     progress.phase(machine.name, "starting the swarm")
     if members[machine.name].state != "inactive":
-        machine.docker.swarm.leave(force=True)
+        machine.docker.api.leave_swarm(force=True)
     try:
-        machine.docker.swarm.init(
+        machine.docker.api.init_swarm(
             advertise_addr=machine.address,
             listen_addr=f"{machine.address}:{PORT}",
             data_path_addr=machine.address,
@@ -133,10 +136,10 @@ def _join(
     if before.state != "inactive":
         # It belongs to a swarm that is gone, or to somebody else's; a stale one cannot join.
         progress.phase(machine.name, "leaving its old swarm")
-        machine.docker.swarm.leave(force=True)
+        machine.docker.api.leave_swarm(force=True)
     progress.phase(machine.name, f"joining the swarm of {leader.name}")
     try:
-        machine.docker.swarm.join(
+        machine.docker.api.join_swarm(
             remote_addrs=[f"{leader.address}:{PORT}"],
             join_token=token,
             advertise_addr=machine.address,
@@ -174,7 +177,9 @@ def _remove_stale(machines: dict[str, Machine], leader: Machine) -> None:
         )
         if stale and mine:
             if node.attrs["Spec"]["Role"] == "manager":
-                node.update({**node.attrs["Spec"], "Role": "worker"})
+                # After a lost quorum it is no member of the raft group any more: then it just goes.
+                with contextlib.suppress(docker.errors.NotFound):
+                    node.update({**node.attrs["Spec"], "Role": "worker"})
             _retry_conflict(lambda gone=node: gone.remove(force=True))
 
 

@@ -72,7 +72,7 @@ class HostsProvider:
                 progress.phase(machine.name, "leaving the swarm")
                 if machine.docker.info()["Swarm"]["LocalNodeState"] == "inactive":
                     return ""
-                machine.docker.swarm.leave(force=True)
+                machine.docker.api.leave_swarm(force=True)
                 return f"{machine.name} from the swarm"
 
             removed = each("leaving the swarm", machines.values(), leave, progress)

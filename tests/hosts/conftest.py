@@ -47,7 +47,9 @@ def two_hosts(fabric: Fabric) -> Iterator[list[Host]]:
 def lab_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Labs:
     """A lab over hosts that exist, with their host keys known, in a home of its own."""
 
-    def make(hosts: list[Host], user: str = "ops", image: str = roots.TAG) -> Lab:
+    def make(
+        hosts: list[Host], user: str = "ops", image: str = roots.TAG, managers: int = 1
+    ) -> Lab:
         monkeypatch.setenv("HOME", str(tmp_path))
         known = tmp_path / ".ssh" / "known_hosts"
         known.parent.mkdir(exist_ok=True)
@@ -65,12 +67,12 @@ def lab_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Labs:
             )(keys)
         )
         text = f'name = "t"\nprovider = "hosts"\n[images]\nscenario = "{image}"\n'
-        for host in hosts:
+        for number, host in enumerate(hosts, start=1):
+            role = "manager" if number <= managers else "worker"
             text += (
-                f'[[machines]]\nname = "{host.name}"\naddress = "{host.address}"\n'
+                f'[[machines]]\nname = "{host.name}"\nrole = "{role}"\naddress = "{host.address}"\n'
                 f'user = "{user}"\nkey = "{host.key}"\n'
             )
-        # [[machines]] tables come before a table is closed by another: TOML does not mind.
         file = tmp_path / "lab.toml"
         file.write_text(text)
         return definition.load(file)

@@ -84,6 +84,8 @@ class Host:
             f"ip link delete {link} 2>/dev/null || true; "
             f"ip netns add {self.name}; ip link add {link} type veth peer name eth0 netns "
             f"{self.name}; ip link set {link} master br0 up; ip -n {self.name} link set lo up; "
+            # A card keeps its address through a crash: nobody's cache goes stale.
+            f"ip -n {self.name} link set eth0 address 02:00:00:00:00:{self.number:02x}; "
             f"ip -n {self.name} address add {self.address}/24 dev eth0; "
             f"ip -n {self.name} link set eth0 up",
         )

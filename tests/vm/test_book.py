@@ -31,6 +31,27 @@ class Lab:
         lab = str(self.folder / "lab.toml")
         return self.world.run([INV, *args], timeout=timeout, cwd=CLONE, SWARMRIG_LAB=lab)
 
+    def up_until(self, said: str, number: str) -> int:
+        """`inv up`, sent a signal when it has said something; its exit code."""
+        process = subprocess.Popen(
+            self.world.command([INV, "up"]),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.world.environment(SWARMRIG_LAB=str(self.folder / "lab.toml")),
+        )
+        assert process.stderr is not None
+        lines = iter(process.stderr)
+        assert any(said in line for line in lines), "it ended before it said so"
+        done = self.world.run(["pkill", number, "-f", f"{INV} up"])
+        assert done.returncode == 0
+        for _ in lines:
+            pass
+        process.stderr.close()
+        # nsenter ends with its child's code, or with the signal that ended its child.
+        return process.wait(300)
+
     def nodes(self) -> str:
         done = self.inv("ssh", "machine1", "--command", "docker node ls --format '{{.ID}}'")
         assert done.returncode == 0, done.stderr
@@ -54,9 +75,18 @@ def lab(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]
     made.inv("destroy")
 
 
-def test_up_brings_two_machines_into_one_swarm(lab: Lab) -> None:
+def test_ctrl_c_ends_up_in_order(lab: Lab) -> None:
+    assert lab.up_until("waiting for an address", "-INT") == 130
+
+
+def test_up_is_killed_while_the_machines_boot(lab: Lab) -> None:
+    assert lab.up_until("waiting for SSH", "-KILL") != 0
+
+
+def test_up_goes_on_and_brings_two_machines_into_one_swarm(lab: Lab, world: World) -> None:
     done = lab.inv("up")
     assert done.returncode == 0, done.stderr
+    assert sum(name.startswith("domain") for name in world.belongings()) == 2
     assert "is up: 2 machines" in done.stderr
     assert len(lab.nodes().split()) == 2
 
