@@ -191,7 +191,7 @@ def render(lab_file: str) -> None:
 
     lab = load(lab_file)
     there = vagrant.VagrantProvider.from_state(lab)
-    plan = there.plan if there else vagrant.plan(lab, Progress())[0]
+    plan = there.plan if there else vagrant.plan(lab, Progress())
     Console().file.write(vagrantfile.render(lab, plan))
 
 

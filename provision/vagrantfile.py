@@ -19,7 +19,8 @@ TEMPLATE = Path(__file__).parent.parent / "Vagrantfile.j2"
 class Plan:
     """What was chosen for a lab: provider, box, and how its machines run.
 
-    `driver` is libvirt's "kvm" or "qemu"; `boot_timeout` is in seconds.
+    `driver` is libvirt's "kvm" or "qemu"; `boot_timeout` is in seconds; `notes` say why, a line
+    for each choice.
     """
 
     provider: str
@@ -29,6 +30,7 @@ class Plan:
     network: str
     driver: str = "kvm"
     boot_timeout: int = 600
+    notes: tuple[str, ...] = ()
 
 
 def ruby(value: str) -> str:

@@ -18,10 +18,8 @@ def choose(lab: Lab, progress: Progress) -> tuple[Provider, list[str]]:
     from provision.providers import vagrant  # noqa: PLC0415 - needless for hosts that exist
 
     there = vagrant.VagrantProvider.from_state(lab)
-    if there:
-        return there, [f"provider {there.name}: the lab's own, from an earlier up"]
-    plan, notes = vagrant.plan(lab, progress)
-    return vagrant.VagrantProvider(lab, plan), notes
+    made = there or vagrant.VagrantProvider(lab, vagrant.plan(lab, progress))
+    return made, list(made.plan.notes)
 
 
 def of_state(lab: Lab) -> Provider | None:

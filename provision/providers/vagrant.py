@@ -65,7 +65,7 @@ class VagrantProvider:
         """The provider as an earlier `up` planned it; None where there was none."""
         try:
             said = json.loads((lab.state / "plan.json").read_text())
-            return cls(lab, Plan(**said))
+            return cls(lab, Plan(**{**said, "notes": tuple(said.get("notes", ()))}))
         except FileNotFoundError:
             return None
         except (TypeError, ValueError) as error:
@@ -218,8 +218,8 @@ def _tell(progress: Progress, names: list[str], line: str) -> list[tuple[str, st
     return []
 
 
-def plan(lab: Lab, progress: Progress) -> tuple[Plan, list[str]]:
-    """Choose provider, box and driver for a lab that is not there yet, and say why.
+def plan(lab: Lab, progress: Progress) -> Plan:
+    """Choose provider, box and driver for a lab that is not there yet; its notes say why.
 
     Raises UserError that names what is missing, before anything boots.
     """
@@ -240,7 +240,7 @@ def plan(lab: Lab, progress: Progress) -> tuple[Plan, list[str]]:
         notes.append(
             f"{'KVM' if verdict.works else 'emulation (slow: minutes, not seconds)'}: {verdict.why}"
         )
-    made = Plan(
+    return Plan(
         provider=name,
         box=box.name,
         box_version=box.version,
@@ -248,8 +248,8 @@ def plan(lab: Lab, progress: Progress) -> tuple[Plan, list[str]]:
         network=f"swarmrig-{lab.name}",
         driver=driver,
         boot_timeout=600 if driver == "kvm" else _EMULATED_BOOT,
+        notes=tuple(notes),
     )
-    return made, notes
 
 
 def add_box(lab: Lab, provider: str, catalogue: Path, progress: Progress) -> None:
