@@ -139,7 +139,7 @@ def test_a_vagrant_that_outlived_us_is_waited_for_and_nothing_is_made_twice(
         f"for _ in Runner(Path({str(provider.state)!r}), 60).up(stream_output=True): pass"
     )
     ours = subprocess.Popen([sys.executable, "-c", code], cwd=CLONE)
-    while not (provider.state / "begun").exists():
+    while not ((provider.state / "begun").exists() and provider.runner.journal.exists()):
         time.sleep(0.05)
     os.kill(ours.pid, signal.SIGKILL)
     ours.wait()
