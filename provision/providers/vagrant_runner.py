@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -55,7 +56,7 @@ class Runner(vagrant.Vagrant):
     def _stream_vagrant_command(self, args: Sequence[str | None]) -> Iterator[str]:
         """As python-vagrant's, but with a log that outlives us, a limit, and an orderly end."""
         command = self._make_vagrant_command(args)
-        with self.log.open("ab") as out:
+        with self.log.open("ab") as out, heeding_interrupts():
             now = datetime.now().astimezone().isoformat(timespec="seconds")
             out.write(f"\n--- {now} {' '.join(command)}\n".encode())
             out.flush()
@@ -139,6 +140,23 @@ def _birth(pid: int) -> str:
     words = done.stdout.split()
     # A zombie has ended, whoever has yet to collect it.
     return " ".join(words[:-1]) if words and not words[-1].startswith("Z") else ""
+
+
+@contextlib.contextmanager
+def heeding_interrupts() -> Iterator[None]:
+    """What is started in the block can be interrupted, though we may be deaf to that ourselves.
+
+    A command in the background of a script ignores SIGINT, and all that it starts would, too.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    deaf = main and signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if deaf:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        if deaf:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

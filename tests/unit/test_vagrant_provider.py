@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,15 @@ def test_a_machine_that_never_gets_an_address_is_told_with_its_phase(
     assert not provider.runner.journal.exists()
 
 
+@pytest.fixture
+def heed_interrupts() -> Iterator[None]:
+    """As in a terminal, though these tests may run in the background of a script."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heed_interrupts")
 def test_vagrant_is_ended_in_order_by_an_interrupt(provider: VagrantProvider) -> None:
     play(
         provider,

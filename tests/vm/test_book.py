@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from provision import box
+from provision.providers.vagrant_runner import heeding_interrupts
 from tests.vm.world import World
 
 CLONE = Path(__file__).parent.parent.parent
@@ -33,14 +34,15 @@ class Lab:
 
     def up_until(self, said: str, number: str) -> int:
         """`inv up`, sent a signal when it has said something; its exit code."""
-        process = subprocess.Popen(
-            self.world.command([INV, "up"]),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=self.world.environment(SWARMRIG_LAB=str(self.folder / "lab.toml")),
-        )
+        with heeding_interrupts():
+            process = subprocess.Popen(
+                self.world.command([INV, "up"]),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=self.world.environment(SWARMRIG_LAB=str(self.folder / "lab.toml")),
+            )
         assert process.stderr is not None
         lines = iter(process.stderr)
         assert any(said in line for line in lines), "it ended before it said so"
