@@ -175,7 +175,7 @@ def lab(lab_file: str, name: str) -> None:
 def doctor(lab_file: str) -> None:
     """Tell what this host can run. Raises MachineError where something needed is missing."""
     console = Console(highlight=False)
-    marks = {"ok": "✓", "warning": "!", "missing": "✗"}
+    marks = {"ok": "✓", "absent": "·", "warning": "!", "missing": "✗"}
     findings = doctors.examine(load(lab_file))
     for finding in findings:
         console.print(f"{marks[finding.state]} {finding.what}", markup=False, soft_wrap=True)

@@ -13,11 +13,17 @@ from provision.definition import Lab
 from provision.errors import UserError
 
 
+State = Literal["ok", "absent", "warning", "missing"]
+
+
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. `advice` is what to do where it is not ok."""
+    """One thing that was looked at. `advice` is what to do where it is not ok.
 
-    state: Literal["ok", "warning", "missing"]
+    "absent" is what the lab does not need: a provider that is not here, beside one that is.
+    """
+
+    state: State
     what: str
     advice: str = ""
 
@@ -39,10 +45,9 @@ def examine(lab: Lab) -> list[Finding]:
         lacks = host.provider_missing(name)
         if not lacks:
             usable.append(name)
-        asked = lab.provider in {"auto", name}
-        state: Literal["ok", "warning", "missing"] = (
-            "ok" if not lacks or not asked or lab.provider == "auto" else "missing"
-        )
+        state: State = "ok"
+        if lacks:
+            state = "missing" if lab.provider == name else "absent"
         findings.append(Finding(state, f"provider {name}: {lacks or 'can be used'}"))
     if lab.provider == "auto" and not usable:
         findings.append(
