@@ -12,7 +12,6 @@ from provision import boxes, cache, definition, host, kvm
 from provision.definition import Lab
 from provision.errors import UserError
 
-
 State = Literal["ok", "absent", "warning", "missing"]
 
 
