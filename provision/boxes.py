@@ -16,9 +16,11 @@ from provision.errors import UserError
 from provision.files import write_atomic
 
 CATALOGUE = "https://vagrantcloud.com/"
-# A Debian 12 box for each provider, for amd64 and arm64 where its makers offer both.
-_DOWNLOADABLE = {
-    "libvirt": "cloud-image/debian-12",
+# A Debian 12 box for each provider. bento's and cloud-image's come for amd64 and arm64; Debian's own
+# for amd64 alone.
+_DOWNLOADABLE: dict[str | tuple[str, str], str] = {
+    ("libvirt", "amd64"): "debian/bookworm64",
+    ("libvirt", "arm64"): "cloud-image/debian-12",
     "virtualbox": "bento/debian-12",
     "vmware_desktop": "bento/debian-12",
     "parallels": "bento/debian-12",
@@ -44,7 +46,8 @@ def choose(lab: Lab, provider: str, log: Callable[[str], None]) -> Choice:
     """The box for a lab. Raises UserError where it is neither here nor to be downloaded."""
     if lab.box != "auto":
         return _named(lab, provider)
-    name = _DOWNLOADABLE[provider]
+    key = (provider, built.architecture()) if provider == "libvirt" else provider
+    name = _DOWNLOADABLE[key]
     if stored(name, provider):
         return Choice(name, None, "it is in Vagrant's box store already")
     if provider == "libvirt" and (there := built.cached()):
