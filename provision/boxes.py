@@ -16,8 +16,8 @@ from provision.errors import UserError
 from provision.files import write_atomic
 
 CATALOGUE = "https://vagrantcloud.com/"
-# A Debian 12 box for each provider. bento's and cloud-image's come for amd64 and arm64; Debian's own
-# for amd64 alone.
+# A Debian 12 box for each provider. bento's and cloud-image's come for amd64 and arm64, Debian's
+# own for amd64 alone.
 _DOWNLOADABLE: dict[str | tuple[str, str], str] = {
     ("libvirt", "amd64"): "debian/bookworm64",
     ("libvirt", "arm64"): "cloud-image/debian-12",
