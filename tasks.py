@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from invoke import Context, Exit, task
+from invoke import Collection, Context, Exit, task
 
 from provision import commands
 from provision.cli import for_people
@@ -94,3 +94,8 @@ def render(c: Context, lab: str = "") -> None:
 def box(c: Context, plain: bool = False) -> None:
     """Host: build the box from Debian's packages, for where none can be downloaded."""
     commands.box(docker=not plain)
+
+
+namespace = Collection(
+    up, status, ssh, destroy, rebuild, scenario, scenarios, main_job, doctor, render, box
+)
