@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import docker.errors
 
 from provision.files import write_atomic
 from provision.machine import Machine, Result
@@ -166,14 +168,19 @@ class Step:
         machine = on or self.machine
         for network in machine.docker.networks.list(names=[name]):
             if network.name == name:
-                return dict(machine.docker.api.inspect_network(str(network.id)))
+                # It may go between the list and the look, while a step waits for just that.
+                with suppress(docker.errors.NotFound):
+                    return dict(machine.docker.api.inspect_network(str(network.id)))
         return {}
 
     def containers(self, service: str, on: Machine | None = None) -> list[dict[str, Any]]:
         """The running containers of a service on a machine, as its engine inspects them."""
         machine = on or self.machine
         label = f"com.docker.swarm.service.name={service}"
-        found = machine.docker.containers.list(filters={"label": label, "status": "running"})
+        # Without ignore_removed a container that goes between the list and the look is an error.
+        found = machine.docker.containers.list(
+            filters={"label": label, "status": "running"}, ignore_removed=True
+        )
         return [dict(container.attrs) for container in found]
 
     def running_tasks(self, service: str) -> list[dict[str, Any]]:

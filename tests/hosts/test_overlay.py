@@ -75,6 +75,7 @@ def changed(number: str, **more: str) -> Scenario:
 def test_every_expectation_is_met_but_those_that_need_ipvs(play: Play, tmp_path: Path) -> None:
     result = play()
     assert failed(result) == NO_IPVS
+    assert [f"{step.number}: {step.reason}" for step in result.steps if step.reason] == []
     assert {step.state for step in result.steps if step.number not in {"14", "15"}} == {"passed"}
     assert all(step.captures for step in result.steps if step.number in {"14", "15"})
     assert len(list((tmp_path / "report" / "raw").glob("*.pcap"))) == 4

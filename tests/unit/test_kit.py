@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import docker
 import pytest
 from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.l2 import Ether
@@ -14,7 +15,7 @@ from scapy.utils import wrpcap
 from provision.definition import load
 from provision.errors import UserError
 from provision.machine import Result
-from scenarios.kit import evidence, record, run, scenario, watch
+from scenarios.kit import evidence, record, run, scenario, step, watch
 from scenarios.overlay import overlay
 
 CLONE = Path(__file__).parent.parent.parent
@@ -117,3 +118,25 @@ def test_scenarios_are_found_by_being_there() -> None:
     assert scenario.found()["overlay"] is overlay
     with pytest.raises(UserError, match="no scenario 'weaver'"):
         scenario.get("weaver")
+
+
+class Vanishing:
+    """An engine that lists a network and a container which are gone when they are looked at."""
+
+    def __init__(self) -> None:
+        self.name = "machine1"
+        self.docker = docker.DockerClient(base_url="http://localhost:1", version="1.41")
+        self.docker.api.networks = lambda **_: [{"Id": "n1", "Name": "overlaynet1"}]  # type: ignore[method-assign]
+        self.docker.api.containers = lambda **_: [{"Id": "c1"}]  # type: ignore[method-assign]
+        self.docker.api.inspect_network = self._gone  # type: ignore[method-assign]
+        self.docker.api.inspect_container = self._gone  # type: ignore[method-assign]
+
+    def _gone(self, *_: object, **__: object) -> None:
+        raise docker.errors.NotFound("no such thing")
+
+
+def test_what_goes_while_it_is_looked_at_is_gone_and_no_error() -> None:
+    machine = Vanishing()
+    looking = step.Step(None, None, [machine])  # type: ignore[arg-type, list-item]
+    assert looking.containers("alpine-overlay1") == []
+    assert looking.network("overlaynet1") == {}
