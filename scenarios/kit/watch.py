@@ -37,6 +37,11 @@ def trouble(tasks: list[dict[str, Any]]) -> str:
     return ""
 
 
+def progress(tasks: list[dict[str, Any]], service: str) -> str:
+    """Where the newest task stands ("preparing", "running", …); "" before there is one."""
+    return f"         {service}: {tasks[-1]['Status']['State']}" if tasks else ""
+
+
 def run_watched(
     machine: Machine,
     command: str,
@@ -46,14 +51,15 @@ def run_watched(
 ) -> tuple[Result, str]:
     """Run a command that waits for `service` to converge, and watch the service meanwhile.
 
-    Returns the command's result and the error that ended the wait, "" where it converged. A
-    failing task is told at once through `tell`, and ends the wait when it has not recovered
-    within `GRACE` seconds; `limit` (seconds) ends it in any case.
+    Returns the command's result and the error that ended the wait, "" where it converged. Each new
+    state of the newest task is told through `tell`, a failing task at once with its error; that
+    ends the wait when it has not recovered within `GRACE` seconds; `limit` (seconds) ends it in
+    any case.
     """
     begin = time.monotonic()
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
     out, err = bytearray(), bytearray()
-    ended_by, failing_since, told = "", None, ""
+    ended_by, failing_since, told, stood = "", None, "", ""
     code: int | None = None
     with machine.stream(command) as channel:
         while True:
@@ -67,7 +73,11 @@ def run_watched(
                 code = channel.recv_exit_status()
                 break
             now = time.monotonic()
-            error = trouble(_tasks_or_none(machine, service))
+            tasks = _tasks_or_none(machine, service)
+            if (stands := progress(tasks, service)) and stands != stood:
+                tell(stands)
+                stood = stands
+            error = trouble(tasks)
             failing_since = (failing_since or now) if error else None
             if error and error != told:
                 tell(error)

@@ -97,6 +97,12 @@ def test_a_pending_task_tells_why_it_is_not_placed() -> None:
     assert "no suitable node" in watch.trouble([task("pending", "no suitable node")])
 
 
+def test_a_service_is_told_by_its_newest_task() -> None:
+    tasks = [task("failed", "exit 1"), task("preparing")]
+    assert watch.progress(tasks, "web").strip() == "web: preparing"
+    assert watch.progress([], "web") == ""
+
+
 def test_names_are_filled_in_and_go_templates_left_alone() -> None:
     assert run.fill("docker inspect {task1}", {"task1": "x"}) == "docker inspect x"
     assert run.fill("docker inspect {task1}", {}) == "docker inspect <task1>"
