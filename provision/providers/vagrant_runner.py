@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,11 +20,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
+import psutil
 import vagrant
 
 from provision.errors import MachineError
 from provision.files import write_atomic
 
+# What start_new_session is on Windows, which has no sessions; 0 elsewhere.
+_OWN_GROUP: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 _POLL = 0.2
 _GRACE = 90.0  # seconds that Vagrant gets to end in order after an interrupt
 
@@ -68,7 +72,9 @@ class Runner(vagrant.Vagrant):
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
+                # A Ctrl-C in the terminal is ours to pass on, in order.
                 start_new_session=True,
+                creationflags=_OWN_GROUP,
             )
         end = time.monotonic() + self.limit
         try:
@@ -92,12 +98,12 @@ class Runner(vagrant.Vagrant):
             noted = json.loads(self.journal.read_text())
         except (OSError, json.JSONDecodeError):
             return
-        pid, since = int(noted["pid"]), noted["since"]
+        pid, since = int(noted["pid"]), float(noted["since"] or 0)
         end = time.monotonic() + self.limit
         with self.log.open("rb") as log:
             log.seek(0, os.SEEK_END)
-            yield from _follow(log, lambda: _birth(pid) == since and time.monotonic() < end)
-        if since and _birth(pid) == since:
+            yield from _follow(log, lambda: _is_same(pid, since) and time.monotonic() < end)
+        if _is_same(pid, since):
             raise MachineError(
                 f"A Vagrant of an earlier command (process {pid}) does not end.",
                 f"See {self.log}; end it by hand if it hangs, and try again.",
@@ -132,14 +138,20 @@ def _follow(log: BinaryIO, going_on: Callable[[], bool]) -> Iterator[str]:
         yield rest
 
 
-def _birth(pid: int) -> str:
-    """When a process began, so that a number used again is not taken for it; "" if it is gone."""
-    done = subprocess.run(
-        ["ps", "-o", "lstart=,stat=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
-    words = done.stdout.split()
-    # A zombie has ended, whoever has yet to collect it.
-    return " ".join(words[:-1]) if words and not words[-1].startswith("Z") else ""
+def _birth(pid: int) -> float | None:
+    """When a process began, in seconds since the epoch; None when it has ended."""
+    try:
+        process = psutil.Process(pid)
+        # A zombie has ended, whoever has yet to collect it.
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except psutil.Error:
+        return None
+
+
+def _is_same(pid: int, since: float) -> bool:
+    """Whether a process goes on that began then; the system's own clock may have been set since."""
+    began = _birth(pid)
+    return began is not None and abs(began - since) < 2
 
 
 @contextlib.contextmanager
@@ -163,9 +175,24 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     """End Vagrant in order: it stops what it is at when interrupted, and is killed only later."""
     if process.poll() is not None:
         return
-    for number in (signal.SIGINT, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
+    for end in (_interrupt, _kill):
+        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+            end(process)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_GRACE)
             return
+
+
+def _interrupt(process: subprocess.Popen[bytes]) -> None:
+    """What Ctrl-C is in a terminal, for Vagrant and all that it has started."""
+    if sys.platform == "win32":
+        process.send_signal(signal.CTRL_BREAK_EVENT)
+    else:
+        os.killpg(process.pid, signal.SIGINT)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.kill()
+    process.kill()

@@ -161,9 +161,11 @@ def test_a_vagrant_that_outlived_us_is_waited_for_and_nothing_is_made_twice(
 
 def test_a_number_used_again_is_not_taken_for_our_vagrant(provider: VagrantProvider) -> None:
     provider.runner.log.touch()
-    provider.runner.journal.write_text(json.dumps({"pid": os.getpid(), "since": "long ago"}))
+    provider.runner.journal.write_text(json.dumps({"pid": os.getpid(), "since": 12.0}))
     assert list(provider.runner.finish_earlier()) == []
-    assert vagrant_runner._birth(os.getpid()) != ""
+    began = vagrant_runner._birth(os.getpid())
+    assert began is not None
+    assert vagrant_runner._is_same(os.getpid(), began)
 
 
 def test_a_machine_made_anew_is_trusted_anew(provider: VagrantProvider) -> None:
