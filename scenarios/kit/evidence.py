@@ -31,8 +31,11 @@ SHOWN_PACKETS = 200
 
 
 def ping_command(container: str, target: str, count: int = 3) -> str:
-    """A ping from inside a container: the book's, with an end (`-c`) and a limit (`-w`)."""
-    return f"docker exec {shlex.quote(container)} ping -c {count} -w 8 {shlex.quote(target)}"
+    """A ping from inside a container: the book's, with an end (`-c`) and limits (`-w`, `-W`).
+
+    Without -W, busybox waits ten seconds more for a last answer that does not come.
+    """
+    return f"docker exec {shlex.quote(container)} ping -c {count} -w 8 -W 4 {shlex.quote(target)}"
 
 
 def read_ping(result: Result, task: str, target: str, kind: Any) -> Ping:
