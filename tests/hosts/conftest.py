@@ -27,11 +27,15 @@ def fabric() -> Iterator[Fabric]:
     roots.root(docker=False)
     roots.image_archive()
     made = Fabric.start()
-    try:
-        with made.entered():
-            yield made
-    finally:
-        made.close()
+    yield made
+    made.close()
+
+
+@pytest.fixture(autouse=True)
+def inside(fabric: Fabric) -> Iterator[None]:
+    """Each test of this tier runs in the hosts' own network; what comes after it does not."""
+    with fabric.entered():
+        yield
 
 
 @pytest.fixture(scope="module")
