@@ -38,11 +38,42 @@ def destroy(c: Context, lab: str = "") -> None:
     commands.destroy(lab)
 
 
-@task(help=_LAB)
+@task(help={**_LAB, "cold": "destroy and make anew, though there is a checkpoint"})
 @for_people
-def rebuild(c: Context, lab: str = "") -> None:
-    """Lab: destroy and bring up anew."""
-    commands.rebuild(lab)
+def rebuild(c: Context, lab: str = "", cold: bool = False) -> None:
+    """Lab: as `up` had made it: from the checkpoint "ready" in seconds, else made anew."""
+    commands.rebuild(lab, cold)
+
+
+_CHECKPOINT = {**_LAB, "name": "the checkpoint's name"}
+
+
+@task(help=_CHECKPOINT, name="save")
+@for_people
+def checkpoint_save(c: Context, name: str, lab: str = "") -> None:
+    """Lab: keep the state of all machines at one moment, to come back to."""
+    commands.checkpoint_save(lab, name)
+
+
+@task(help=_LAB, name="list")
+@for_people
+def checkpoint_list(c: Context, lab: str = "") -> None:
+    """Lab: the checkpoints there are."""
+    commands.checkpoint_list(lab)
+
+
+@task(help=_CHECKPOINT, name="restore")
+@for_people
+def checkpoint_restore(c: Context, name: str, lab: str = "") -> None:
+    """Lab: set all machines back to a checkpoint."""
+    commands.checkpoint_restore(lab, name)
+
+
+@task(help=_CHECKPOINT, name="delete")
+@for_people
+def checkpoint_delete(c: Context, name: str, lab: str = "") -> None:
+    """Lab: delete a checkpoint."""
+    commands.checkpoint_delete(lab, name)
 
 
 @task(
@@ -99,3 +130,7 @@ def box(c: Context, plain: bool = False) -> None:
 namespace = Collection(
     up, status, ssh, destroy, rebuild, scenario, scenarios, main_job, doctor, render, box
 )
+checkpoint = Collection("checkpoint")
+for verb in (checkpoint_save, checkpoint_list, checkpoint_restore, checkpoint_delete):
+    checkpoint.add_task(verb)
+namespace.add_collection(checkpoint)

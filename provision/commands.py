@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import subprocess
+import time
 import tomllib
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -15,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from provision import box as boxes
-from provision import definition, holding, lifecycle, vagrantfile
+from provision import checkpoints, definition, holding, lifecycle, vagrantfile
 from provision import doctor as doctors
 from provision.definition import Lab
 from provision.errors import CheckFailed, DefinitionError, MachineError
@@ -58,11 +59,44 @@ def _lab_from_state(lab_file: str, error: DefinitionError) -> Lab:
     return definition.load_copy(kept[0], file)
 
 
-def rebuild(lab_file: str) -> None:
+def rebuild(lab_file: str, cold: bool) -> None:
     progress = Progress()
     lab = load(lab_file)
-    lifecycle.rebuild(lab, progress)
-    progress.say(f"Lab {lab.name!r} is up again.")
+    begin = time.monotonic()
+    lifecycle.rebuild(lab, progress, cold)
+    progress.say(f"Lab {lab.name!r} is up again, after {time.monotonic() - begin:.1f} s.")
+
+
+def checkpoint_save(lab_file: str, name: str) -> None:
+    lab, progress = load(lab_file), Progress()
+    lifecycle.save_checkpoint(lab, checkpoints.checked(name), progress)
+    progress.say(f"Checkpoint {name!r} of lab {lab.name!r} is kept.")
+
+
+def checkpoint_list(lab_file: str) -> None:
+    lab = load(lab_file)
+    console = Console()
+    there = checkpoints.listed(lab, lifecycle.provider_of(lab))
+    table = Table(title=f"Checkpoints of lab {lab.name}", title_justify="left")
+    for column in ("name", "kept", "of"):
+        table.add_column(column)
+    for name, kept in there.items():
+        same = kept and kept.lab == checkpoints.fingerprint(lab)
+        of = f"this {lab.file.name}" if same else f"another {lab.file.name}"
+        table.add_row(name, kept.made if kept else "", of if kept else "made by other means")
+    console.print(table if there else f"Lab {lab.name!r} has no checkpoints.")
+
+
+def checkpoint_restore(lab_file: str, name: str) -> None:
+    lab, progress = load(lab_file), Progress()
+    lifecycle.restore_checkpoint(lab, checkpoints.checked(name), progress)
+    progress.say(f"Lab {lab.name!r} is as it was at checkpoint {name!r}.")
+
+
+def checkpoint_delete(lab_file: str, name: str) -> None:
+    lab, progress = load(lab_file), Progress()
+    lifecycle.delete_checkpoint(lab, checkpoints.checked(name))
+    progress.say(f"Checkpoint {name!r} is deleted.")
 
 
 def status(lab_file: str, as_json: bool) -> None:

@@ -6,6 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
+_PART = ".part"
+
 
 def write_atomic(path: Path, content: str | bytes, mode: int = 0o644) -> Path:
     """Write `content` beside `path`, flush it to disk, and rename it into place.
@@ -16,7 +18,7 @@ def write_atomic(path: Path, content: str | bytes, mode: int = 0o644) -> Path:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     data = content.encode() if isinstance(content, str) else content
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
     try:
         with os.fdopen(handle, "wb") as out:
             out.write(data)
@@ -28,3 +30,14 @@ def write_atomic(path: Path, content: str | bytes, mode: int = 0o644) -> Path:
         Path(name).unlink(missing_ok=True)
         raise
     return path
+
+
+def sweep(folder: Path, *patterns: str) -> None:
+    """Remove what a killed `write_atomic` has left of the files that match the patterns.
+
+    Only for folders that nobody else writes to meanwhile.
+    """
+    for pattern in patterns:
+        head, _, name = pattern.rpartition("/")
+        for part in folder.glob(f"{head}/.{name}.*{_PART}".removeprefix("/")):
+            part.unlink(missing_ok=True)

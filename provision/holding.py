@@ -12,7 +12,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from provision.errors import UserError
-from provision.files import write_atomic
+from provision.files import sweep, write_atomic
+
+LOCK = "lab.lock"
+HOLDER = "holder.json"
 
 
 @contextlib.contextmanager
@@ -20,11 +23,12 @@ def holding(state: Path, verb: str) -> Iterator[None]:
     """Hold the lab whose state folder is given. Raises UserError that says who holds it.
 
     The lock is the operating system's (flock, or its like on Windows): it ends with the process,
-    however that ends.
+    however that ends. What a killed command has half written is removed first, for only the holder
+    writes. A state folder in which nothing is left but the lock goes with it.
     """
     state.mkdir(parents=True, exist_ok=True)
-    holder = state / "holder.json"
-    lock = FileLock(state / "lab.lock")
+    holder = state / HOLDER
+    lock = FileLock(state / LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -37,9 +41,24 @@ def holding(state: Path, verb: str) -> Iterator[None]:
             "Wait until it has ended, or end it, and try again.",
         ) from None
     try:
+        sweep(state, "*", "*/*")
         since = datetime.now().astimezone().isoformat(timespec="seconds")
         write_atomic(holder, json.dumps({"verb": verb, "pid": os.getpid(), "since": since}))
         yield
     finally:
         holder.unlink(missing_ok=True)
-        lock.release()
+        _leave(state, lock)
+
+
+def _leave(state: Path, lock: FileLock) -> None:
+    """Release; of a lab that is gone, the folder and the one above it go as well."""
+    gone = [path.name for path in state.iterdir()] == [LOCK]
+    if gone and os.name == "posix":
+        # While it is held: who has opened this very file meanwhile sees that its name is gone.
+        (state / LOCK).unlink()
+    lock.release()
+    if gone:
+        with contextlib.suppress(OSError):
+            (state / LOCK).unlink(missing_ok=True)
+            state.rmdir()
+            state.parent.rmdir()

@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from provision import engine, images, swarm
+from provision import checkpoints, engine, images, swarm
 from provision.definition import Lab
 from provision.errors import MachineError, UserError
 from provision.files import write_atomic
-from provision.holding import holding
+from provision.holding import HOLDER, LOCK, holding
 from provision.machine import Machine, connected
 from provision.parallel import each
 from provision.progress import Progress
@@ -39,17 +39,23 @@ def up(lab: Lab, progress: Progress) -> Ready:
     one is gone on with. Raises UserError, MachineError or MachinesError.
     """
     with holding(lab.state, "up"):
-        provider, notes = choosing.choose(lab, progress)
-        for note in notes:
-            progress.say(note)
-        # `destroy` must find its way when the file is gone or broken by then.
-        write_atomic(lab.state / "lab.toml", lab.file.read_bytes())
-        with progress:
-            provider.up(progress)
-            with connected(lab, provider.endpoints()) as machines:
-                ready = _provision(lab, provider, machines, notes, progress)
+        return _up(lab, progress)
+
+
+def _up(lab: Lab, progress: Progress) -> Ready:
+    provider, notes = choosing.choose(lab, progress)
+    for note in notes:
+        progress.say(note)
+    # `destroy` must find its way when the file is gone or broken by then.
+    write_atomic(lab.state / "lab.toml", lab.file.read_bytes())
+    with progress:
+        checkpoints.finish_interrupted(lab, provider, progress)
+        provider.up(progress)
+        with connected(lab, provider.endpoints()) as machines:
+            ready = _provision(lab, provider, machines, notes, progress)
         write_atomic(lab.state / "ready.json", json.dumps(asdict(ready), indent=2) + "\n")
-        return ready
+        checkpoints.keep_ready(lab, provider, progress)
+    return ready
 
 
 def _provision(
@@ -87,10 +93,7 @@ def ready(lab: Lab) -> Ready:
 @contextlib.contextmanager
 def machines_of(lab: Lab) -> Iterator[dict[str, Machine]]:
     """The machines of a lab that is up. Raises UserError when it is not."""
-    provider = choosing.of_state(lab)
-    if not provider:
-        raise UserError(f"Lab {lab.name!r} is not up.", "Bring it up: inv up")
-    with connected(lab, provider.endpoints()) as machines:
+    with connected(lab, provider_of(lab).endpoints()) as machines:
         yield machines
 
 
@@ -102,33 +105,88 @@ def destroy(lab: Lab, progress: Progress) -> list[str]:
     if not lab.state.exists():
         return []
     with holding(lab.state, "destroy"):
-        provider = choosing.of_state(lab)
-        removed: list[str] = []
-        if provider:
-            with progress:
-                removed = provider.destroy(progress)
-                left = provider.leftovers()
-            if left:
-                raise MachineError(
-                    f"Lab {lab.name!r} is not gone: {'; '.join(left)}.",
-                    f"Run inv destroy again; the log is {lab.state / 'vagrant.log'}.",
-                )
-        (lab.state / "ready.json").unlink(missing_ok=True)
-    _remove_state(lab.state)
+        return _destroy(lab, progress)
+
+
+def _destroy(lab: Lab, progress: Progress) -> list[str]:
+    provider = choosing.of_state(lab)
+    removed: list[str] = []
+    if provider:
+        with progress:
+            removed = provider.destroy(progress)
+            left = provider.leftovers()
+        if left:
+            raise MachineError(
+                f"Lab {lab.name!r} is not gone: {'; '.join(left)}.",
+                f"Run inv destroy again; the log is {lab.state / 'vagrant.log'}.",
+            )
+    _empty_state(lab.state)
     return [*removed, f"{lab.state}"]
 
 
-def _remove_state(state: Path) -> None:
-    shutil.rmtree(state)
-    # The folder above goes with its last lab.
-    with contextlib.suppress(OSError):
-        state.parent.rmdir()
+def _empty_state(state: Path) -> None:
+    """All but what holds the lab: the folder itself goes when it is released."""
+    # Last, what tells that there is a lab: an end in the middle leaves one that can be destroyed.
+    last = ("lab.toml", "plan.json")
+    for path in sorted(state.iterdir(), key=lambda path: path.name in last):
+        if path.name in {LOCK, HOLDER}:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
-def rebuild(lab: Lab, progress: Progress) -> Ready:
-    """The lab made anew: destroyed, and brought up again."""
-    destroy(lab, progress)
-    return up(lab, progress)
+def rebuild(lab: Lab, progress: Progress, cold: bool = False) -> Ready:
+    """The lab as it was when `up` had made it.
+
+    From the checkpoint "ready" in seconds; made anew where there is none of this lab, saying why,
+    or where `cold` asks for it. Raises as `up` and `destroy`.
+    """
+    with holding(lab.state, "rebuild"):
+        provider = choosing.of_state(lab)
+        why = "--cold" if cold else checkpoints.why_not_ready(lab, provider)
+        if provider and not why:
+            try:
+                with progress:
+                    checkpoints.restore(lab, provider, checkpoints.READY, progress)
+                return ready(lab)
+            except MachineError as error:
+                why = str(error)
+        progress.say(f"making the lab anew: {why}")
+        _destroy(lab, progress)
+        return _up(lab, progress)
+
+
+def save_checkpoint(lab: Lab, name: str, progress: Progress) -> None:
+    """Keep a checkpoint of a lab that is up. Raises UserError or MachineError."""
+    ready(lab)
+    with holding(lab.state, "checkpoint.save"), progress:
+        checkpoints.save(lab, provider_of(lab), name, progress)
+
+
+def restore_checkpoint(lab: Lab, name: str, progress: Progress) -> None:
+    """Set all machines back to a checkpoint. Raises UserError where there is none of the name."""
+    provider = provider_of(lab)
+    with holding(lab.state, "checkpoint.restore"), progress:
+        if name not in checkpoints.listed(lab, provider):
+            raise checkpoints.unknown(lab, provider, name)
+        checkpoints.restore(lab, provider, name, progress)
+
+
+def delete_checkpoint(lab: Lab, name: str) -> None:
+    """Delete a checkpoint. Raises UserError where there is none of the name."""
+    provider = provider_of(lab)
+    with holding(lab.state, "checkpoint.delete"):
+        checkpoints.forget(lab, provider, name)
+
+
+def provider_of(lab: Lab) -> Provider:
+    """The provider of a lab that is there. Raises UserError where it is not."""
+    provider = choosing.of_state(lab)
+    if not provider:
+        raise UserError(f"Lab {lab.name!r} is not up.", "Bring it up: inv up")
+    return provider
 
 
 def status(lab: Lab) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from provision.progress import Progress
 
-MachineState = Literal["absent", "stopped", "running", "unknown"]
+MachineState = Literal["absent", "stopped", "paused", "running", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -53,3 +53,26 @@ class Provider(Protocol):
 
     def leftovers(self) -> list[str]:
         """What of this lab is still in the provider's own lists, in words; empty when clean."""
+
+    def identities(self) -> dict[str, str]:
+        """What the provider calls each machine: another word after it was made anew."""
+
+    # -- checkpoints --------------------------------------------------------------------------
+
+    def no_checkpoints(self) -> str:
+        """Why no checkpoints can be kept here, in words; "" where they can."""
+
+    def checkpoints(self) -> list[str]:
+        """The names of the checkpoints that every machine has, oldest first."""
+
+    def save(self, name: str, progress: Progress) -> None:
+        """Keep the state of all machines, disk and memory, of one moment where that can be had.
+
+        One of that name is replaced. The machines run on afterwards. Raises MachineError.
+        """
+
+    def restore(self, name: str, progress: Progress) -> None:
+        """All machines as they were at a checkpoint, running. Raises MachineError."""
+
+    def forget(self, name: str) -> None:
+        """Delete a checkpoint on every machine that has it. Raises MachineError."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import paramiko
 
 from provision.definition import Access, Lab
-from provision.errors import MachinesError
+from provision.errors import MachinesError, UserError
 from provision.machine import Machine, connected
 from provision.parallel import each
 from provision.progress import Progress
@@ -89,3 +89,23 @@ class HostsProvider:
             except MachinesError as error:
                 return [str(error)]
         return [f"{name} is still in a swarm" for name, s in states.items() if s != "inactive"]
+
+    def identities(self) -> dict[str, str]:
+        return {}
+
+    # -- checkpoints: not of machines that are somebody else's --------------------------------
+
+    def no_checkpoints(self) -> str:
+        return "Provider hosts keeps no checkpoints: the machines are not its own to set back."
+
+    def checkpoints(self) -> list[str]:
+        return []
+
+    def save(self, name: str, progress: Progress) -> None:
+        raise UserError(self.no_checkpoints())
+
+    def restore(self, name: str, progress: Progress) -> None:
+        raise UserError(self.no_checkpoints())
+
+    def forget(self, name: str) -> None:
+        raise UserError(self.no_checkpoints())

@@ -12,19 +12,30 @@ from provision.providers.base import MachineState
 URI = os.environ.get("LIBVIRT_DEFAULT_URI", "qemu:///system")
 
 
-def virsh(*args: str, check: bool = True) -> str:
-    """Run virsh; its output. Raises MachineError with libvirt's own words."""
-    done = subprocess.run(
-        ["virsh", "--quiet", "--connect", URI, *args],
-        check=False,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=60,
-    )
-    if check and done.returncode != 0:
+def virsh(*args: str, check: bool = True, limit: float = 60) -> str:
+    """Run virsh for `limit` seconds at most; its output. Raises MachineError in libvirt's words."""
+    try:
+        done = subprocess.run(
+            ["virsh", "--quiet", "--connect", URI, *args],
+            check=False,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            # virsh is to end what it is at when we are interrupted, so it does not hear of it.
+            start_new_session=True,
+            timeout=limit,
+        )
+    except FileNotFoundError:
+        raise MachineError("libvirt: virsh is not installed.", "inv doctor tells more.") from None
+    except subprocess.TimeoutExpired:
         raise MachineError(
-            f"libvirt: virsh {' '.join(args)}: {done.stderr.strip().splitlines()[-1:]}",
+            f"libvirt: virsh {' '.join(args)} did not end within {limit:.0f} s.",
+            "Is libvirtd busy or stuck? inv doctor asks it.",
+        ) from None
+    if check and done.returncode != 0:
+        words = " ".join(done.stderr.split()).removeprefix("error: ")
+        raise MachineError(
+            f"libvirt: virsh {' '.join(args)}: {words}",
             "Does libvirtd run, and are you in the group libvirt?",
         )
     return done.stdout
@@ -48,16 +59,13 @@ def answers() -> str:
 
 def states(prefix: str, names: list[str]) -> dict[str, MachineState]:
     """The state of each machine, by name."""
-    every = set(virsh("list", "--all", "--name").split())
-    running = set(virsh("list", "--state-running", "--name").split())
-    return {
-        name: "running"
-        if prefix + name in running
-        else "stopped"
-        if prefix + name in every
-        else "absent"
-        for name in names
-    }
+    known: dict[str, MachineState] = {"running": "running", "paused": "paused"}
+    said = {}
+    for line in virsh("list", "--all").splitlines():
+        # "<id or -> <name> <state>", where a state may have two words ("shut off").
+        _, domain, state = line.split(maxsplit=2)
+        said[domain] = known.get(state.strip(), "stopped")
+    return {name: said.get(prefix + name, "absent") for name in names}
 
 
 def belongings(prefix: str, network: str) -> dict[str, list[str]]:

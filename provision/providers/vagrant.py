@@ -18,7 +18,7 @@ from provision.definition import Lab
 from provision.errors import MachineError, UserError
 from provision.files import write_atomic
 from provision.progress import Progress
-from provision.providers import libvirt
+from provision.providers import libvirt, libvirt_checkpoints
 from provision.providers.base import Endpoint, MachineState
 from provision.providers.vagrant_runner import Runner
 from provision.vagrantfile import Plan
@@ -80,6 +80,9 @@ class VagrantProvider:
         text = vagrantfile.render(self.lab, self.plan)
         file = self.state / "Vagrantfile"
         unchanged = file.is_file() and file.read_text() == text
+        if self.plan.provider == "libvirt":
+            # A command that was killed while it kept a checkpoint has left them suspended.
+            libvirt_checkpoints.resume(self.plan.prefix, names)
         states = self.states()
         settled = unchanged and (self.state / "ssh_config").is_file()
         if settled and all(state == "running" for state in states.values()):
@@ -89,7 +92,7 @@ class VagrantProvider:
         write_atomic(self.state / "plan.json", json.dumps(asdict(self.plan), indent=2) + "\n")
         write_atomic(file, text)
         (self.state / "ssh_config").unlink(missing_ok=True)
-        before = self._ids()
+        before = self.identities()
         self._remove_half_made(names, before, progress)
         for name in names:
             progress.phase(name, "starting Vagrant")
@@ -123,7 +126,7 @@ class VagrantProvider:
             return f"virsh -c {libvirt.URI} console {self.plan.prefix}{name}"
         return f"the provider's own window of {name}"
 
-    def _ids(self) -> dict[str, str]:
+    def identities(self) -> dict[str, str]:
         """What Vagrant remembers of each machine: the id that the provider gave it."""
         ids = {}
         for machine in self.lab.machines:
@@ -147,7 +150,7 @@ class VagrantProvider:
         file = self.state / "known_hosts"
         if not file.is_file():
             return
-        if any(before.get(name) != made for name, made in self._ids().items()):
+        if any(before.get(name) != made for name, made in self.identities().items()):
             file.unlink()
 
     # -- looking ------------------------------------------------------------------------------
@@ -174,7 +177,7 @@ class VagrantProvider:
         names = [machine.name for machine in self.lab.machines]
         if self.plan.provider == "libvirt":
             return libvirt.states(self.plan.prefix, names)
-        known = self._ids()
+        known = self.identities()
         return {name: "unknown" if name in known else "absent" for name in names}
 
     # -- destroy ------------------------------------------------------------------------------
@@ -184,13 +187,13 @@ class VagrantProvider:
         for line in self.runner.finish_earlier():
             _tell(progress, names, line)
         removed = []
-        known = self._ids()
+        known = self.identities()
         if known and (self.state / "Vagrantfile").is_file():
             for name in known:
                 progress.phase(name, "removing it")
             with contextlib.suppress(subprocess.CalledProcessError):
                 self.runner.run("destroy", "--force")
-            removed += [f"machine {name}" for name in known if name not in self._ids()]
+            removed += [f"machine {name}" for name in known if name not in self.identities()]
         if self.plan.provider == "libvirt":
             removed += libvirt.purge(self.plan.prefix, self.plan.network)
         for name in known:
@@ -198,12 +201,72 @@ class VagrantProvider:
         return removed
 
     def leftovers(self) -> list[str]:
-        left = [f"machine {name} (in Vagrant's memory)" for name in self._ids()]
+        left = [f"machine {name} (in Vagrant's memory)" for name in self.identities()]
         if self.plan.provider == "libvirt":
             there = libvirt.belongings(self.plan.prefix, self.plan.network)
             # What libvirt no longer has is gone, whatever Vagrant remembers.
             left = [f"{kind} {name}" for kind, names in there.items() for name in names]
         return left
+
+    # -- checkpoints --------------------------------------------------------------------------
+
+    def no_checkpoints(self) -> str:
+        return ""
+
+    def checkpoints(self) -> list[str]:
+        if self.plan.provider == "libvirt":
+            return libvirt_checkpoints.listed(self.plan.prefix, self._names())
+        found: dict[str, list[str]] = {}
+        for line in self._snapshot("list"):
+            # "==> machine1: " stands above a machine's own, and "==> machine1: none …" for none.
+            if said := re.match(r"==> ([a-z0-9-]+):", line):
+                found[said[1]] = []
+            elif found and line.strip() and not line.startswith(" "):
+                found[list(found)[-1]].append(line.strip())
+        first, *others = [found.get(name, []) for name in self._names()]
+        return [name for name in first if all(name in other for other in others)]
+
+    def save(self, name: str, progress: Progress) -> None:
+        if self.plan.provider == "libvirt":
+            libvirt_checkpoints.save(self.plan.prefix, self._names(), name)
+        else:
+            self._snapshot("save", "--force", name, progress=progress)
+
+    def restore(self, name: str, progress: Progress) -> None:
+        for line in self.runner.finish_earlier():
+            _tell(progress, self._names(), line)
+        if self.plan.provider == "libvirt":
+            plan = self.plan
+            libvirt_checkpoints.restore(plan.prefix, self._names(), plan.network, name)
+        else:
+            self._snapshot("restore", "--no-provision", name, progress=progress)
+
+    def forget(self, name: str) -> None:
+        if self.plan.provider == "libvirt":
+            libvirt_checkpoints.forget(self.plan.prefix, self._names(), name)
+        else:
+            self._snapshot("delete", name)
+
+    def _names(self) -> list[str]:
+        return [machine.name for machine in self.lab.machines]
+
+    def _snapshot(self, *words: str, progress: Progress | None = None) -> list[str]:
+        """What Vagrant's own snapshot command said, for the providers that it has one for.
+
+        Source: https://developer.hashicorp.com/vagrant/docs/cli/snapshot
+        """
+        lines = []
+        try:
+            for line in self.runner.stream("snapshot", *words):
+                lines.append(line)
+                if progress:
+                    _tell(progress, self._names(), line)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            raise MachineError(
+                f"vagrant snapshot {words[0]} failed: {self.runner.last_words()}",
+                f"Vagrant's log: {self.runner.log}",
+            ) from error
+        return lines
 
 
 def _tell(progress: Progress, names: list[str], line: str) -> list[tuple[str, str]]:

@@ -54,8 +54,12 @@ class Runner(vagrant.Vagrant):
 
     def run(self, *args: str) -> None:
         """Run a Vagrant command to its end. Raises subprocess.CalledProcessError."""
-        for _ in self._stream_vagrant_command(args):
+        for _ in self.stream(*args):
             pass
+
+    def stream(self, *args: str) -> Iterator[str]:
+        """The lines of a Vagrant command as they come; raises as `run`, or TimeoutExpired."""
+        return self._stream_vagrant_command(args)
 
     def _stream_vagrant_command(self, args: Sequence[str | None]) -> Iterator[str]:
         """As python-vagrant's, but with a log that outlives us, a limit, and an orderly end."""

@@ -1,0 +1,90 @@
+"""Checkpoints as libvirt's internal snapshots: of one moment, since all machines stand still.
+
+They are the snapshots that `vagrant snapshot` shows as well. Each machine is suspended before the
+first is saved, and resumed after the last, so that what is on its way between two machines (TCP,
+the swarm's raft) survives. Source: https://libvirt.org/formatsnapshot.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from provision.parallel import each
+from provision.providers.libvirt import virsh
+
+_LIMIT = 900.0  # seconds; memory is written to a disk that may be slow
+
+
+@dataclass(frozen=True)
+class _Domain:
+    name: str
+    domain: str
+
+
+def _all(what: str, domains: Sequence[_Domain], work: Callable[[str], object]) -> None:
+    each(what, domains, lambda one: work(one.domain))
+
+
+def _named(prefix: str, names: Sequence[str]) -> list[_Domain]:
+    return [_Domain(name, prefix + name) for name in names]
+
+
+def listed(prefix: str, names: Sequence[str]) -> list[str]:
+    """The names of the snapshots that every machine has, oldest first."""
+    found = each(
+        "listing checkpoints",
+        _named(prefix, names),
+        lambda one: virsh("snapshot-list", one.domain, "--topological", "--name").split(),
+    )
+    first, *others = found.values()
+    return [name for name in first if all(name in other for other in others)]
+
+
+def save(prefix: str, names: Sequence[str], snapshot: str) -> None:
+    """Snapshot all machines at one moment. Raises MachinesError; none has half of one then."""
+    domains = _named(prefix, names)
+    forget(prefix, names, snapshot)
+    try:
+        _all("suspending", domains, lambda domain: virsh("suspend", domain))
+        _all(
+            "keeping a checkpoint",
+            domains,
+            lambda domain: virsh(
+                "snapshot-create-as", domain, snapshot, "Made by Swarmrig", limit=_LIMIT
+            ),
+        )
+    finally:
+        resume(prefix, names)
+
+
+def restore(prefix: str, names: Sequence[str], network: str, snapshot: str) -> None:
+    """All machines as they were: each is set back and stands still until the last one is."""
+    inactive = virsh("net-list", "--inactive", "--name").split()
+    for one in {network, f"{network}-mgmt"} & set(inactive):
+        virsh("net-start", one)
+    domains = _named(prefix, names)
+    _all(
+        "restoring the checkpoint",
+        domains,
+        lambda domain: virsh("snapshot-revert", domain, snapshot, "--paused", limit=_LIMIT),
+    )
+    resume(prefix, names)
+
+
+def resume(prefix: str, names: Sequence[str]) -> list[str]:
+    """Let every machine that is suspended go on; their names."""
+    paused = set(virsh("list", "--state-paused", "--name").split())
+    there = [one for one in _named(prefix, names) if one.domain in paused]
+    _all("resuming", there, lambda domain: virsh("resume", domain))
+    return [one.name for one in there]
+
+
+def forget(prefix: str, names: Sequence[str], snapshot: str) -> None:
+    """Delete a snapshot on every machine that has it."""
+
+    def delete(domain: str) -> None:
+        if snapshot in virsh("snapshot-list", domain, "--name").split():
+            virsh("snapshot-delete", domain, snapshot, limit=_LIMIT)
+
+    _all("deleting a checkpoint", _named(prefix, names), delete)
