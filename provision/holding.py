@@ -16,6 +16,7 @@ from provision.files import sweep, write_atomic
 
 LOCK = "lab.lock"
 HOLDER = "holder.json"
+_held: set[Path] = set()
 
 
 @contextlib.contextmanager
@@ -23,9 +24,13 @@ def holding(state: Path, verb: str) -> Iterator[None]:
     """Hold the lab whose state folder is given. Raises UserError that says who holds it.
 
     The lock is the operating system's (flock, or its like on Windows): it ends with the process,
-    however that ends. What a killed command has half written is removed first, for only the holder
+    however that ends. Inside the block the same process may hold the lab again, so that verbs can
+    be made of verbs. What a killed command has half written is removed first, for only the holder
     writes. A state folder in which nothing is left but the lock goes with it.
     """
+    if state in _held:
+        yield
+        return
     state.mkdir(parents=True, exist_ok=True)
     holder = state / HOLDER
     lock = FileLock(state / LOCK)
@@ -40,12 +45,14 @@ def holding(state: Path, verb: str) -> Iterator[None]:
             f"(process {who.get('pid', 'unknown')}, since {who.get('since', 'a moment ago')}).",
             "Wait until it has ended, or end it, and try again.",
         ) from None
+    _held.add(state)
     try:
         sweep(state, "*", "*/*")
         since = datetime.now().astimezone().isoformat(timespec="seconds")
         write_atomic(holder, json.dumps({"verb": verb, "pid": os.getpid(), "since": since}))
         yield
     finally:
+        _held.discard(state)
         holder.unlink(missing_ok=True)
         _leave(state, lock)
 

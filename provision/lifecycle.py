@@ -39,23 +39,19 @@ def up(lab: Lab, progress: Progress) -> Ready:
     one is gone on with. Raises UserError, MachineError or MachinesError.
     """
     with holding(lab.state, "up"):
-        return _up(lab, progress)
-
-
-def _up(lab: Lab, progress: Progress) -> Ready:
-    provider, notes = choosing.choose(lab, progress)
-    for note in notes:
-        progress.say(note)
-    # `destroy` must find its way when the file is gone or broken by then.
-    write_atomic(lab.state / "lab.toml", lab.file.read_bytes())
-    with progress:
-        checkpoints.finish_interrupted(lab, provider, progress)
-        provider.up(progress)
-        with connected(lab, provider.endpoints()) as machines:
-            ready = _provision(lab, provider, machines, notes, progress)
-        write_atomic(lab.state / "ready.json", json.dumps(asdict(ready), indent=2) + "\n")
-        checkpoints.keep_ready(lab, provider, progress)
-    return ready
+        provider, notes = choosing.choose(lab, progress)
+        for note in notes:
+            progress.say(note)
+        # `destroy` must find its way when the file is gone or broken by then.
+        write_atomic(lab.state / "lab.toml", lab.file.read_bytes())
+        with progress:
+            checkpoints.finish_interrupted(lab, provider, progress)
+            provider.up(progress)
+            with connected(lab, provider.endpoints()) as machines:
+                ready = _provision(lab, provider, machines, notes, progress)
+            write_atomic(lab.state / "ready.json", json.dumps(asdict(ready), indent=2) + "\n")
+            checkpoints.keep_ready(lab, provider, progress)
+        return ready
 
 
 def _provision(
@@ -105,22 +101,18 @@ def destroy(lab: Lab, progress: Progress) -> list[str]:
     if not lab.state.exists():
         return []
     with holding(lab.state, "destroy"):
-        return _destroy(lab, progress)
-
-
-def _destroy(lab: Lab, progress: Progress) -> list[str]:
-    provider = choosing.of_state(lab)
-    removed: list[str] = []
-    if provider:
-        with progress:
-            removed = provider.destroy(progress)
-            left = provider.leftovers()
-        if left:
-            raise MachineError(
-                f"Lab {lab.name!r} is not gone: {'; '.join(left)}.",
-                f"Run inv destroy again; the log is {lab.state / 'vagrant.log'}.",
-            )
-    _empty_state(lab.state)
+        provider = choosing.of_state(lab)
+        removed: list[str] = []
+        if provider:
+            with progress:
+                removed = provider.destroy(progress)
+                left = provider.leftovers()
+            if left:
+                raise MachineError(
+                    f"Lab {lab.name!r} is not gone: {'; '.join(left)}.",
+                    f"Run inv destroy again; the log is {lab.state / 'vagrant.log'}.",
+                )
+        _empty_state(lab.state)
     return [*removed, f"{lab.state}"]
 
 
@@ -154,8 +146,8 @@ def rebuild(lab: Lab, progress: Progress, cold: bool = False) -> Ready:
             except MachineError as error:
                 why = str(error)
         progress.say(f"making the lab anew: {why}")
-        _destroy(lab, progress)
-        return _up(lab, progress)
+        destroy(lab, progress)
+        return up(lab, progress)
 
 
 def save_checkpoint(lab: Lab, name: str, progress: Progress) -> None:

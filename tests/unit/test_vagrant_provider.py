@@ -42,6 +42,7 @@ case $1 in
       printf 'Host machine%s\\n HostName 127.0.0.1\\n Port 220%s\\n User vagrant\\n' $n $n
     done ;;
   destroy) rm -rf "$VAGRANT_DOTFILE_PATH/machines" ;;
+  snapshot) . ./does; cat says ;;
 esac
 """
 
@@ -195,3 +196,44 @@ def test_a_box_that_is_nowhere_is_told_while_offline(
         boxes.choose(lab, "virtualbox", print)
     (tmp_path / "boxes" / "nobody-VAGRANTSLASH-nothing" / "1.0" / "virtualbox").mkdir(parents=True)
     assert boxes.choose(lab, "virtualbox", print).name == "nobody/nothing"
+
+
+# -- checkpoints ------------------------------------------------------------------------------
+
+# As Vagrant 2.3 prints it: a machine's name above its own, and two lines where there is none.
+LISTED = """==> machine1: \nfirst\nready\n==> machine2: \nready\nfirst\nlast\n"""
+NONE = """==> machine1: \nready
+==> machine2: No snapshots have been taken yet!
+    machine2: You can take a snapshot using `vagrant snapshot save`. Note that
+    machine2: not all providers support this yet.
+"""
+
+
+def test_checkpoints_are_those_that_every_machine_has(provider: VagrantProvider) -> None:
+    play(provider, LISTED, "true")
+    assert provider.checkpoints() == ["first", "ready"]
+    play(provider, NONE, "true")
+    assert provider.checkpoints() == []
+    assert calls(provider) == ["snapshot list", "snapshot list"]
+
+
+def test_all_machines_are_saved_restored_and_forgotten_in_one_call_each(
+    provider: VagrantProvider,
+) -> None:
+    told = io.StringIO()
+    play(provider, "==> machine2: Restoring the snapshot 'a'...\n", "true")
+    provider.save("a", quiet())
+    provider.restore("a", quiet(told))
+    provider.forget("a")
+    assert calls(provider) == [
+        "snapshot save --force a",
+        "snapshot restore --no-provision a",
+        "snapshot delete a",
+    ]
+    assert "machine2: restoring the checkpoint" in told.getvalue()
+
+
+def test_a_checkpoint_that_fails_is_told_in_vagrants_last_words(provider: VagrantProvider) -> None:
+    play(provider, "", "echo; echo The snapshot name is already used.; exit 1")
+    with pytest.raises(MachineError, match="snapshot save failed: The snapshot name is already"):
+        provider.save("a", quiet())

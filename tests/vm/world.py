@@ -34,6 +34,7 @@ mkdir -p /etc/libvirt/qemu /var/lib/libvirt/images
 ip link set lo up
 virtlogd -d -p "$1/virtlogd.pid"
 libvirtd -d -p "$1/libvirtd.pid"
+touch "$1/begun"
 # The first process collects those whose parents have ended: libvirt waits long for a dead QEMU
 # that nobody has collected.
 while :; do sleep 3600 & wait $!; done
@@ -98,7 +99,9 @@ class World:
         world = cls(folder, anchor)
 
         def answers() -> bool:
-            return bool(world._first()) and world.run(["virsh", "uri"]).returncode == 0
+            # Before its own mounts are there, this machine's libvirt would answer in its place.
+            begun = (folder / "begun").exists()
+            return begun and world.run(["virsh", "uri"]).returncode == 0
 
         try:
             Retrying(

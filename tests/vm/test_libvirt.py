@@ -1,0 +1,144 @@
+"""What is asked of libvirt itself, on machines without a system: they start within a second."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.vm.test_book import CLONE
+from tests.vm.world import World
+
+NAMES = ["machine1", "machine2"]
+PREFIX = "swarmrig-tiny_"
+DOMAIN = """
+<domain type="qemu"><name>{name}</name><memory unit="MiB">32</memory><vcpu>1</vcpu>
+  <os><type>hvm</type></os>
+  <devices><disk type="file" device="disk"><driver name="qemu" type="qcow2" cache="unsafe"/>
+    <source file="{disk}"/><target dev="vda" bus="virtio"/></disk></devices>
+</domain>
+"""
+
+
+class Tiny:
+    """Two machines with a disk each, and provision's own functions called inside the world."""
+
+    def __init__(self, world: World, folder: Path) -> None:
+        self.world = world
+        for name in NAMES:
+            disk = f"/var/lib/libvirt/images/{PREFIX}{name}.img"
+            file = folder / f"{name}.xml"
+            file.write_text(DOMAIN.format(name=PREFIX + name, disk=disk))
+            self.must("qemu-img", "create", "-q", "-f", "qcow2", disk, "64M")
+            self.must("virsh", "define", str(file))
+            self.must("virsh", "start", PREFIX + name)
+        pool = ("--type", "dir", "--target", "/var/lib/libvirt/images")
+        self.must("virsh", "pool-create-as", "default", *pool)
+
+    def must(self, *argv: str) -> str:
+        done = self.world.run(list(argv))
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def code(self, call: str) -> list[str]:
+        program = (
+            "import json; from provision.providers import libvirt, libvirt_checkpoints as kept\n"
+            f"prefix, names = {PREFIX!r}, {NAMES!r}\nprint(json.dumps({call}))"
+        )
+        return [str(CLONE / ".venv" / "bin" / "python"), "-c", program]
+
+    def __call__(self, call: str) -> Any:
+        return json.loads(self.must(*self.code(call)))
+
+    def killed(self, call: str, after: float) -> None:
+        """The call, killed with -9 after so many seconds."""
+        process = subprocess.Popen(
+            self.world.command(["timeout", "-s", "KILL", f"{after:.3f}", *self.code(call)]),
+            cwd=CLONE,
+            env=self.world.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        process.wait(60)
+
+    @property
+    def states(self) -> dict[str, str]:
+        return dict(self("libvirt.states(prefix, names)"))
+
+
+@pytest.fixture(scope="module")
+def tiny(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tiny]:
+    made = Tiny(world, tmp_path_factory.mktemp("tiny"))
+    yield made
+    world.run(["virsh", "pool-destroy", "default"])
+
+
+RUNNING = dict.fromkeys(NAMES, "running")
+
+
+def test_a_checkpoint_is_kept_replaced_restored_and_forgotten(tiny: Tiny) -> None:
+    assert tiny("kept.listed(prefix, names)") == []
+    tiny("kept.save(prefix, names, 'a')")
+    tiny("kept.save(prefix, names, 'b')")
+    tiny("kept.save(prefix, names, 'a')")
+    assert tiny("kept.listed(prefix, names)") == ["b", "a"]
+    assert tiny.states == RUNNING
+    tiny("kept.restore(prefix, names, 'net', 'b')")
+    assert tiny.states == RUNNING
+    tiny("kept.forget(prefix, names, 'a')")
+    assert tiny("kept.listed(prefix, names)") == ["b"]
+
+
+def test_what_one_machine_lacks_is_no_checkpoint(tiny: Tiny) -> None:
+    tiny.must("virsh", "snapshot-create-as", f"{PREFIX}machine2", "half")
+    assert tiny("kept.listed(prefix, names)") == ["b"]
+    tiny("kept.forget(prefix, names, 'half')")
+
+
+def test_machines_that_were_off_are_restored_as_well(tiny: Tiny) -> None:
+    tiny.must("virsh", "destroy", f"{PREFIX}machine1")
+    assert tiny.states == {"machine1": "stopped", "machine2": "running"}
+    tiny("kept.restore(prefix, names, 'net', 'b')")
+    assert tiny.states == RUNNING
+
+
+def test_a_suspended_machine_is_told_as_such_and_resumed(tiny: Tiny) -> None:
+    tiny.must("virsh", "suspend", f"{PREFIX}machine2")
+    assert tiny.states["machine2"] == "paused"
+    assert tiny("kept.resume(prefix, names)") == ["machine2"]
+    assert tiny.states == RUNNING
+
+
+@pytest.mark.parametrize("call", ["save(prefix, names, 'c')", "restore(prefix, names, 'net', 'b')"])
+def test_killed_at_any_moment_the_next_one_reaches_its_goal(tiny: Tiny, call: str) -> None:
+    begin = time.monotonic()
+    tiny(f"kept.{call}")
+    whole = time.monotonic() - begin
+    moments = 6
+    for moment in range(1, moments):
+        tiny.killed(f"kept.{call}", whole * moment / moments)
+        # libvirt itself may be at work on it still, and makes the next one wait.
+        tiny(f"kept.{call}")
+        assert tiny.states == RUNNING, moment
+    assert set(tiny("kept.listed(prefix, names)")) == {"b", "c"}
+
+
+def test_machines_with_checkpoints_are_purged_with_their_disks(tiny: Tiny, world: World) -> None:
+    tiny.must("virsh", "suspend", f"{PREFIX}machine1")
+    removed = tiny("libvirt.purge(prefix, 'swarmrig-tiny')")
+    assert sorted(what.split("/")[0] for what in removed) == [
+        f"domain {PREFIX}machine1",
+        f"domain {PREFIX}machine2",
+        "volume ",
+        "volume ",
+    ]
+    assert tiny("libvirt.belongings(prefix, 'swarmrig-tiny')") == {
+        "domain": [],
+        "volume": [],
+        "network": [],
+    }
