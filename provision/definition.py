@@ -36,6 +36,8 @@ Role = Literal["manager", "worker"]
 
 DEFAULT_FILE = "lab.toml"
 DEFAULT_IMAGE = "alpine:latest"
+AUTO_PLUGIN = "auto"
+PASSWORD_SETTING = "WEAVE_PASSWORD"  # noqa: S105 - the setting's name
 MOST_MACHINES = 50
 # An odd handful keeps a raft quorum; Docker advises no more than seven managers.
 # Source: https://docs.docker.com/engine/swarm/admin_guide/
@@ -56,6 +58,9 @@ def _unquotable(value: str) -> str:
 
 Text = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_unquotable)]
 Name = Annotated[str, Field(pattern=_NAME)]
+# Environment variables of a plugin (POSIX names), and their values.
+SettingName = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]{0,99}$")]
+Setting = Text
 
 
 class _Table(BaseModel):
@@ -135,6 +140,28 @@ class ImagesTable(_Table):
     )
 
 
+class WeaveTable(_Table):
+    """The `[weave]` table: a lab for the Weave exercise; where its plugin comes from."""
+
+    plugin: str = _key(
+        AUTO_PLUGIN,
+        'a plugin\'s reference, such as "weaveworks/net-plugin:2.8.1", or "auto" (the maintained '
+        "fork's, for the machines' architecture)",
+        pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._/:@-]{0,254}$",
+    )
+    plugin_archive: Text | None = _key(
+        None, "the path of a tar or tar.gz of a plugin's config.json and rootfs/"
+    )
+    settings: dict[SettingName, Setting] = _key(
+        {},
+        "a table of the plugin's settings, names to texts, such as "
+        '{ IPALLOC_RANGE = "10.40.0.0/16" }; a password goes into weave.password',
+    )
+    password: Setting | None = _key(
+        None, "a text: the mesh's password (WEAVE_PASSWORD), 1 to 500 characters"
+    )
+
+
 def _machines_shape(value: Any) -> str:
     return "list" if isinstance(value, list) else "table"
 
@@ -157,6 +184,7 @@ class LabFile(_Table):
     network: NetworkTable = _key(NetworkTable(), "a table")
     docker: DockerTable = _key(DockerTable(), "a table")
     images: ImagesTable = _key(ImagesTable(), "a table")
+    weave: WeaveTable | None = _key(None, "a table; that it is there makes a lab for Weave")
 
 
 @dataclass(frozen=True)
@@ -182,6 +210,26 @@ class Machine:
 
 
 @dataclass(frozen=True)
+class Plugin:
+    """The network driver plugin of the lab: its reference, and how it comes and is set.
+
+    `reference` is "auto" where the machines' architecture decides. `password` is a secret: it is
+    left out of the value's own text, and goes nowhere but into the plugin's settings.
+    """
+
+    reference: str = AUTO_PLUGIN
+    archive: Path | None = None
+    settings: dict[str, str] = field(default_factory=dict)
+    password: str | None = field(default=None, repr=False)
+
+    @property
+    def all_settings(self) -> dict[str, str]:
+        """The settings, and the password among them where there is one."""
+        secret = {PASSWORD_SETTING: self.password} if self.password else {}
+        return {**self.settings, **secret}
+
+
+@dataclass(frozen=True)
 class Lab:
     """A complete, checked lab: what `load` makes of a file. `file` is absolute."""
 
@@ -196,6 +244,7 @@ class Lab:
     docker_version: str
     image: str
     image_archives: tuple[Path, ...] = field(default=())
+    weave: Plugin | None = None
 
     @property
     def home(self) -> Path:
@@ -301,6 +350,8 @@ def _complaint(file: str, detail: ErrorDetails) -> str:
     given = json.dumps(detail["input"], default=str)
     if len(given) > 80:
         given = given[:77] + "…"
+    if "PASSWORD" in key.upper():
+        given = "what is not shown here"
     return f"{file}: {key}: given {given}; allowed: {description}"
 
 
@@ -321,6 +372,7 @@ def _where(loc: list[int | str]) -> tuple[type[BaseModel], str]:
             "network": NetworkTable,
             "docker": DockerTable,
             "images": ImagesTable,
+            "weave": WeaveTable,
             "machines": MachinesTable,
         }
         if depth == 0 and part in inside and len(loc) > 1:
@@ -366,6 +418,7 @@ def _build(file: Path, parsed: LabFile) -> Lab:
     for path in archives:
         if not path.is_file():
             wrong(f"{file.name}: images.archives: there is no file {path}")
+    weave = _weave(file, parsed.weave, wrong) if parsed.weave else None
     if problems:
         raise DefinitionError(problems, "docs/definition.md lists every key.")
     return Lab(
@@ -380,7 +433,22 @@ def _build(file: Path, parsed: LabFile) -> Lab:
         docker_version=parsed.docker.version,
         image=parsed.images.scenario,
         image_archives=archives,
+        weave=weave,
     )
+
+
+def _weave(file: Path, table: WeaveTable, wrong: Any) -> Plugin:
+    archive = (file.parent / table.plugin_archive).absolute() if table.plugin_archive else None
+    if archive and not archive.is_file():
+        wrong(f"{file.name}: weave.plugin_archive: there is no file {archive}")
+    if archive and "@" in table.plugin:
+        wrong(
+            f"{file.name}: weave.plugin: given {json.dumps(table.plugin)}; allowed: with "
+            "plugin_archive a name and a tag (a digest names what a registry has)"
+        )
+    if PASSWORD_SETTING in table.settings:
+        wrong(f"{file.name}: weave.settings.{PASSWORD_SETTING}: its place is weave.password")
+    return Plugin(table.plugin, archive, dict(table.settings), table.password)
 
 
 def _tables(parsed: LabFile) -> list[MachineTable]:

@@ -42,8 +42,8 @@ def up(lab: Lab, progress: Progress) -> Ready:
         provider, notes = choosing.choose(lab, progress)
         for note in notes:
             progress.say(note)
-        # `destroy` must find its way when the file is gone or broken by then.
-        write_atomic(lab.state / "lab.toml", lab.file.read_bytes())
+        # `destroy` must find its way when the file is gone or broken by then. It can hold secrets.
+        write_atomic(lab.state / "lab.toml", lab.file.read_bytes(), mode=0o600)
         with progress:
             checkpoints.finish_interrupted(lab, provider, progress)
             provider.up(progress)

@@ -70,6 +70,12 @@ TWO = '[[machines]]\nname = "a"\n[[machines]]\nname = "b"\n'
         ('[images]\nscenario = "a b"', "images.scenario: given"),
         ('[images]\narchives = ["no.tar"]', "images.archives: there is no file"),
         ('box = "a\\nb"', "box: given"),
+        ('weave = "yes"', "weave: given"),
+        ('[weave]\nplugin = "a b"', 'weave.plugin: given "a b"; allowed: a plugin'),
+        ('[weave]\nplugin_archive = "no.tar"', "weave.plugin_archive: there is no file"),
+        ("[weave.settings]\nIPALLOC_RANGE = 10", "weave.settings.IPALLOC_RANGE: given 10"),
+        ('[weave.settings]\n"a b" = "x"', "weave.settings.a b"),
+        ('[weave.settings]\nWEAVE_PASSWORD = "x"', "its place is weave.password"),
     ],
 )
 def test_a_mistake_is_told_with_file_key_and_what_is_allowed(
@@ -78,6 +84,35 @@ def test_a_mistake_is_told_with_file_key_and_what_is_allowed(
     told = complaint(tmp_path, text)
     assert said in told
     assert all(line.startswith("lab.toml: ") for line in told.splitlines())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[weave]\npassword = 190571",
+        '[weave]\npassword = "190571\\n"',
+        "[weave.settings]\nWEAVE_PASSWORD = 190571",
+        '[weave.settings]\nWEAVE_PASSWORD = "190571"',
+        '[weave]\npasswort = "190571"',
+    ],
+)
+def test_a_mistake_about_the_password_does_not_tell_it(tmp_path: Path, text: str) -> None:
+    told = complaint(tmp_path, text)
+    assert "pass" in told.lower()
+    assert "190571" not in told
+
+
+def test_a_lab_for_weave_has_all_that_its_plugin_needs(tmp_path: Path) -> None:
+    (tmp_path / "weave.tar.gz").write_bytes(b"")
+    text = "[weave]\nplugin_archive = 'weave.tar.gz'\npassword = 'sesame'\nsettings = {A = 'b'}\n"
+    weave = load(tmp_path, text).weave
+    assert weave is not None
+    assert weave.reference == "auto"
+    assert weave.archive == tmp_path / "weave.tar.gz"
+    assert weave.all_settings == {"A": "b", "WEAVE_PASSWORD": "sesame"}
+    assert "sesame" not in repr(weave)
+    assert load(tmp_path, "").weave is None
+    assert load(tmp_path, "[weave]").weave is not None
 
 
 def test_every_mistake_has_a_line_of_its_own(tmp_path: Path) -> None:
