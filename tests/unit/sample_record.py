@@ -575,7 +575,7 @@ def sample() -> Record:
     ]
     return Record(
         scenario="overlay",
-        exercise="Exercise 6.04",
+        exercise="6.04",
         title="Overlay networks between two hosts",
         summary=(
             "Two services on one overlay network, a task on each of two machines: "
@@ -662,7 +662,7 @@ def image_missing() -> Record:
 def weave() -> Record:
     """The same two hosts under another driver with its own encapsulation, for a comparison."""
     record = sample().model_copy(deep=True)
-    record.scenario, record.exercise = "weave", "Exercise 6.05"
+    record.scenario, record.exercise = "weave", "6.05"
     record.title = "The Weave Net network driver"
     record.summary = "Two services on a network of the Weave Net plugin, a task on each machine."
     used = record.topology.networks[0]
