@@ -82,14 +82,21 @@ def checkpoint_delete(c: Context, name: str, lab: str = "") -> None:
         "name": "the scenario (inv scenarios lists them)",
         "dry-run": "print the steps, touch no machine",
         "walk": "wait for Enter before each step",
-    }
+        "grant": "a privilege for the plugin beyond the exercise's; can be repeated",
+    },
+    iterable=["grant"],
 )
 @for_people
 def scenario(
-    c: Context, name: str, lab: str = "", dry_run: bool = False, walk: bool = False
+    c: Context,
+    name: str,
+    grant: list[str],
+    lab: str = "",
+    dry_run: bool = False,
+    walk: bool = False,
 ) -> None:
     """Scenario: run one on the lab, and leave a report."""
-    commands.scenario(lab, name, dry_run, walk)
+    commands.scenario(lab, name, dry_run, walk, grant)
 
 
 @task

@@ -8,6 +8,7 @@ import platform
 import subprocess
 import time
 import tomllib
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from provision import box as boxes
-from provision import checkpoints, definition, holding, lifecycle, vagrantfile
+from provision import checkpoints, definition, holding, lifecycle, plugins, vagrantfile
 from provision import doctor as doctors
 from provision.definition import Lab
 from provision.errors import CheckFailed, DefinitionError, MachineError
@@ -132,13 +133,14 @@ def ssh(lab_file: str, machine: str, command: str) -> int:
     return subprocess.call(argv)
 
 
-def scenario(lab_file: str, name: str, dry: bool, walk: bool) -> None:
+def scenario(lab_file: str, name: str, dry: bool, walk: bool, grant: Iterable[str] = ()) -> None:
     """Run a scenario on the lab and leave its reports. Raises CheckFailed when it did not pass."""
     from scenarios.kit import run  # noqa: PLC0415 - only this verb needs scenarios
     from scenarios.kit import scenario as scenarios  # noqa: PLC0415
 
     lab = load(lab_file)
     chosen = scenarios.get(name)
+    grants = plugins.granted(grant)
     console = Console(highlight=False)
 
     def tell(text: str) -> None:
@@ -174,6 +176,7 @@ def scenario(lab_file: str, name: str, dry: bool, walk: bool) -> None:
             folder,
             tell,
             wait_for_reader if walk else None,
+            grants,
         )
     write_reports(record, folder)
     shown = folder / "report.html"

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from provision import checkpoints, engine, images, swarm
+from provision import api_range, checkpoints, engine, images, swarm
 from provision.definition import Lab
 from provision.errors import MachineError, UserError
 from provision.files import write_atomic
@@ -64,7 +64,10 @@ def _provision(
     def prepare(machine: Machine) -> str:
         progress.phase(machine.name, "logging in")
         machine.connect()
-        return engine.ensure(machine, lab.docker_version, progress)
+        version = engine.ensure(machine, lab.docker_version, progress)
+        if lab.weave:
+            api_range.prepare(machine, lab.weave, progress)
+        return version
 
     engines = each("Docker", machines.values(), prepare, progress)
     choice = images.ensure(lab, machines, progress)

@@ -269,6 +269,50 @@ class Machine:
         except (OSError, EOFError, paramiko.SSHException) as error:
             raise MachineError(f"{self.name}: {target} could not be written: {error}") from error
 
+    def feed(
+        self, command: str, source: Path | bytes, timeout: float = 600, sudo: bool = False
+    ) -> Result:
+        """Run a command with a file (or bytes) as its standard input; what it did.
+
+        What is fed stands on no command line, and needs no place on the machine. When our side
+        ends early, the command's input ends. Raises MachineError when the machine is lost.
+        """
+        started, begin = datetime.now(UTC).isoformat(timespec="milliseconds"), time.monotonic()
+        out = err = b""
+        code: int | None = None
+        try:
+            with (
+                self.stream(self.as_root(command) if sudo else command) as channel,
+                io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as given,
+            ):
+                channel.settimeout(timeout)
+                # A command that has ended takes no more; what it said tells why.
+                with contextlib.suppress(BrokenPipeError, ConnectionError):
+                    while chunk := given.read(1 << 18):
+                        channel.sendall(chunk)
+                with contextlib.suppress(OSError, EOFError):
+                    channel.shutdown_write()
+                with contextlib.suppress(TimeoutError):
+                    out = channel.makefile("rb").read()
+                    err = channel.makefile_stderr("rb").read()
+                    code = channel.recv_exit_status()
+        except (EOFError, paramiko.SSHException) as error:
+            raise MachineError(
+                f"{self.name}: the connection was lost during `{command}`: "
+                f"{error or type(error).__name__}",
+                "See whether the machine still runs: inv status",
+            ) from error
+        seconds = time.monotonic() - begin
+        return Result(
+            self.name,
+            command,
+            out.decode(errors="replace"),
+            err.decode(errors="replace"),
+            code,
+            started,
+            seconds,
+        )
+
     @contextlib.contextmanager
     def stream(self, command: str) -> Iterator[paramiko.Channel]:
         """A command that runs as long as the block: its input closes when the block ends."""

@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 
 import docker.errors
+import requests
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from provision import plugin_install, plugins
+from provision.errors import MachineError
 from provision.machine import Machine
 from provision.parallel import each
+from scenarios.kit.driver import Use
 from scenarios.kit.scenario import Scenario
 
 
@@ -66,3 +70,36 @@ def clean(scenario: Scenario, machines: list[Machine], patience: float = 60) -> 
             wait=wait_fixed(0.5),
             retry=retry_if_result(lambda done: not done),
         )(gone)
+
+
+def plugin_leftovers(use: Use) -> list[str]:
+    """The plugin, and what it has left behind, on each machine, in words."""
+
+    def on(machine: Machine) -> list[str]:
+        there = plugins.installed(machine, use.reference)
+        left = [f"plugin {use.reference} on {machine.name}"] if there else []
+        behind = use.driver.left(machine) if use.driver.left else []
+        return left + [f"{what} on {machine.name}" for what in behind]
+
+    found = each("looking for the plugin", use.machines, on)
+    return [item for items in found.values() for item in items]
+
+
+def remove_plugin(use: Use) -> dict[str, plugin_install.Done]:
+    """Disable and remove the plugin on every node at once, and undo what it has made there.
+
+    Its networks have to be gone before. Raises MachinesError with each engine's own words.
+    """
+    return each(
+        "removing the plugin",
+        use.machines,
+        lambda machine: plugin_install.remove(machine, use.reference, use.driver.clean),
+    )
+
+
+def clean_plugin(use: Use) -> None:
+    """As `remove_plugin`, and silent: `plugin_leftovers` tells what is still there."""
+    with contextlib.suppress(
+        MachineError, docker.errors.DockerException, requests.RequestException
+    ):
+        remove_plugin(use)

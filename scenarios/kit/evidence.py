@@ -28,6 +28,7 @@ from scenarios.kit.record import Capture, Packet, Ping
 # A capture is bounded on the machine itself, so that a busy underlay cannot fill a disk.
 MOST_PACKETS = 5000
 SHOWN_PACKETS = 200
+_BETWEEN = ", "  # several frames that one packet carries
 
 
 def ping_command(container: str, target: str, count: int = 3) -> str:
@@ -59,27 +60,60 @@ def read_ping(result: Result, task: str, target: str, kind: Any) -> Ping:
 
 
 @dataclass(frozen=True)
+class Carried:
+    """A captured packet taken apart: whose encapsulation it is, and what it carries.
+
+    `frames` are scapy packets, none where they cannot be read; `vni` is a VXLAN network
+    identifier (24 bits), None where the encapsulation has none.
+    """
+
+    encapsulation: str
+    vni: int | None = None
+    frames: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
 class Encapsulation:
     """How a network driver carries packets between hosts, and how to recognize that.
 
-    `filter` is tcpdump's; `decode(packet)` takes a scapy packet and gives (VNI or None, inner
-    packet or None). Source for VXLAN: RFC 7348.
+    `filter` is tcpdump's; `decode` takes a scapy packet and gives None for one that is not the
+    driver's. A driver with several ways of carrying (Weave) names each in `Carried`. With
+    `vni_tells_network` a packet counts only when it has the network's own VNI. With `encrypted`
+    nothing inside can be read.
     """
 
     name: str
     filter: str
-    decode: Callable[[Any], tuple[int | None, Any] | None]
+    decode: Callable[[Any], Carried | None]
+    vni_tells_network: bool = True
+    encrypted: bool = False
 
 
-def _decode_vxlan(packet: Any) -> tuple[int | None, Any] | None:
-    from scapy.layers.vxlan import VXLAN  # noqa: PLC0415 - scapy takes a second to import
+def vxlan(port: int = 4789, name: str = "VXLAN", vni_tells_network: bool = True) -> Encapsulation:
+    """VXLAN on a UDP port. Source: RFC 7348 (4789 is its registered port)."""
 
-    if VXLAN not in packet:
+    def decode(packet: Any) -> Carried | None:
+        return decode_vxlan(packet, port, name)
+
+    return Encapsulation(name, f"udp port {port}", decode, vni_tells_network)
+
+
+def decode_vxlan(packet: Any, port: int, name: str) -> Carried | None:
+    """A packet to a VXLAN port as what it carries; None for any other one."""
+    from scapy.layers.inet import UDP  # noqa: PLC0415 - scapy takes a second to import
+    from scapy.layers.vxlan import VXLAN  # noqa: PLC0415
+
+    if UDP not in packet or packet[UDP].dport != port:
         return None
-    return int(packet[VXLAN].vni), packet[VXLAN].payload
+    data = bytes(packet[UDP].payload)
+    # The flag that says that there is a VNI (RFC 7348, section 5).
+    if len(data) < 8 or not data[0] & 0x08:
+        return None
+    header = VXLAN(data)
+    return Carried(name, int(header.vni), (header.payload,))
 
 
-VXLAN = Encapsulation("VXLAN", "udp port 4789", _decode_vxlan)
+VXLAN = vxlan()
 
 
 def underlay_interface(machine: Machine) -> str:
@@ -174,32 +208,34 @@ def read_capture(live: _Live, how: Encapsulation, folder: Path, file: str) -> Ca
 def _describe(packet: Any, how: Encapsulation, start: float) -> Packet:
     from scapy.layers.inet import ICMP, IP, UDP  # noqa: PLC0415 - scapy takes a second to import
 
-    decoded = how.decode(packet)
-    vni, payload = decoded if decoded else (None, None)
-    inner = ""
-    if payload is not None and IP in payload:
-        ip = payload[IP]
-        kind = payload.summary()
-        if ICMP in payload:
+    def described(frame: Any) -> str:
+        if IP not in frame:
+            return str(frame.summary())
+        kind = frame.summary()
+        if ICMP in frame:
             types = {8: "echo request", 0: "echo reply"}
-            kind = f"ICMP {types.get(payload[ICMP].type, payload[ICMP].type)}"
-        inner = f"{kind} {ip.src} > {ip.dst}"
-    elif payload is not None:
-        inner = str(payload.summary())
+            kind = f"ICMP {types.get(frame[ICMP].type, frame[ICMP].type)}"
+        return f"{kind} {frame[IP].src} > {frame[IP].dst}"
+
+    carried = how.decode(packet)
     return Packet(
         at=round(float(packet.time) - start, 6),
         outer_source=packet[IP].src if IP in packet else "",
         outer_destination=packet[IP].dst if IP in packet else "",
         outer_port=int(packet[UDP].dport) if UDP in packet else 0,
-        encapsulation=how.name if decoded else "",
-        vni=vni,
-        inner=inner,
+        encapsulation=carried.encapsulation if carried else "",
+        vni=carried.vni if carried else None,
+        inner=_BETWEEN.join(map(described, carried.frames)) if carried else "",
     )
 
 
 def crossings(capture: Capture, kind: str, source: str, destination: str, vni: int | None) -> int:
-    """How many captured packets carried that ICMP message between the two task addresses."""
+    """How many captured packets carried that ICMP message between the two task addresses.
+
+    With a `vni` those of that network only; with None whatever VNI they have.
+    """
+    wanted = f"ICMP {kind} {source} > {destination}"
     return sum(
-        packet.inner == f"ICMP {kind} {source} > {destination}" and packet.vni == vni
+        wanted in packet.inner.split(_BETWEEN) and vni in (None, packet.vni)
         for packet in capture.packets
     )

@@ -18,12 +18,22 @@ NAME_PROVES = (
 )
 ADDRESS_PROVES = "The other task answers, and it runs on another node: the network spans hosts."
 CAPTURE_PROVES = "The packets left this host encapsulated, in this network and no other."
+ENCRYPTED_PROVES = (
+    "While the ping ran, the driver's encrypted packets passed between the hosts, and none of them "
+    "could be read. It does not prove that they carried this ping: that is what encryption hides."
+)
 PLACEMENT_PROVES = "What the two tasks say to each other has to cross from host to host."
 
 
 def subnets(network: dict[str, Any]) -> list[str]:
     """The subnets of an inspected network (IPAM.Config)."""
     return [config["Subnet"] for config in (network.get("IPAM") or {}).get("Config") or []]
+
+
+def gateways(network: dict[str, Any]) -> list[str]:
+    """The gateways of an inspected network (IPAM.Config)."""
+    configs = (network.get("IPAM") or {}).get("Config") or []
+    return [config["Gateway"] for config in configs if config.get("Gateway")]
 
 
 def vni_of(network: dict[str, Any]) -> int | None:
@@ -67,7 +77,7 @@ def expect_one_task(step: Step, service: str, on: str) -> None:
     )
 
 
-def remember_task(step: Step, service: str, as_name: str, network: str) -> None:
+def remember_task(step: Step, service: str, as_name: str, network: str) -> str:
     """The one container of a service on this machine: name and address, for later commands."""
     found = step.containers(service)
     names = [container["Name"].lstrip("/") for container in found]
@@ -91,6 +101,7 @@ def remember_task(step: Step, service: str, as_name: str, network: str) -> None:
             address=address,
         )
     )
+    return str(names[0])
 
 
 def expect_address(step: Step, service: str, network: str, subnet: str) -> None:
@@ -111,6 +122,30 @@ def expect_address(step: Step, service: str, network: str, subnet: str) -> None:
 def _addresses(container: dict[str, Any]) -> dict[str, str]:
     networks = container["NetworkSettings"]["Networks"]
     return {name: settings.get("IPAddress", "") for name, settings in networks.items()}
+
+
+def expect_name_is_task(step: Step, task: str, service: str, address: str) -> None:
+    """The service's name resolves to the task's own address (dnsrr), and replies come from there.
+
+    `task` and `address` name what was remembered. Source: `docker service create` reference,
+    `--endpoint-mode dnsrr`.
+    """
+    ping = step.ping(step.names[task], service, "tasks-name")
+    step.expect(
+        f"the name {service} resolves to its task's own address",
+        expected=step.names[address],
+        seen=ping.address or "it did not resolve",
+        source="ping",
+        proves=ADDRESS_PROVES,
+    )
+    step.expect(
+        f"replies arrive from {service}",
+        expected=f"{ping.sent or 3} replies",
+        seen=f"{ping.received} replies",
+        passed=ping.sent > 0 and ping.received == ping.sent,
+        source="ping",
+        proves=ADDRESS_PROVES,
+    )
 
 
 def expect_name_answers(step: Step, task: str, service: str) -> None:
@@ -147,7 +182,7 @@ def expect_crossing(
     """
     task, own = step.names[source[0]], step.names[source[1]]
     other = step.names[target[1]]
-    vni = int(step.names["vni"]) if "vni" in step.names else None
+    vni = _vni(step) if how.vni_tells_network else None
     with step.capturing(how) as captures:
         ping = step.ping(task, other, "task-address")
     step.expect(
@@ -158,6 +193,9 @@ def expect_crossing(
         source="ping",
         proves=ADDRESS_PROVES,
     )
+    if how.encrypted:
+        _expect_unreadable(step, captures, how, (own, other), ping.sent or 3)
+        return
     inside = f"{how.name} with VNI {vni}" if vni is not None else how.name
     for capture in captures:
         machine = next(m for m in step.context.machines.values() if m.name == capture.machine)
@@ -172,6 +210,52 @@ def expect_crossing(
                 proves=CAPTURE_PROVES,
                 machine=machine,
             )
+
+
+def _vni(step: Step) -> int:
+    if "vni" not in step.names:
+        raise StepFailed("the network's VNI is not known, so no packet can be told to be its own")
+    return int(step.names["vni"])
+
+
+def _expect_unreadable(
+    step: Step,
+    captures: list[record.Capture],
+    how: Encapsulation,
+    addresses: tuple[str, str],
+    sent: int,
+) -> None:
+    """Encrypted packets passed both ways, as many as were sent at least, and none can be read."""
+    hosts = [machine.address for machine in step.context.machines.values()]
+    for capture in captures:
+        machine = next(m for m in step.context.machines.values() if m.name == capture.machine)
+        for start, end in ((hosts[0], hosts[1]), (hosts[1], hosts[0])):
+            seen = sum(
+                bool(packet.encapsulation)
+                and not packet.inner
+                and (packet.outer_source, packet.outer_destination) == (start, end)
+                for packet in capture.packets
+            )
+            step.expect(
+                f"{how.name} passes {start} > {end} on {capture.interface}",
+                expected=f"{sent} packets or more, as many as were pinged",
+                seen=f"{seen} of {capture.total} captured packets",
+                passed=seen >= sent,
+                source="capture",
+                proves=ENCRYPTED_PROVES,
+                machine=machine,
+            )
+        read = sum(
+            all(address in packet.inner for address in addresses) for packet in capture.packets
+        )
+        step.expect(
+            f"nothing between {addresses[0]} and {addresses[1]} can be read on {capture.interface}",
+            expected=0,
+            seen=read,
+            source="capture",
+            proves=ENCRYPTED_PROVES,
+            machine=machine,
+        )
 
 
 def expect_no_containers(step: Step, services: Sequence[str], patience: float = 60) -> None:

@@ -12,12 +12,13 @@ from typing import Any
 import docker.errors
 import requests
 
-from provision.definition import Lab
+from provision.definition import AUTO_PLUGIN, Lab
 from provision.errors import MachineError, UserError
 from provision.files import write_atomic
 from provision.machine import Machine
 from provision.parallel import each
-from scenarios.kit import cleaning, record
+from provision.plugins import FORK, Privilege
+from scenarios.kit import cleaning, driver, record
 from scenarios.kit.scenario import Scenario, StepPlan
 from scenarios.kit.step import Context, Step, StepFailed
 
@@ -36,12 +37,17 @@ def fill(command: str, names: dict[str, str]) -> str:
 def dry_run(scenario: Scenario, lab: Lab, tell: Callable[[str], None]) -> None:
     """Tell every step with its command, and touch no machine."""
     names = {machine.name: machine.name for machine in lab.machines}
+    reference = lab.weave.reference if lab.weave else AUTO_PLUGIN
+    names["plugin"] = f"{FORK}<arch>" if reference == AUTO_PLUGIN else reference
     for plan in scenario.steps:
         tell(f"{plan.number:>3}. {plan.title}  [{', '.join(plan.on)}]")
         if plan.why:
             tell(f"     {plan.why}")
         if plan.run:
             tell(f"     $ {fill(plan.run, names)}")
+        elif plan.book:
+            for line in plan.book.splitlines():
+                tell(f"     as in the book: {line}")
 
 
 def run(
@@ -55,13 +61,15 @@ def run(
     folder: Path,
     tell: Callable[[str], None],
     before_step: Callable[[StepPlan], None] | None = None,
+    grants: frozenset[Privilege] = frozenset(),
 ) -> record.Record:
     """Run every step of a scenario on a lab that is up; its record, whatever came of it.
 
     A failed expectation fails its step and the run goes on; a step whose `needs` did not pass is
     skipped. What the scenario has made is removed at the end, after an error or Ctrl-C too, and
     that is verified. After each step the record is written to `folder`/report.json, so that an
-    end in the middle loses nothing. Raises UserError when the lab has too few machines.
+    end in the middle loses nothing. Raises UserError when the lab has too few machines, or a
+    plugin asks for privileges that the exercise does not list and `grants` does not name.
     """
     if len(machines) < scenario.machines:
         raise UserError(
@@ -70,6 +78,9 @@ def run(
         )
     ordered = sorted(machines.values(), key=lambda machine: machine.plan.role != "manager")
     by_place = {f"machine{number}": machine for number, machine in enumerate(ordered, start=1)}
+    plugin = None
+    if scenario.driver:
+        plugin = driver.prepare(scenario.driver, lab, ordered, grants)
     begin = time.monotonic()
     infos = each("asking the engine", ordered, lambda machine: machine.docker.info())
     api = each(
@@ -100,10 +111,12 @@ def run(
         names={
             "image": image,
             **{f"host{n}": infos[m.name]["Name"] for n, m in enumerate(ordered, start=1)},
+            **({"plugin": plugin.reference} if plugin else {}),
         },
         tell=tell,
         topology=result.topology,
         image=image,
+        plugin=plugin,
     )
 
     def keep() -> None:
@@ -129,7 +142,7 @@ def run(
     except KeyboardInterrupt:
         tell("interrupted; cleaning up")
     finally:
-        result.steps.append(_clean(scenario, list(used), ordered))
+        result.steps.append(_clean(scenario, list(used), ordered, plugin))
         if result.verdict != "interrupted":
             result.verdict = _verdict(result)
         keep()
@@ -172,7 +185,9 @@ def _run_step(
     return data
 
 
-def _clean(scenario: Scenario, used: list[Machine], machines: list[Machine]) -> record.Step:
+def _clean(
+    scenario: Scenario, used: list[Machine], machines: list[Machine], plugin: driver.Use | None
+) -> record.Step:
     """Remove what is left of the scenario and verify; a step of its own in the record."""
     data = record.Step(
         number="0",
@@ -187,13 +202,17 @@ def _clean(scenario: Scenario, used: list[Machine], machines: list[Machine]) -> 
     try:
         cleaning.clean(scenario, machines)
         left = cleaning.leftovers(scenario, machines)
+        if plugin:
+            cleaning.clean_plugin(plugin)
+            left += cleaning.plugin_leftovers(plugin)
     except _TROUBLE as error:
         data.state, data.reason = "error", str(error)
     else:
         data.state = "failed" if left else "passed"
         data.expectations.append(
             record.Expectation(
-                what="no service, container or network of this scenario on any node",
+                what="no service, container or network of this scenario on any node"
+                + ("; no plugin, and nothing that it has made" if plugin else ""),
                 expected=[],
                 seen=left,
                 passed=not left,

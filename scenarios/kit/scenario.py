@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import scenarios
 from provision.errors import UserError
+from scenarios.kit.driver import Driver
 
 if TYPE_CHECKING:
     from scenarios.kit.step import Step
@@ -46,7 +47,11 @@ class StepPlan:
 
 @dataclass
 class Scenario:
-    """A scenario: a list of steps, and the names of all it makes, so that it can be cleaned up."""
+    """A scenario: a list of steps, and the names of all it makes, so that it can be cleaned up.
+
+    With a `driver` it is one over a network driver plugin: the plugin is what lab.toml's [weave]
+    table says, `{plugin}` in commands is its reference, and it is removed from every node.
+    """
 
     name: str
     exercise: str
@@ -55,6 +60,7 @@ class Scenario:
     machines: int = 2
     services: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
+    driver: Driver | None = None
     steps: list[StepPlan] = field(default_factory=list)
 
     def step(

@@ -15,6 +15,7 @@ import docker.errors
 from provision.files import write_atomic
 from provision.machine import Machine, Result
 from scenarios.kit import evidence, record, watch
+from scenarios.kit.driver import Use
 
 COMMAND_LIMIT = 180.0
 
@@ -25,7 +26,10 @@ class StepFailed(Exception):
 
 @dataclass
 class Context:
-    """What the steps of one run share. `folder` is the report's; `names` fill in commands."""
+    """What the steps of one run share. `folder` is the report's; `names` fill in commands.
+
+    `plugin` is the network driver plugin of a scenario that has one.
+    """
 
     machines: dict[str, Machine]
     manager: Machine
@@ -34,6 +38,7 @@ class Context:
     tell: Callable[[str], None]
     topology: record.Topology
     image: str
+    plugin: Use | None = None
 
 
 @dataclass
@@ -59,6 +64,13 @@ class Step:
     def names(self) -> dict[str, str]:
         """What earlier steps remembered."""
         return self.context.names
+
+    @property
+    def plugin(self) -> Use:
+        """The network driver plugin of this run. Raises StepFailed in a scenario without one."""
+        if self.context.plugin is None:
+            raise StepFailed("this scenario has no network driver plugin")
+        return self.context.plugin
 
     def remember(self, **names: str) -> None:
         """Names for the commands of later steps: `{task1}` in a command is then this one."""
@@ -132,7 +144,9 @@ class Step:
     def file(self, title: str, machine: Machine, ending: str) -> str:
         """A path under raw/ that tells step, machine and what it is."""
         slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
-        return f"raw/{int(self.data.number):02d}-{machine.name}-{slug}.{ending}"
+        # "8b" sorts between "08a" and "09", as it was run.
+        number = self.data.number.zfill(2 + sum(map(str.isalpha, self.data.number)))
+        return f"raw/{number}-{machine.name}-{slug}.{ending}"
 
     def ping(self, container: str, target: str, kind: str) -> record.Ping:
         """Ping from inside a container on this step's machine; the output is kept under raw/."""

@@ -193,7 +193,8 @@ def _carries_ping(record: Record, packet: Packet) -> bool:
 def _kind(packet: Packet) -> str:
     vni = "" if packet.vni is None else f"VNI {packet.vni}"
     name = packet.encapsulation or "not decoded"
-    return ", ".join(part for part in (name, vni, f"UDP {packet.outer_port}") if part)
+    port = f"UDP {packet.outer_port}" if packet.outer_port else ""
+    return ", ".join(part for part in (name, vni, port) if part)
 
 
 def _target(ping: Ping) -> str:

@@ -1,0 +1,347 @@
+"""A plugin brought to every node at once: installed or made, set, enabled, verified; and removed.
+
+Each verb looks first and does what is missing: a plugin that is there, enabled and set as wanted
+is left alone. What a person would type (`docker plugin …`) is run by the command line and kept;
+settings go through the Engine API, so that a password is on no command line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import docker.errors
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from provision import api_range, plugin_log, plugins
+from provision.definition import PASSWORD_SETTING, Plugin
+from provision.errors import MachineError, UserError
+from provision.machine import Machine, Result
+from provision.parallel import each
+
+_STARTS = 3  # a slow machine's plugin comes up later than its engine waits, and is then quicker
+
+# tar reads what is fed; the folder goes whatever happens, a lost connection included: it ends the
+# input. A kernel module stays where it is; what root unpacks is root's.
+_MAKE = """
+set -e
+dir=$(mktemp -d /var/tmp/swarmrig-plugin.XXXXXX)
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 130' HUP INT TERM
+tar -x {zip}-C "$dir"
+docker plugin create {reference} "$dir"
+"""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A plugin as a lab wants it: its real reference, and what `Plugin` says of it.
+
+    `config` is the archive's config.json, None for one that comes from a registry; `modules` are
+    kernel modules that it needs; `asked` is the Engine API version that it asks for ("" unknown).
+    """
+
+    reference: str
+    plugin: Plugin
+    config: dict[str, Any] | None = None
+    modules: tuple[str, ...] = ()
+    asked: str = ""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return (self.plugin.password,) if self.plugin.password else ()
+
+
+@dataclass
+class Done:
+    """What was done on one machine: the commands that ran, and what has to be known of them."""
+
+    commands: list[Result] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    plugin: plugins.Installed | None = None
+
+
+def wanted(machines: Iterable[Machine], plugin: Plugin, modules: tuple[str, ...] = ()) -> Wanted:
+    """Resolve what a lab says of its plugin, and see that every engine can take it.
+
+    Raises UserError: machines of several architectures under one "auto", an archive that is none,
+    an engine that no longer speaks the plugin's API.
+    """
+    ordered = list(machines)
+    names = each("asking the engine", ordered, lambda m: plugins.reference_on(m, plugin))
+    if len(set(names.values())) > 1:
+        raise UserError(
+            "The machines need different plugins: "
+            + ", ".join(f"{machine} {name}" for machine, name in names.items()),
+            "A network has one driver's name on all nodes: name one in weave.plugin.",
+        )
+    reference = names[ordered[0].name]
+    config = plugins.read_archive(plugin.archive) if plugin.archive else None
+    asked = api_range.asked_by(plugin, reference)
+    if config is not None:
+        check_settings(reference, config, plugin)
+    if asked and not (config and api_range.OVERRIDE in plugins.settable(config)):
+        each("asking the engine", ordered, lambda m: api_range.check(m, asked))
+    return Wanted(reference, plugin, config, modules, asked)
+
+
+def check_settings(reference: str, config: dict[str, Any], plugin: Plugin) -> None:
+    """See that the plugin has every setting that lab.toml gives. Raises UserError."""
+    free = plugins.settable(config)
+    if unknown := sorted(set(plugin.all_settings) - free):
+        raise UserError(
+            f"Plugin {reference} has no setting {', '.join(unknown)}.",
+            f"It has: {', '.join(sorted(free)) or 'none'} (weave.settings in lab.toml).",
+        )
+
+
+def asked(machine: Machine, want: Wanted) -> list[plugins.Privilege]:
+    """What the plugin asks for: from its archive, from what is there, or from the registry."""
+    if want.config is not None:
+        return plugins.asked_in(want.config)
+    there = plugins.installed(machine, want.reference)
+    if there:
+        return plugins.asked_in(there.config)
+    return plugins.asked_of_registry(machine, want.reference)
+
+
+class _Busy:
+    """Counts machines that are being worked on, so that an interrupt can let them finish."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._working = 0
+
+    @contextlib.contextmanager
+    def working(self) -> Iterator[None]:
+        with self._changed:
+            self._working += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._working -= 1
+                self._changed.notify_all()
+
+    def wait(self, patience: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._working == 0, patience)
+
+
+def ensure(machines: Iterable[Machine], want: Wanted) -> dict[str, Done]:
+    """The plugin on every machine at once; what was done, by machine's name.
+
+    The privileges were compared before. An interrupt lets what has begun on a machine finish (at
+    most two minutes), so that what removes the plugin then finds it. Raises MachinesError with
+    each machine's own explanation.
+    """
+    busy = _Busy()
+
+    def work(machine: Machine) -> Done:
+        with busy.working():
+            return _one(machine, want)
+
+    try:
+        return each("the plugin", machines, work)
+    except KeyboardInterrupt:
+        busy.wait(120)
+        raise
+
+
+def _one(machine: Machine, want: Wanted) -> Done:
+    done = Done()
+    there = plugins.installed(machine, want.reference)
+    if there is None:
+        there = _bring(machine, want, done)
+    else:
+        done.notes.append(f"{machine.name} has the plugin already")
+    lacks = missing_modules(machine, want.modules)
+    settings = _settings(machine, want, there)
+    if any(there.settings.get(name, "") != value for name, value in settings.items()):
+        if there.enabled:
+            _run(machine, f"docker plugin disable {shlex.quote(want.reference)}", done)
+            there = _found(machine, want.reference)
+        _set(machine, want, settings)
+        done.notes.append(f"set on {machine.name}: {', '.join(sorted(settings))}")
+    if not there.enabled:
+        _enable(machine, want, there, done, lacks)
+    done.plugin = _found(machine, want.reference)
+    if not done.plugin.enabled:
+        raise MachineError(f"{machine.name}: plugin {want.reference} is there, but not enabled.")
+    return done
+
+
+def _bring(machine: Machine, want: Wanted, done: Done) -> plugins.Installed:
+    quoted = shlex.quote(want.reference)
+    if want.plugin.archive is None:
+        # The privileges that it asks for were read before, and are the ones that were granted.
+        _run(
+            machine,
+            f"docker plugin install --disable --grant-all-permissions {quoted}",
+            done,
+            "Where no registry has it: weave.plugin_archive in lab.toml.",
+        )
+    else:
+        command = _MAKE.format(zip=_zip(want.plugin.archive), reference=quoted).strip()
+        result = machine.feed(command, want.plugin.archive, 900, sudo=True)
+        _kept(result, machine, done, "Is its disk full? inv ssh " + machine.name)
+    return _found(machine, want.reference)
+
+
+def _zip(archive: Path) -> str:
+    with archive.open("rb") as file:
+        # RFC 1952: the two bytes that every gzip file begins with.
+        return "-z " if file.read(2) == b"\x1f\x8b" else ""
+
+
+def _run(machine: Machine, command: str, done: Done, advice: str = "") -> None:
+    _kept(machine.run(command, 900), machine, done, advice)
+
+
+def _kept(result: Result, machine: Machine, done: Done, advice: str) -> None:
+    done.commands.append(result)
+    if not result.ok:
+        raise MachineError(
+            f"{machine.name}: `{result.command.splitlines()[-1]}`: {result.last_words}", advice
+        )
+
+
+def _found(machine: Machine, reference: str) -> plugins.Installed:
+    found = plugins.installed(machine, reference)
+    if found is None:
+        raise MachineError(f"{machine.name}: plugin {reference} is not there, though it was made.")
+    return found
+
+
+def _settings(machine: Machine, want: Wanted, there: plugins.Installed) -> dict[str, str]:
+    """The settings to have: lab.toml's, and an API version where the engine needs another one."""
+    settings = dict(want.plugin.all_settings)
+    check_settings(want.reference, there.config, want.plugin)
+    free = plugins.settable(there.config)
+    if want.asked and api_range.OVERRIDE in free and api_range.OVERRIDE not in settings:
+        engine = api_range.served(machine)
+        if api_range.verdict(engine, want.asked).remedy != "nothing":
+            settings[api_range.OVERRIDE] = engine.lowest
+    return settings
+
+
+def _set(machine: Machine, want: Wanted, settings: dict[str, str]) -> None:
+    try:
+        machine.docker.api.configure_plugin(want.reference, settings)
+    except docker.errors.APIError as error:
+        words = str(error.explanation or error)
+        for secret in want.secrets:
+            words = words.replace(secret, "***")
+        # Without the cause: its text is the request's.
+        raise MachineError(
+            f"{machine.name}: plugin {want.reference} does not take its settings: {words}",
+            "weave.settings in lab.toml.",
+        ) from None
+
+
+def _enable(
+    machine: Machine, want: Wanted, there: plugins.Installed, done: Done, lacks: tuple[str, ...]
+) -> None:
+    command = f"docker plugin enable {shlex.quote(want.reference)}"
+    for start in range(1, _STARTS + 1):
+        since = machine.must("date +%s", 30).strip()
+        result = machine.run(command, 300)
+        if result.ok:
+            done.commands.append(result)
+            return
+        log = plugin_log.lines(machine, there.id, since, want.secrets)
+        told = plugin_log.explain(log, lacks)
+        if not told.late or start == _STARTS:
+            done.commands.append(result)
+            raise MachineError(
+                f"{machine.name}: plugin {want.reference} does not start: {told.for_people()}",
+                told.advice or f"inv ssh {machine.name}, then sudo journalctl -u docker",
+            )
+        done.notes.append(f"{machine.name}: start {start} of {_STARTS}: {told.cause}")
+        _wait_stopped(machine, there.id)
+
+
+def _wait_stopped(machine: Machine, plugin: str, patience: float = 60) -> None:
+    """Wait until what is left of a failed start has ended: until then a new one is refused."""
+    # The brackets keep the search from finding itself.
+    look = f"grep -l '[{plugin[0]}]{plugin[1:]}' /proc/[0-9]*/cmdline 2>/dev/null"
+    with contextlib.suppress(RetryError):
+        Retrying(
+            stop=stop_after_delay(patience),
+            wait=wait_fixed(0.5),
+            retry=retry_if_result(lambda r: r.ok),
+        )(machine.run, look, 30, True)
+
+
+def missing_modules(machine: Machine, modules: tuple[str, ...]) -> tuple[str, ...]:
+    """Load kernel modules where they are; which ones this kernel does not have."""
+    if not modules:
+        return ()
+    said = machine.run(
+        "PATH=$PATH:/usr/sbin:/sbin; "
+        f"for m in {' '.join(map(shlex.quote, modules))}; do "
+        'modprobe -q "$m" 2>/dev/null || [ -d "/sys/module/$m" ] || echo "$m"; done',
+        60,
+        sudo=True,
+    )
+    return tuple(said.stdout.split())
+
+
+def remove(
+    machine: Machine,
+    reference: str,
+    between: Callable[[Machine, str], None] | None = None,
+    patience: float = 60,
+) -> Done:
+    """Disable and remove the plugin; what ran. A machine without it is left alone.
+
+    `between(machine, rootfs)` is called while it is disabled and still there, with the path of its
+    root file system on the machine: the place to undo what the plugin has made. An engine frees a
+    driver a moment after its last network has gone; until then it is tried again.
+    """
+    done = Done()
+    there = plugins.installed(machine, reference)
+    if there is None:
+        return done
+    quoted = shlex.quote(reference)
+    if there.enabled:
+        _until_ok(machine, f"docker plugin disable {quoted}", done, patience)
+    if between:
+        root = machine.docker.info()["DockerRootDir"]
+        between(machine, f"{root}/plugins/{there.id}/rootfs")
+    _until_ok(machine, f"docker plugin rm {quoted}", done, patience)
+    if plugins.installed(machine, reference):
+        raise MachineError(f"{machine.name}: plugin {reference} is still there.")
+    return done
+
+
+def _until_ok(machine: Machine, command: str, done: Done, patience: float) -> None:
+    last: list[Result] = []
+
+    def tried() -> bool:
+        last[:] = [machine.run(command, 120)]
+        return last[0].ok
+
+    with contextlib.suppress(RetryError):
+        Retrying(
+            stop=stop_after_delay(patience),
+            wait=wait_fixed(1),
+            retry=retry_if_result(lambda ok: not ok),
+        )(tried)
+    _kept(last[0], machine, done, "A network may still use it: docker network ls")
+
+
+def without_secrets(document: Any) -> Any:
+    """An inspect document of a plugin with the values of its passwords left out."""
+    if isinstance(document, dict):
+        return {key: without_secrets(value) for key, value in document.items()}
+    if isinstance(document, list):
+        return [without_secrets(value) for value in document]
+    if isinstance(document, str) and document.startswith(f"{PASSWORD_SETTING}="):
+        return f"{PASSWORD_SETTING}=***" if document != f"{PASSWORD_SETTING}=" else document
+    return document

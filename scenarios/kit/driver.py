@@ -1,0 +1,107 @@
+"""What a scenario over a network driver plugin has to know of the driver it runs with.
+
+The steps of such a scenario are written once (`scenarios/weave.py`); all that differs from driver
+to driver is in a `Driver`, and where the plugin comes from in lab.toml's [weave] table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from provision import plugin_install, plugins
+from provision.definition import Lab, Plugin
+from provision.errors import UserError
+from provision.machine import Machine
+from scenarios.kit.evidence import Encapsulation
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A connection of a driver's mesh, as one machine's plugin tells it."""
+
+    name: str
+    established: bool
+    encrypted: bool
+    way: str  # how it carries packets, in the driver's own word, such as "fastdp"
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """What one machine's plugin says of its mesh: other peers, and the document they are from."""
+
+    peers: tuple[Peer, ...]
+    document: Any
+
+
+@dataclass(frozen=True)
+class Driver:
+    """A network driver plugin, by the name that reports call it.
+
+    - `socket`: its plugin's socket (config.json, interface.socket), by which an archive or a
+      reference of another driver is told: no report calls one driver by another's name.
+    - `encapsulation(plugin)`: how it carries packets, with the lab's settings of it.
+    - `book`: the reference that the exercise uses, "" where there is no book.
+    - `listed`: the privileges that it may have without being granted them by name.
+    - `modules`: kernel modules that are loaded first, where the kernel has them.
+    - `mesh(machine)`: its peers, where it offers a status; raises MachineError when it is silent.
+    - `clean(machine, rootfs)`: undoes what the plugin has left in the kernel and on disk, called
+      while it is disabled and not yet removed; `rootfs` is its root file system's path there.
+    - `left(machine)`: what of it is still there, in words.
+    """
+
+    name: str
+    socket: str
+    encapsulation: Callable[[Plugin], Encapsulation]
+    book: str = ""
+    listed: frozenset[plugins.Privilege] = plugins.EXERCISE
+    modules: tuple[str, ...] = ()
+    mesh: Callable[[Machine], Mesh] | None = None
+    clean: Callable[[Machine, str], None] | None = None
+    left: Callable[[Machine], list[str]] | None = None
+
+
+@dataclass
+class Use:
+    """A driver in one run: what is wanted, what it asks for, and what was done where."""
+
+    driver: Driver
+    want: plugin_install.Wanted
+    asked: list[plugins.Privilege]
+    machines: list[Machine]
+    how: Encapsulation
+    grants: frozenset[plugins.Privilege] = frozenset()
+    done: dict[str, plugin_install.Done] = field(default_factory=dict)
+
+    @property
+    def reference(self) -> str:
+        return self.want.reference
+
+
+def prepare(
+    driver: Driver, lab: Lab, machines: list[Machine], grants: frozenset[plugins.Privilege]
+) -> Use:
+    """Look at all that can be wrong before a step is taken; every node takes part in the mesh.
+
+    Raises UserError: more privileges than the exercise lists, an archive that is none, another
+    driver than the scenario's, an engine that does not speak the plugin's API.
+    """
+    plugin = lab.weave or Plugin()
+    want = plugin_install.wanted(machines, plugin, driver.modules)
+    if want.config is not None:
+        check_kind(driver, want.reference, plugins.socket_of(want.config))
+    asked = plugin_install.asked(machines[0], want)
+    if more := plugins.beyond(asked, driver.listed, grants):
+        raise plugins.refuse(want.reference, more)
+    return Use(driver, want, asked, machines, driver.encapsulation(plugin), grants)
+
+
+def check_kind(driver: Driver, reference: str, socket: str) -> None:
+    """See that a plugin is the scenario's driver, by its socket's name. Raises UserError."""
+    if socket != driver.socket:
+        raise UserError(
+            f"Plugin {reference} is not {driver.name}: its socket is {socket or 'unnamed'!r}, "
+            f"not {driver.socket!r}.",
+            "See weave.plugin and weave.plugin_archive in lab.toml.",
+        )

@@ -1,0 +1,142 @@
+"""Judgements about a network driver plugin: asked for, installed, enabled, its mesh, gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    retry_if_result,
+    stop_after_delay,
+    wait_fixed,
+)
+
+from provision import plugin_install, plugins
+from provision.errors import MachineError, MachinesError
+from provision.machine import Machine
+from scenarios.kit import cleaning
+from scenarios.kit.driver import Mesh
+from scenarios.kit.step import Step
+
+MESH_PROVES = "The plugins of all nodes have found each other: there is a mesh to carry packets."
+
+
+def install(step: Step) -> None:
+    """The plugin on every node at once; this step's machines show what ran on them.
+
+    Idempotent: where it is there, enabled and set, nothing is done. `expect_enabled` judges.
+    """
+    use = step.plugin
+    step.context.tell(plugins.as_shown(use.reference, use.asked))
+    step.keep("privileges asked for", [str(one) for one in use.asked])
+    use.done = plugin_install.ensure(use.machines, use.want)
+
+
+def expect_enabled(step: Step, machines: list[Machine]) -> None:
+    """What ran on these machines, and that each has the plugin, enabled, as its engine says."""
+    use = step.plugin
+    for machine in machines:
+        done = use.done.get(machine.name)
+        for result in done.commands if done else []:
+            step.add(result)
+        for note in done.notes if done else []:
+            step.context.tell(f"  {note}")
+        step.run("docker plugin ls", on=machine)
+        there = plugins.installed(machine, use.reference)
+        step.expect(
+            "the plugin is there, and enabled",
+            expected=[use.reference, True],
+            seen=[there.reference, there.enabled] if there else "it is not there",
+            machine=machine,
+        )
+        if there is None:
+            continue
+        step.expect(
+            "it has no privilege beyond what the exercise lists and what was granted by name",
+            expected=[],
+            seen=[
+                str(one)
+                for one in plugins.beyond(
+                    plugins.asked_in(there.config), use.driver.listed, use.grants
+                )
+            ],
+            machine=machine,
+        )
+        step.expect(
+            f"it is {use.driver.name}, by its socket",
+            expected=use.driver.socket,
+            seen=there.socket,
+            machine=machine,
+        )
+        kept = plugin_install.without_secrets(machine.docker.api.inspect_plugin(use.reference))
+        step.keep("plugin", kept, machine)
+
+
+def expect_mesh(step: Step, patience: float = 90) -> None:
+    """Every node's plugin has an established connection to every other one, encrypted or not.
+
+    The documents are kept under raw/. A driver that offers no status is not judged by one.
+    """
+    use = step.plugin
+    if use.driver.mesh is None:
+        return
+    names = {machine.name: machine.docker.info()["Name"] for machine in use.machines}
+    for machine in use.machines:
+        others = sorted(name for owner, name in names.items() if owner != machine.name)
+        seen = _mesh(machine, use.driver.mesh, set(others), patience)
+        step.keep("mesh status", seen.document, machine)
+        established = [peer for peer in seen.peers if peer.established]
+        step.expect(
+            "the mesh has an established connection to every other node",
+            expected=others,
+            seen=sorted({peer.name for peer in established}),
+            source="plugin's status",
+            proves=MESH_PROVES,
+            machine=machine,
+        )
+        step.expect(
+            "the connections are encrypted"
+            if use.how.encrypted
+            else "the connections are not encrypted: no password was set",
+            expected=use.how.encrypted,
+            seen=any(peer.encrypted for peer in established)
+            if not use.how.encrypted
+            else bool(established) and all(peer.encrypted for peer in established),
+            source="plugin's status",
+            machine=machine,
+        )
+
+
+def _mesh(
+    machine: Machine, ask: Callable[[Machine], Mesh], others: set[str], patience: float
+) -> Mesh:
+    """The mesh once it has settled; after `patience` seconds, as it is then."""
+
+    def settled(mesh: Mesh) -> bool:
+        return others <= {peer.name for peer in mesh.peers if peer.established}
+
+    seen: Mesh = Retrying(
+        stop=stop_after_delay(patience),
+        wait=wait_fixed(1),
+        retry=retry_if_exception_type(MachineError)
+        | retry_if_result(lambda mesh: not settled(mesh)),
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+    )(ask, machine)
+    return seen
+
+
+def remove(step: Step) -> None:
+    """Disable and remove the plugin on every node, and see that nothing of it is left."""
+    use = step.plugin
+    try:
+        for done in cleaning.remove_plugin(use).values():
+            for result in done.commands:
+                step.add(result)
+    except MachinesError as error:
+        step.context.tell(str(error))
+    step.expect(
+        "the plugin is gone from every node, and nothing is left that it has made",
+        expected=[],
+        seen=cleaning.plugin_leftovers(use),
+    )
