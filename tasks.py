@@ -10,11 +10,17 @@ from provision.cli import for_people
 _LAB = {"lab": "the lab file (default: $SWARMRIG_LAB, else lab.toml)"}
 
 
-@task(help=_LAB)
+@task(
+    help={
+        **_LAB,
+        "parallel": "work on so many machines at a time (default: 20)",
+        "trust-new": "existing hosts: write down host keys that are not known yet, unasked",
+    }
+)
 @for_people
-def up(c: Context, lab: str = "") -> None:
+def up(c: Context, lab: str = "", parallel: int = 0, trust_new: bool = False) -> None:
     """Lab: boot the machines, install Docker, form the swarm; goes on where it was cut off."""
-    commands.up(lab)
+    commands.up(lab, parallel, trust_new)
 
 
 @task(help={**_LAB, "json": "as JSON"})

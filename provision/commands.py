@@ -17,10 +17,11 @@ from rich.console import Console
 from rich.table import Table
 
 from provision import box as boxes
-from provision import checkpoints, definition, holding, lifecycle, plugins, vagrantfile
+from provision import checkpoints, definition, holding, lifecycle, plugins, ssh_config, vagrantfile
 from provision import doctor as doctors
 from provision.definition import Lab
 from provision.errors import CheckFailed, DefinitionError, MachineError
+from provision.parallel import at_most
 from provision.progress import Progress
 
 _VERSIONED = ("docker", "fabric", "invoke", "jinja2", "paramiko", "python-vagrant")
@@ -31,10 +32,11 @@ def load(lab_file: str) -> Lab:
     return definition.load(definition.find_file(lab_file or None))
 
 
-def up(lab_file: str) -> None:
+def up(lab_file: str, parallel: int = 0, trust_new: bool = False) -> None:
     lab = load(lab_file)
     progress = Progress()
-    ready = lifecycle.up(lab, progress)
+    with at_most(parallel or None):
+        ready = lifecycle.up(lab, progress, trust_new)
     engines = ", ".join(sorted(set(ready.engines.values())))
     progress.say(f"Lab {lab.name!r} is up: {len(lab.machines)} machines, Docker {engines}.")
 
@@ -124,13 +126,7 @@ def ssh(lab_file: str, machine: str, command: str) -> int:
     plan = lab.machine(machine)
     with lifecycle.machines_of(lab) as machines:
         end = machines[plan.name].endpoint
-    argv = ["ssh", "-p", str(end.port), "-o", f"UserKnownHostsFile={end.known_hosts}"]
-    if end.trust_first:
-        argv += ["-o", "StrictHostKeyChecking=accept-new", "-o", "IdentitiesOnly=yes"]
-    for key in end.keys:
-        argv += ["-i", str(key)]
-    argv += [f"{end.user}@{end.host}", *([command] if command else [])]
-    return subprocess.call(argv)
+    return subprocess.call(["ssh", *ssh_config.client_of(end), *([command] if command else [])])
 
 
 def scenario(lab_file: str, name: str, dry: bool, walk: bool, grant: Iterable[str] = ()) -> None:

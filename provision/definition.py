@@ -90,6 +90,11 @@ class MachineTable(_Table):
     user: Text | None = _key(None, 'a login name (only with provider "hosts")')
     port: int | None = _key(None, 'a TCP port, 1 to 65535 (only with "hosts")', ge=1, le=65535)
     key: Text | None = _key(None, 'the path of a private SSH key (only with provider "hosts")')
+    jump: Text | None = _key(
+        None,
+        'the way there, as for ssh -J: hops such as "ops@bastion:2222", separated by commas (only '
+        'with provider "hosts")',
+    )
     private_address: Text | None = _key(
         None,
         'the IPv4 address under which the other machines reach this one (only with provider "hosts"'
@@ -177,6 +182,11 @@ class LabFile(_Table):
     provider: ProviderName = _key("auto", ", ".join(f'"{p}"' for p in get_args(ProviderName)))
     box: Text = _key("auto", '"auto", or a Vagrant box: its name, or the path of a .box file')
     box_version: Text | None = _key(None, 'a version constraint as Vagrant takes it, such as "1.2"')
+    ssh_config: Text | None = _key(
+        None,
+        "the path of an OpenSSH client configuration that stands in for ~/.ssh/config (only with "
+        'provider "hosts")',
+    )
     machines: Annotated[
         Annotated[MachinesTable, Tag("table")] | Annotated[list[MachineTable], Tag("list")],
         Discriminator(_machines_shape),
@@ -195,6 +205,7 @@ class Access:
     user: str | None = None
     port: int | None = None
     key: str | None = None
+    jump: str | None = None
 
 
 @dataclass(frozen=True)
@@ -245,6 +256,7 @@ class Lab:
     image: str
     image_archives: tuple[Path, ...] = field(default=())
     weave: Plugin | None = None
+    ssh_config: Path | None = None
 
     @property
     def home(self) -> Path:
@@ -419,6 +431,13 @@ def _build(file: Path, parsed: LabFile) -> Lab:
         if not path.is_file():
             wrong(f"{file.name}: images.archives: there is no file {path}")
     weave = _weave(file, parsed.weave, wrong) if parsed.weave else None
+    ssh_config = None
+    if parsed.ssh_config:
+        ssh_config = (file.parent / Path(parsed.ssh_config).expanduser()).absolute()
+        if parsed.provider != "hosts":
+            wrong(f'{file.name}: ssh_config: only with provider = "hosts"')
+        elif not ssh_config.is_file():
+            wrong(f"{file.name}: ssh_config: there is no file {ssh_config}")
     if problems:
         raise DefinitionError(problems, "docs/definition.md lists every key.")
     return Lab(
@@ -434,6 +453,7 @@ def _build(file: Path, parsed: LabFile) -> Lab:
         image=parsed.images.scenario,
         image_archives=archives,
         weave=weave,
+        ssh_config=ssh_config,
     )
 
 
@@ -492,12 +512,12 @@ def _machines(
         if provider == "hosts":
             if not table.address:
                 wrong(f'{key}.address: missing; with provider "hosts" every machine needs one')
-            access = Access(table.address or "", table.user, table.port, table.key)
+            access = Access(table.address or "", table.user, table.port, table.key, table.jump)
             address = table.private_address or table.address or ""
             if table.private_address and _address(address) is None:
                 wrong(f"{key}.private_address: given {json.dumps(address)}; allowed: IPv4")
         else:
-            for only in ("user", "port", "key", "private_address"):
+            for only in ("user", "port", "key", "jump", "private_address"):
                 if getattr(table, only) is not None:
                     wrong(f'{key}.{only}: only with provider = "hosts"')
             address = table.address or next(free, "")

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from provision import api_range, checkpoints, engine, images, swarm
+from provision import api_range, checkpoints, engine, images, reaching, swarm
 from provision.definition import Lab
 from provision.errors import MachineError, UserError
 from provision.files import write_atomic
@@ -32,14 +32,15 @@ class Ready:
     engines: dict[str, str] = field(default_factory=dict)
 
 
-def up(lab: Lab, progress: Progress) -> Ready:
+def up(lab: Lab, progress: Progress, trust_new: bool = False) -> Ready:
     """From whatever is there to a ready swarm: boot, Docker, images, swarm.
 
     It looks first and does what is missing, so a second call changes nothing and an interrupted
-    one is gone on with. Raises UserError, MachineError or MachinesError.
+    one is gone on with. With `trust_new` the keys of existing hosts that are not known yet are
+    written down unasked. Raises UserError, MachineError or MachinesError.
     """
     with holding(lab.state, "up"):
-        provider, notes = choosing.choose(lab, progress)
+        provider, notes = choosing.choose(lab, progress, trust_new)
         for note in notes:
             progress.say(note)
         # `destroy` must find its way when the file is gone or broken by then. It can hold secrets.
@@ -61,9 +62,9 @@ def _provision(
     notes: list[str],
     progress: Progress,
 ) -> Ready:
+    reaching.reach(machines, progress)
+
     def prepare(machine: Machine) -> str:
-        progress.phase(machine.name, "logging in")
-        machine.connect()
         version = engine.ensure(machine, lab.docker_version, progress)
         if lab.weave:
             api_range.prepare(machine, lab.weave, progress)

@@ -15,18 +15,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import paramiko
-from fabric import Config, Connection
+from fabric import Connection
 from invoke.exceptions import CommandTimedOut, UnexpectedExit
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from provision import definition
+from provision.connecting import JumpHosts, open_connection
 from provision.errors import MachineError
+from provision.hostkeys import HostKeyError
 from provision.providers.base import Endpoint
 
 if TYPE_CHECKING:
     import docker
-
-_known_hosts_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -52,45 +52,15 @@ class Result:
         return " / ".join(lines[-2:]) if lines else "it said nothing"
 
 
-class _TrustFirst(paramiko.MissingHostKeyPolicy):
-    """Writes a host key down at first sight. Only for machines that the lab itself has made."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-
-    def missing_host_key(
-        self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
-    ) -> None:
-        client.get_host_keys().add(hostname, key.get_name(), key)
-        with _known_hosts_lock:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            with self._file.open("a", encoding="utf-8") as out:
-                out.write(f"{hostname} {key.get_name()} {key.get_base64()}\n")
-
-
-class _Refuse(paramiko.MissingHostKeyPolicy):
-    def missing_host_key(
-        self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
-    ) -> None:
-        raise UnknownHostKey(hostname, key.get_name(), key.fingerprint)
-
-
-class UnknownHostKey(MachineError):
-    """A host that exists already shows a key that no known_hosts file has."""
-
-    def __init__(self, hostname: str, kind: str, fingerprint: str) -> None:
-        super().__init__(
-            f"{hostname} shows a host key that is not known yet: {kind} {fingerprint}",
-            f"Compare it with the host's own, then let ssh write it down: ssh {hostname} true",
-        )
-
-
 class Machine:
     """A machine that SSH reaches. Safe to use from several threads at once."""
 
-    def __init__(self, plan: definition.Machine, endpoint: Endpoint) -> None:
+    def __init__(
+        self, plan: definition.Machine, endpoint: Endpoint, jumps: JumpHosts | None = None
+    ) -> None:
         self.plan = plan
         self.endpoint = endpoint
+        self._jumps = jumps or JumpHosts()
         self._lock = threading.RLock()
         self._connection: Connection | None = None
         self._docker: docker.DockerClient | None = None
@@ -109,74 +79,38 @@ class Machine:
 
     # -- connection ---------------------------------------------------------------------------
 
-    def connect(self, patience: float = 60) -> None:
-        """Log in, trying for `patience` seconds while the machine is still coming up.
+    def connect(self, patience: float | None = None) -> None:
+        """Log in, trying for `patience` seconds (the endpoint's own) while it is coming up.
 
         Raises MachineError that says what SSH said: refused, no answer, key not accepted.
         """
         try:
             for attempt in Retrying(
-                stop=stop_after_delay(patience),
+                stop=stop_after_delay(self.endpoint.patience if patience is None else patience),
                 wait=wait_fixed(0.5),
                 retry=retry_if_exception_type((OSError, EOFError, paramiko.SSHException)),
                 reraise=True,
             ):
                 with attempt:
                     self._open()
-        except MachineError:
+        except HostKeyError:
             raise
+        except MachineError as error:
+            raise MachineError(f"{self.name}: {error}", error.advice) from error
         except (OSError, EOFError, paramiko.SSHException) as error:
             raise self._no_ssh(error) from error
 
     def _open(self) -> None:
-        end = self.endpoint
         with self._lock:
             if self._connection and self._connection.is_connected:
                 return
             self._forget_docker()
-            connection = Connection(
-                end.host,
-                user=end.user,
-                port=end.port,
-                # The user's own ssh settings must not change how the lab's VMs are reached.
-                config=Config(overrides={"load_ssh_configs": False}),
-                connect_timeout=10,
-                connect_kwargs={
-                    "key_filename": [str(key) for key in end.keys],
-                    "look_for_keys": False,
-                    "allow_agent": False,
-                    "banner_timeout": 30,
-                    "auth_timeout": 30,
-                },
-            )
-            client = connection.client
-            if end.known_hosts.exists():
-                client.load_system_host_keys(str(end.known_hosts))
-            policy = _TrustFirst(end.known_hosts) if end.trust_first else _Refuse()
-            client.set_missing_host_key_policy(policy)
-            try:
-                connection.open()
-            except paramiko.BadHostKeyException as error:
-                raise MachineError(
-                    f"{self.name}: the host key of {end.host} is not the one in {end.known_hosts}.",
-                    "If the machine was made anew, remove its line there; else do not go on.",
-                ) from error
-            except paramiko.AuthenticationException as error:
-                raise MachineError(
-                    f"{self.name}: SSH to {end.user}@{end.host}:{end.port} does not accept the key "
-                    f"{', '.join(map(str, end.keys))}.",
-                    "Try it by hand: inv ssh " + self.name,
-                ) from error
-            transport = client.get_transport()
-            # A machine that dies without a word is noticed after a minute, not after hours.
-            transport.set_keepalive(15)
-            self._connection = connection
+            self._connection = open_connection(self.endpoint, self._jumps)
 
     def _no_ssh(self, error: BaseException) -> MachineError:
-        end = self.endpoint
         said = str(error) or type(error).__name__
         return MachineError(
-            f"{self.name}: no SSH at {end.user}@{end.host}:{end.port}: {said}",
+            f"{self.name}: no SSH at {self.endpoint}: {said}",
             "See whether the machine runs (inv status), and what its console says.",
         )
 
@@ -371,11 +305,13 @@ def _short(error: BaseException) -> str:
 @contextlib.contextmanager
 def connected(lab: definition.Lab, endpoints: dict[str, Endpoint]) -> Iterator[dict[str, Machine]]:
     """The lab's machines by name, in the file's order; their connections end with the block."""
-    machines = {plan.name: Machine(plan, endpoints[plan.name]) for plan in lab.machines}
+    jumps = JumpHosts()
+    machines = {plan.name: Machine(plan, endpoints[plan.name], jumps) for plan in lab.machines}
     try:
         yield machines
     finally:
         close_all(machines.values())
+        jumps.close()
 
 
 def close_all(machines: Iterable[Machine]) -> None:

@@ -5,8 +5,10 @@ The stages tell a `Progress` what they do and never print by themselves.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
@@ -50,6 +52,18 @@ class Progress:
         if self._live:
             self._live.stop()
             self._live = None
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[Console]:
+        """The console alone, for a question to the person before it."""
+        live, self._live = self._live, None
+        if live:
+            live.stop()
+        try:
+            yield self.console
+        finally:
+            if live:
+                self.__enter__()
 
     def say(self, text: str) -> None:
         """One line about the whole lab: a choice made, and why."""

@@ -8,13 +8,13 @@ from provision.providers.base import Provider
 from provision.providers.hosts import HostsProvider
 
 
-def choose(lab: Lab, progress: Progress) -> tuple[Provider, list[str]]:
+def choose(lab: Lab, progress: Progress, trust_new: bool = False) -> tuple[Provider, list[str]]:
     """The provider for `up`, and the choices made for it; a lab keeps the one that it has.
 
     Raises UserError that names what is missing.
     """
     if lab.provider == "hosts":
-        return HostsProvider(lab), ["provider hosts: named in lab.toml"]
+        return HostsProvider(lab, trust_new), ["provider hosts: named in lab.toml"]
     from provision.providers import vagrant  # noqa: PLC0415 - needless for hosts that exist
 
     there = vagrant.VagrantProvider.from_state(lab)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 
-import paramiko
-
-from provision.definition import Access, Lab
+from provision import ssh_config
+from provision.definition import Lab
 from provision.errors import MachinesError, UserError
 from provision.machine import Machine, connected
 from provision.parallel import each
@@ -18,14 +16,16 @@ from provision.providers.base import Endpoint, MachineState
 class HostsProvider:
     """Hosts that are somebody else's: reached, and never made, stopped or destroyed.
 
-    What lab.toml does not say (user, port, key) is taken from the user's own ~/.ssh/config, and
-    host keys are checked against ~/.ssh/known_hosts: a host that is not in there is refused.
+    What lab.toml does not say (user, port, key, jump hosts) is taken from the user's own SSH
+    settings, and host keys are checked against their known_hosts files. With `trust_new` a host
+    that is in none of them is written down at first sight.
     """
 
     name = "hosts"
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, trust_new: bool = False) -> None:
         self.lab = lab
+        self.trust_new = trust_new
 
     def up(self, progress: Progress) -> None:
         """Nothing to boot: connecting comes next, and says which host does not answer."""
@@ -33,31 +33,24 @@ class HostsProvider:
             progress.phase(machine.name, "reaching it by SSH")
 
     def endpoints(self) -> dict[str, Endpoint]:
-        config = paramiko.SSHConfig()
-        own = Path.home() / ".ssh" / "config"
-        if own.is_file():
-            config = paramiko.SSHConfig.from_path(str(own))
+        """How SSH reaches each host: lab.toml first, then the user's own settings."""
         return {
-            machine.name: self._endpoint(config, machine.access)
+            machine.name: ssh_config.resolve(
+                ssh_config.Target(
+                    host=machine.access.host,
+                    user=machine.access.user,
+                    port=machine.access.port,
+                    key=self.lab.home / Path(machine.access.key).expanduser()
+                    if machine.access.key
+                    else None,
+                    jump=machine.access.jump,
+                    config=self.lab.ssh_config,
+                ),
+                self.trust_new,
+            )
             for machine in self.lab.machines
             if machine.access
         }
-
-    def _endpoint(self, config: paramiko.SSHConfig, access: Access) -> Endpoint:
-        own = config.lookup(access.host)
-        keys = [access.key] if access.key else own.get("identityfile", [])
-        if not keys:
-            ssh = Path.home() / ".ssh"
-            names = ("id_ed25519", "id_ecdsa", "id_rsa")
-            keys = [str(ssh / name) for name in names if (ssh / name).is_file()]
-        return Endpoint(
-            host=own["hostname"],
-            port=access.port or int(own.get("port", 22)),
-            user=access.user or own.get("user") or getpass.getuser(),
-            keys=tuple(self.lab.home / Path(key).expanduser() for key in keys),
-            known_hosts=Path.home() / ".ssh" / "known_hosts",
-            trust_first=False,
-        )
 
     def states(self) -> dict[str, MachineState]:
         """Whether a host runs is known only by reaching it, which `status` does anyway."""

@@ -48,12 +48,13 @@ echo "$name" >"$m/etc/hostname"
 cp "$hosts" "$m/etc/hosts"
 # Empty: a name server that never answers costs seconds at every start of a task.
 : >"$m/etc/resolv.conf"
-for home in root home/ops home/plain; do
+for home in root home/ops home/plain home/asked; do
   mkdir -p -m 700 "$m/$home/.ssh"
   cp "$key" "$m/$home/.ssh/authorized_keys"
 done
 chown -R 1000:1000 "$m/home/ops/.ssh"
 chown -R 1001:1001 "$m/home/plain/.ssh"
+chown -R 1002:1002 "$m/home/asked/.ssh"
 [ -f "$m/etc/ssh/ssh_host_ed25519_key" ] ||
   ssh-keygen -q -t ed25519 -N '' -f "$m/etc/ssh/ssh_host_ed25519_key"
 printf 'HostKey /etc/ssh/ssh_host_ed25519_key\nUseDNS no\nPermitRootLogin prohibit-password\nMaxStartups 100\n' \

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from provision import definition
 from provision.definition import Lab
@@ -15,6 +13,7 @@ from tests.hosts import root as roots
 from tests.hosts.fabric import Fabric, Host, why_not
 from tests.support.tier import cannot_run
 
+CLONE = Path(__file__).parent.parent.parent
 Labs = Callable[..., Lab]
 
 
@@ -47,37 +46,49 @@ def two_hosts(fabric: Fabric) -> Iterator[list[Host]]:
     fabric.remove(*hosts)
 
 
+def keys_of(hosts: list[Host]) -> str:
+    """The hosts' keys as lines of a known_hosts file."""
+    return "".join(
+        f"{host.address} {host.exec('cat', '/etc/ssh/ssh_host_ed25519_key.pub').stdout}"
+        for host in hosts
+    )
+
+
 @pytest.fixture
-def lab_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Labs:
-    """A lab over hosts that exist, with their host keys known, in a home of its own."""
+def lab_of(fabric: Fabric) -> Labs:
+    """A lab over hosts that exist, with their host keys known.
+
+    Labs over the same hosts share a home, as long as the hosts are there: what `up` did to them is
+    still known to the next test.
+    """
 
     def make(
-        hosts: list[Host], user: str = "ops", image: str = roots.TAG, managers: int = 1
+        hosts: list[Host],
+        user: str = "ops",
+        image: str = roots.TAG,
+        managers: int = 1,
+        settings: str = "",
+        address: str = "{address}",
+        more: str = "",
     ) -> Lab:
-        monkeypatch.setenv("HOME", str(tmp_path))
-        known = tmp_path / ".ssh" / "known_hosts"
-        known.parent.mkdir(exist_ok=True)
-        scan = ["ssh-keyscan", "-t", "ed25519", *(host.address for host in hosts)]
-
-        def keys() -> str:
-            return subprocess.run(scan, check=False, capture_output=True, text=True).stdout
-
-        # systemd calls sshd active a moment before it listens.
-        known.write_text(
-            Retrying(
-                stop=stop_after_delay(20),
-                wait=wait_fixed(0.3),
-                retry=retry_if_result(lambda text: len(text.splitlines()) < len(hosts)),
-            )(keys)
+        home = hosts[0].home
+        home.mkdir(exist_ok=True)
+        (home / "known_hosts").write_text(keys_of(hosts))
+        (home / "ssh_config").write_text(
+            f"{settings}\nHost *\n  UserKnownHostsFile {home}/known_hosts\n"
+            f"  GlobalKnownHostsFile none\n  IdentityAgent none\n"
         )
-        text = f'name = "t"\nprovider = "hosts"\n[images]\nscenario = "{image}"\n'
+        text = f'name = "t"\nprovider = "hosts"\nssh_config = "ssh_config"\n{more}\n'
+        text += f'[images]\nscenario = "{image}"\n'
         for number, host in enumerate(hosts, start=1):
             role = "manager" if number <= managers else "worker"
+            at = address.format(address=host.address, name=host.name)
             text += (
-                f'[[machines]]\nname = "{host.name}"\nrole = "{role}"\naddress = "{host.address}"\n'
+                f'[[machines]]\nname = "{host.name}"\nrole = "{role}"\naddress = "{at}"\n'
+                f'private_address = "{host.address}"\n'
                 f'user = "{user}"\nkey = "{host.key}"\n'
             )
-        file = tmp_path / "lab.toml"
+        file = home / "lab.toml"
         file.write_text(text)
         return definition.load(file)
 

@@ -62,7 +62,8 @@ def _wait(what: str, check: Callable[[], object], patience: float = 60) -> None:
 
 
 class Host:
-    """One light host. `user` "ops" may sudo and is in the group docker; "plain" may only sudo."""
+    """One light host. `user` "ops" may sudo and is in the group docker; "plain" may only sudo;
+    sudo asks "asked" for a password."""
 
     def __init__(self, fabric: Fabric, name: str, number: int, docker: bool) -> None:
         self.fabric = fabric
@@ -72,6 +73,8 @@ class Host:
         self.address = f"10.77.0.{number}"
         self.key = fabric.folder / "key"
         self.state = fabric.folder / "hosts" / name
+        # A lab over it keeps its files here, as long as the host is there.
+        self.home = fabric.folder / "homes" / name
         self._outer: subprocess.Popen[bytes] | None = None
 
     def boot(self) -> None:
@@ -180,10 +183,9 @@ class Host:
         """Wait until sshd, and Docker where the host has it, answer."""
 
         def ready() -> bool:
-            if (
-                not self._first()
-                or self.exec("systemctl", "is-active", "ssh", check=False).returncode
-            ):
+            # systemd calls sshd active a moment before it listens.
+            listens = "systemctl is-active ssh && ss -Hltn 'sport = 22' | grep -q ."
+            if not self._first() or self.exec("sh", "-c", listens, check=False).returncode:
                 return False
             return not self.docker or not self.exec("docker", "version", check=False).returncode
 
@@ -220,6 +222,7 @@ class Fabric:
         self.folder.chmod(0o755)
         self.cgroup = self.folder.name
         self.hosts: dict[str, Host] = {}
+        (self.folder / "homes").mkdir()
         subprocess.run(
             ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / "key")],
             check=True,
@@ -314,7 +317,18 @@ class Fabric:
         for host in hosts:
             host.crash()
             shutil.rmtree(host.state)
+            shutil.rmtree(host.home, ignore_errors=True)
             del self.hosts[host.name]
+
+    @contextlib.contextmanager
+    def hidden(self, host: Host) -> Iterator[None]:
+        """This side has no way to the host while the block runs; the other hosts have."""
+        match = ("OUTPUT", "-d", host.address, "-j", "REJECT")
+        self.must("iptables", "-I", *match)
+        try:
+            yield
+        finally:
+            self.must("iptables", "-D", *match)
 
     @contextlib.contextmanager
     def dropping(self, *match: str) -> Iterator[None]:

@@ -23,8 +23,10 @@ _DOCKER = "docker.io tcpdump"
 _USERS = """
 chroot "$1" useradd -m -u 1000 -s /bin/bash ops
 chroot "$1" useradd -m -u 1001 -s /bin/bash plain
+chroot "$1" useradd -m -u 1002 -s /bin/bash asked
 if chroot "$1" getent group docker >/dev/null; then chroot "$1" usermod -aG docker ops; fi
-printf 'ops ALL=(ALL) NOPASSWD:ALL\\nplain ALL=(ALL) NOPASSWD:ALL\\n' > "$1"/etc/sudoers.d/tests
+printf '%s ALL=(ALL) %s\\n' ops NOPASSWD:ALL plain NOPASSWD:ALL asked ALL \\
+  > "$1"/etc/sudoers.d/tests
 chmod 440 "$1"/etc/sudoers.d/tests
 rm -f "$1"/etc/ssh/ssh_host_*; : > "$1"/etc/machine-id
 """

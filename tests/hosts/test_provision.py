@@ -98,20 +98,6 @@ def test_ssh_that_is_refused_is_told_by_name(two_hosts: list[Host], lab_of: Labs
         two_hosts[1].exec("systemctl", "start", "ssh")
 
 
-def test_a_changed_host_key_is_refused(two_hosts: list[Host], lab_of: Labs) -> None:
-    lab = lab_of(two_hosts)
-    known = HostsProvider(lab).endpoints()["machine1"].known_hosts
-    lines = known.read_text().splitlines()
-    ours = next(line for line in lines if line.startswith("10.77.0.1 "))
-    theirs = next(line for line in lines if line.startswith("10.77.0.2 "))
-    known.write_text(ours.split()[0] + " " + " ".join(theirs.split()[1:]) + "\n")
-    with (
-        pytest.raises(MachineError, match="host key"),
-        connected(lab, HostsProvider(lab).endpoints()) as machines,
-    ):
-        machines["machine1"].connect(patience=1)
-
-
 def test_docker_is_installed_where_it_is_missing(bare_hosts: list[Host], lab_of: Labs) -> None:
     lab = lab_of(bare_hosts)
     with pytest.raises(MachinesError, match="cannot be pulled"):
