@@ -1,0 +1,106 @@
+"""The test driver as an archive that `docker plugin create` takes: config.json and rootfs/.
+
+Its root is a few Debian packages, unpacked once and cached outside the clone.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import hashlib
+import json
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from filelock import FileLock
+
+from provision import cache
+from tests.driver import driver
+
+NAME = "swarmrig/test-driver:latest"
+PORT = driver.PORT
+_HERE = Path(__file__).parent
+_PACKAGES = "python3,iproute2,iptables"
+_LEFT_OUT = (
+    "/usr/share/doc/*",
+    "/usr/share/man/*",
+    "/usr/share/locale/*",
+    "/usr/lib/*/gconv/*",
+    "/usr/lib/python3*/test/*",
+    "/usr/lib/python3*/pydoc_data/*",
+)
+
+
+def settings(addresses: Iterable[str]) -> dict[str, str]:
+    """The plugin's settings, the same on every node, from the underlay addresses of all nodes."""
+    return {"PEERS": ",".join(addresses)}
+
+
+def vni_of(network: dict[str, object]) -> int:
+    """The VNI of a network of this driver, from `docker network inspect`."""
+    options = network["Options"]
+    assert isinstance(options, dict)
+    return int(options[driver.VNI])
+
+
+@functools.cache
+def _root() -> Path:
+    """The packages, unpacked; half a minute when first asked for."""
+    key = hashlib.sha256(json.dumps([_PACKAGES, _LEFT_OUT]).encode()).hexdigest()[:12]
+    target = cache.folder() / f"driver-root-{key}"
+    with FileLock(f"{target}.lock"):
+        if target.is_dir():
+            return target
+        made = Path(tempfile.mkdtemp(dir=cache.folder(), prefix="building-driver-"))
+        done = subprocess.run(
+            [
+                "mmdebstrap",
+                "--variant=extract",
+                '--aptopt=Acquire::Check-Valid-Until "false"',
+                '--aptopt=APT::Install-Recommends "false"',
+                *(f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT),
+                f"--include={_PACKAGES}",
+                "bookworm",
+                str(made / "root"),
+            ],
+            check=False,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
+        if done.returncode != 0:
+            shutil.rmtree(made)
+            raise RuntimeError(f"mmdebstrap failed: {done.stderr[-800:]}")
+        (made / "root").rename(target)
+        made.rmdir()
+        return target
+
+
+@functools.cache
+def archive() -> Path:
+    """The plugin, as a tar.gz of about 17 MB; made anew when the driver has changed."""
+    root = _root()
+    own = [_HERE / "config.json", _HERE / "driver.py"]
+    key = hashlib.sha256(b"".join(file.read_bytes() for file in own) + str(root).encode())
+    target = cache.folder() / f"driver-{key.hexdigest()[:12]}.tar.gz"
+    with FileLock(f"{target}.lock"):
+        if not target.is_file():
+            half = target.with_suffix(".half")
+            with (
+                gzip.open(half, "wb", compresslevel=6) as zipped,
+                tarfile.open(fileobj=zipped, mode="w") as tar,
+            ):
+                tar.add(own[0], "config.json")
+                tar.add(root, "rootfs", filter=_plain)
+                tar.add(own[1], "rootfs/driver.py")
+            half.rename(target)
+    return target
+
+
+def _plain(info: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    """Without device files: the engine makes a plugin's /dev."""
+    return None if info.isdev() else info
