@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from invoke import Collection, Context, Exit, task
 
-from provision import commands
-from provision.cli import for_people
+from provision.cli import for_people, lazily
+
+if TYPE_CHECKING:
+    from provision import commands
+else:
+    commands = lazily("provision.commands")
 
 _LAB = {"lab": "the lab file (default: $SWARMRIG_LAB, else lab.toml)"}
 

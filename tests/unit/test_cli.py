@@ -70,3 +70,16 @@ def test_destroying_what_was_never_there_is_no_error(tmp_path: Path) -> None:
     done = inv("destroy", SWARMRIG_LAB=str(tmp_path / "lab.toml"))
     assert done.returncode == 0
     assert "was not there" in done.stderr
+
+
+def test_the_list_loads_nothing_that_only_the_verbs_need() -> None:
+    heavy = {"paramiko", "fabric", "docker", "pydantic", "jinja2", "rich"}
+    code = f"import sys, tasks; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run(
+        [str(CLONE / ".venv" / "bin" / "python"), "-c", code],
+        cwd=CLONE,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
