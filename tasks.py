@@ -43,11 +43,11 @@ def ssh(c: Context, machine: str, command: str = "", lab: str = "") -> None:
     raise Exit(code=commands.ssh(lab, machine, command))
 
 
-@task(help=_LAB)
+@task(help={**_LAB, "name": "the lab's name, where its file is gone, broken, or another's by now"})
 @for_people
-def destroy(c: Context, lab: str = "") -> None:
+def destroy(c: Context, lab: str = "", name: str = "") -> None:
     """Lab: remove all that `up` made, verified."""
-    commands.destroy(lab)
+    commands.destroy(lab, name)
 
 
 @task(help={**_LAB, "cold": "destroy and make anew, though there is a checkpoint"})
@@ -111,6 +111,28 @@ def scenario(
     commands.scenario(lab, name, dry_run, walk, grant)
 
 
+@task(
+    help={
+        **_LAB,
+        "name": "the scenario",
+        "cold": "make the machines anew in between, not from the checkpoint",
+        "grant": "a privilege for the plugin beyond the exercise's; can be repeated",
+    },
+    iterable=["grant"],
+)
+@for_people
+def reproduce(c: Context, name: str, grant: list[str], lab: str = "", cold: bool = False) -> None:
+    """Scenario: run one, rebuild, run it again: is all equal, chance left out?"""
+    commands.reproduce(lab, name, cold, grant)
+
+
+@task(help={"first": "a report's folder", "second": "another's"})
+@for_people
+def same(c: Context, first: str, second: str) -> None:
+    """Scenario: are two reports equal, chance left out?"""
+    commands.same(first, second)
+
+
 @task
 @for_people
 def scenarios(c: Context) -> None:
@@ -147,7 +169,19 @@ def box(c: Context, plain: bool = False) -> None:
 
 
 namespace = Collection(
-    up, status, ssh, destroy, rebuild, scenario, scenarios, main_job, doctor, render, box
+    up,
+    status,
+    ssh,
+    destroy,
+    rebuild,
+    scenario,
+    scenarios,
+    reproduce,
+    same,
+    main_job,
+    doctor,
+    render,
+    box,
 )
 checkpoint = Collection("checkpoint")
 for verb in (checkpoint_save, checkpoint_list, checkpoint_restore, checkpoint_delete):

@@ -124,6 +124,12 @@ def stored(name: str, provider: str, version: str | None = None) -> bool:
     return any(any(folder.glob(pattern)) for pattern in patterns)
 
 
+def disk(name: str, provider: str, version: str) -> Path | None:
+    """A libvirt box's disk in the store, where it is there."""
+    folder = store() / name.replace("/", "-VAGRANTSLASH-") / version
+    return next((file for file in folder.rglob("box.img") if provider in file.parts), None)
+
+
 def downloadable() -> bool:
     """Whether Vagrant's public catalogue answers within a few seconds."""
     request = urllib.request.Request(CATALOGUE, method="HEAD")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -12,17 +13,30 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from provision import box as boxes
-from provision import checkpoints, definition, holding, lifecycle, plugins, ssh_config, vagrantfile
+from provision import (
+    checkpoints,
+    definition,
+    holding,
+    lifecycle,
+    lockfile,
+    plugins,
+    ssh_config,
+    vagrantfile,
+)
 from provision import doctor as doctors
 from provision.definition import Lab
-from provision.errors import CheckFailed, DefinitionError, MachineError
+from provision.errors import CheckFailed, DefinitionError, MachineError, UserError
 from provision.parallel import at_most
 from provision.progress import Progress
+
+if TYPE_CHECKING:
+    from scenarios.kit.record import Record
 
 _VERSIONED = ("docker", "fabric", "invoke", "jinja2", "paramiko", "python-vagrant")
 
@@ -41,25 +55,40 @@ def up(lab_file: str, parallel: int = 0, trust_new: bool = False) -> None:
     progress.say(f"Lab {lab.name!r} is up: {len(lab.machines)} machines, Docker {engines}.")
 
 
-def destroy(lab_file: str) -> None:
+def destroy(lab_file: str, name: str) -> None:
     progress = Progress()
-    try:
-        lab = load(lab_file)
-    except DefinitionError as error:
-        lab = _lab_from_state(lab_file, error)
+    lab = _lab_to_destroy(definition.find_file(lab_file or None), name)
     removed = lifecycle.destroy(lab, progress)
     for what in removed:
         progress.say(f"removed {what}")
     progress.say(f"Lab {lab.name!r} is gone." if removed else f"Lab {lab.name!r} was not there.")
+    kept = [path for path in (lab.reports, lab.home / lockfile.NAME) if path.exists()]
+    if removed and kept:
+        progress.say(f"kept: {', '.join(os.path.relpath(path) for path in kept)}")
 
 
-def _lab_from_state(lab_file: str, error: DefinitionError) -> Lab:
-    """The lab as the last `up` had it, where its file is gone or broken by now."""
-    file = definition.find_file(lab_file or None)
-    kept = sorted(file.parent.glob(".swarmrig/*/lab.toml"))
-    if len(kept) != 1:
-        raise error
-    return definition.load_copy(kept[0], file)
+def _lab_to_destroy(file: Path, name: str) -> Lab:
+    """The lab of the file; where that is gone or broken, or has another name by now, as the last
+    `up` had it. Raises DefinitionError or UserError where it cannot be told which."""
+    kept = {copy.parent.name: copy for copy in file.parent.glob(".swarmrig/*/lab.toml")}
+    there = sorted(path.name for path in file.parent.glob(".swarmrig/*/"))
+    try:
+        lab = definition.load(file)
+        if name in {"", lab.name}:
+            return lab
+    except DefinitionError:
+        if not name and len(there) != 1:
+            if there:
+                raise UserError(
+                    f"{file.name} cannot be read, and there are labs {', '.join(there)} here.",
+                    f"Say which: inv destroy --name {there[0]}",
+                ) from None
+            raise
+        name = name or there[0]
+    if name in kept:
+        with contextlib.suppress(DefinitionError):
+            return definition.load_copy(kept[name], file)
+    return definition.remains(name, file)
 
 
 def rebuild(lab_file: str, cold: bool) -> None:
@@ -135,25 +164,37 @@ def scenario(lab_file: str, name: str, dry: bool, walk: bool, grant: Iterable[st
     from scenarios.kit import scenario as scenarios  # noqa: PLC0415
 
     lab = load(lab_file)
-    chosen = scenarios.get(name)
     grants = plugins.granted(grant)
-    console = Console(highlight=False)
-
-    def tell(text: str) -> None:
-        console.print(text, markup=False, soft_wrap=True)
-
     if dry:
-        run.dry_run(chosen, lab, tell)
+        run.dry_run(scenarios.get(name), lab, _tell)
         return
-    from scenarios.report import write_reports  # noqa: PLC0415 - after a dry run nothing is written
+    record, folder = _play(lab, name, walk, grants)
+    if record.verdict != "passed":
+        shown = os.path.relpath(folder / "report.html")
+        raise CheckFailed(f"Scenario {name} did not pass.", f"Open {shown}")
 
+
+def _tell(text: str) -> None:
+    Console(highlight=False).print(text, markup=False, soft_wrap=True)
+
+
+def _play(
+    lab: Lab, name: str, walk: bool = False, grants: frozenset[plugins.Privilege] = frozenset()
+) -> tuple[Record, Path]:
+    """Run a scenario and leave its reports; the record, and the reports' folder.
+
+    Raises KeyboardInterrupt after an interrupted run has been cleaned up and reported.
+    """
+    from scenarios.kit import run  # noqa: PLC0415 - only these verbs need scenarios
+    from scenarios.kit import scenario as scenarios  # noqa: PLC0415
+    from scenarios.report import write_reports  # noqa: PLC0415
+
+    chosen = scenarios.get(name)
     ready = lifecycle.ready(lab)
 
     def wait_for_reader(plan: scenarios.StepPlan) -> None:
-        console.print(
-            f"\n{plan.number}. {plan.title}\n   {plan.why}\n   $ {plan.run}", markup=False
-        )
-        console.input("[dim]Enter runs it[/dim] ")
+        _tell(f"\n{plan.number}. {plan.title}\n   {plan.why}\n   $ {plan.run}")
+        Console(highlight=False).input("[dim]Enter runs it[/dim] ")
 
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     folder = lab.reports / f"{stamp}-{name}"
@@ -170,19 +211,56 @@ def scenario(lab_file: str, name: str, dry: bool, walk: bool, grant: Iterable[st
             ready.notes,
             versions(),
             folder,
-            tell,
+            _tell,
             wait_for_reader if walk else None,
             grants,
         )
     write_reports(record, folder)
-    shown = folder / "report.html"
     good, bad = record.count(True), record.count(False)
-    tell(f"\n{record.verdict.upper()}: {good} expectations passed, {bad} failed")
-    tell(f"Report: {os.path.relpath(shown)}")
+    _tell(f"\n{record.verdict.upper()}: {good} expectations passed, {bad} failed")
+    _tell(f"Report: {os.path.relpath(folder / 'report.html')}")
     if record.verdict == "interrupted":
         raise KeyboardInterrupt
-    if record.verdict != "passed":
-        raise CheckFailed(f"Scenario {name} did not pass.", f"Open {os.path.relpath(shown)}")
+    return record, folder
+
+
+def reproduce(lab_file: str, name: str, cold: bool, grant: Iterable[str]) -> None:
+    """Run a scenario, rebuild, run it again, and compare.
+
+    Raises CheckFailed where the two differ beyond chance, or where they agree in failing.
+    """
+    lab, grants = load(lab_file), plugins.granted(grant)
+    with holding.holding(lab.state, f"reproduce {name}"):
+        before = _play(lab, name, grants=grants)
+        lifecycle.rebuild(lab, Progress(), cold)
+        after = _play(lab, name, grants=grants)
+    _compare(before, after)
+
+
+def same(first: str, second: str) -> None:
+    """Compare two reports that are there. Raises as `reproduce`, and UserError for no report."""
+    from scenarios.report import load as load_report  # noqa: PLC0415 - only this verb needs it
+
+    one, other = ((load_report(Path(folder)), Path(folder)) for folder in (first, second))
+    _compare(one, other)
+
+
+def _compare(first: tuple[Record, Path], second: tuple[Record, Path]) -> None:
+    from scenarios.report.sameness import difference  # noqa: PLC0415 - only these verbs need it
+
+    names = (os.path.relpath(first[1]), os.path.relpath(second[1]))
+    told = difference(first[0], second[0], names)
+    if told:
+        _tell(told)
+        raise CheckFailed(
+            "The two runs differ.", "Above: what one run had (-) and the other (+); chance left out"
+        )
+    if first[0].verdict != "passed":
+        raise CheckFailed(
+            f"Both runs gave the same, and neither passed: {first[0].verdict}.",
+            f"Open {names[0]}/report.html",
+        )
+    _tell("Both runs gave the same: ids, times and addresses by chance left out, all is equal.")
 
 
 def versions() -> dict[str, str]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -306,6 +307,16 @@ def load(file: Path) -> Lab:
 def load_copy(copy: Path, file: Path) -> Lab:
     """The lab of a kept copy of its file, as if the copy lay where the file was."""
     return _build(file, _parse(copy))
+
+
+def remains(name: str, file: Path) -> Lab:
+    """A lab of which no more than its name is known, for taking it away. Raises DefinitionError."""
+    if not re.fullmatch(_NAME, name):
+        raise DefinitionError([f"name: given {json.dumps(name)}; allowed: {_NAME_ALLOWED}"])
+    lab = _build(file, LabFile(name=name))
+    made = sorted(path.name for path in lab.state.glob("vagrant/machines/*"))
+    machines = tuple(replace(lab.machines[0], name=one) for one in made)
+    return replace(lab, machines=machines or lab.machines)
 
 
 def schema() -> dict[str, Any]:

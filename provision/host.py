@@ -112,15 +112,17 @@ def networks() -> dict[str, list[IPv4Network]]:
     }
 
 
-def clashes(lab: Lab) -> list[str]:
+def clashes(lab: Lab, own: frozenset[str] | set[str] = frozenset()) -> list[str]:
     """Networks of this host that the lab's would cover, a line each.
 
-    To be asked before the lab's own networks are there. VirtualBox's host-only networks are no
-    clash: VirtualBox gives a lab the one that has its subnet.
+    Interfaces in `own` are the lab's. VirtualBox's host-only networks are no clash: VirtualBox
+    gives a lab the one that has its subnet.
     """
     found = []
     wanted = {"network.subnet": lab.subnet, "network.management": lab.management_subnet}
     for interface, there in networks().items():
+        if interface in own:
+            continue
         for key, subnet in wanted.items():
             for network in there:
                 if network.overlaps(IPv4Network(subnet)) and not interface.startswith("vboxnet"):

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from provision import api_range, checkpoints, engine, images, reaching, swarm
+from provision import api_range, checkpoints, engine, images, reaching, registry, swarm
 from provision.definition import Lab
 from provision.errors import MachineError, UserError
 from provision.files import write_atomic
@@ -103,10 +103,14 @@ def destroy(lab: Lab, progress: Progress) -> list[str]:
     Raises MachineError that names what is still there.
     """
     if not lab.state.exists():
-        return []
+        return choosing.orphans(lab)
     with holding(lab.state, "destroy"):
-        provider = choosing.of_state(lab)
-        removed: list[str] = []
+        try:
+            provider = choosing.of_state(lab)
+        except MachineError as error:
+            progress.say(f"going by the lab's name alone: {error}")
+            provider = None
+        removed = [] if provider else choosing.orphans(lab)
         if provider:
             with progress:
                 removed = provider.destroy(progress)
@@ -117,6 +121,7 @@ def destroy(lab: Lab, progress: Progress) -> list[str]:
                     f"Run inv destroy again; the log is {lab.state / 'vagrant.log'}.",
                 )
         _empty_state(lab.state)
+        registry.forget(lab.state)
     return [*removed, f"{lab.state}"]
 
 

@@ -29,3 +29,17 @@ def of_state(lab: Lab) -> Provider | None:
     from provision.providers import vagrant  # noqa: PLC0415 - needless for hosts that exist
 
     return vagrant.VagrantProvider.from_state(lab)
+
+
+def orphans(lab: Lab) -> list[str]:
+    """Remove what is left of a lab whose state folder was lost; what was removed.
+
+    libvirt's lists tell by the lab's name; other providers' machines lay in the folder itself.
+    """
+    from provision import neighbours  # noqa: PLC0415 - needless for hosts that exist
+    from provision.providers import libvirt  # noqa: PLC0415
+
+    if lab.provider not in {"auto", "libvirt"} or libvirt.answers():
+        return []
+    name = lab.name
+    return libvirt.purge(neighbours.prefix(name), neighbours.network(name), lab.state)

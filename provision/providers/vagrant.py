@@ -13,7 +13,7 @@ from pathlib import Path
 import paramiko
 from filelock import FileLock
 
-from provision import boxes, cache, host, kvm, vagrantfile
+from provision import boxes, cache, host, kvm, neighbours, vagrantfile
 from provision.definition import Lab
 from provision.errors import MachineError, UserError
 from provision.files import write_atomic
@@ -94,6 +94,8 @@ class VagrantProvider:
         (self.state / "ssh_config").unlink(missing_ok=True)
         before = self.identities()
         self._remove_half_made(names, before, progress)
+        if self.plan.provider == "libvirt":
+            libvirt.ensure_networks(self.plan.network, self.lab.subnet, self.lab.management_subnet)
         for name in names:
             progress.phase(name, "starting Vagrant")
         # vagrant-libvirt cannot make the same network for two labs at a time.
@@ -142,7 +144,7 @@ class VagrantProvider:
         of them, and would stop at their names."""
         if self.plan.provider == "libvirt":
             lost = {name for name in names if name not in known}
-            for what in libvirt.purge(self.plan.prefix, self.plan.network, lost):
+            for what in libvirt.purge(self.plan.prefix, self.plan.network, self.state, lost):
                 progress.say(f"removed half-made {what}")
 
     def _forget_host_keys(self, before: dict[str, str]) -> None:
@@ -195,7 +197,7 @@ class VagrantProvider:
                 self.runner.run("destroy", "--force")
             removed += [f"machine {name}" for name in known if name not in self.identities()]
         if self.plan.provider == "libvirt":
-            removed += libvirt.purge(self.plan.prefix, self.plan.network)
+            removed += libvirt.purge(self.plan.prefix, self.plan.network, self.state)
         for name in known:
             progress.done(name, "gone")
         return removed
@@ -203,7 +205,7 @@ class VagrantProvider:
     def leftovers(self) -> list[str]:
         left = [f"machine {name} (in Vagrant's memory)" for name in self.identities()]
         if self.plan.provider == "libvirt":
-            there = libvirt.belongings(self.plan.prefix, self.plan.network)
+            there = libvirt.belongings(self.plan.prefix, self.plan.network, self.state)
             # What libvirt no longer has is gone, whatever Vagrant remembers.
             left = [f"{kind} {name}" for kind, names in there.items() for name in names]
         return left
@@ -288,13 +290,15 @@ def plan(lab: Lab, progress: Progress) -> Plan:
     """
     name, why = choose_provider(lab)
     notes = [f"provider {name}: {why}"]
-    if clashes := host.clashes(lab):
-        raise UserError("\n".join(clashes), "Take another network.subnet in lab.toml.")
+    neighbours.check(lab, name)
     notes += host.memory_warnings(lab)
     box = boxes.choose(lab, name, progress.say)
     notes.append(f"box {box.name}: {box.why}")
-    if box.add:
-        add_box(lab, name, box.add, progress)
+    # One lab at a time: two that come up at once would both add it.
+    with FileLock(cache.folder() / "vagrant-box.lock"):
+        if box.add and not boxes.stored(box.name, name, box.version):
+            add_box(lab, name, box.add, progress)
+    neighbours.check_box(lab, name, box)
     # After the box: a box built here brings the kernel that KVM is tried with.
     driver = "kvm"
     if name == "libvirt":
@@ -307,8 +311,8 @@ def plan(lab: Lab, progress: Progress) -> Plan:
         provider=name,
         box=box.name,
         box_version=box.version,
-        prefix=f"swarmrig-{lab.name}_",
-        network=f"swarmrig-{lab.name}",
+        prefix=neighbours.prefix(lab.name),
+        network=neighbours.network(lab.name),
         driver=driver,
         boot_timeout=600 if driver == "kvm" else _EMULATED_BOOT,
         notes=tuple(notes),

@@ -18,7 +18,7 @@ from scenarios.report.text import readable
 
 # An id of Docker's own is 64 hexadecimal digits or the first 12; one of the swarm's is 25 letters
 # and digits (moby/swarmkit, identity). An image's digest names content and is no chance.
-_ID = re.compile(r"(?<!sha256:)\b(?:[0-9a-f]{64}|[0-9a-f]{12}|(?=[a-z]*[0-9])[a-z0-9]{25})\b")
+_ID = re.compile(r"(?<!sha256:)\b(?:[0-9a-f]{64}|[0-9a-f]{12}|[a-z0-9]{25})\b")
 _TIME = re.compile(
     r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|\b ?[+-]\d\d:?\d\d)?(?: UTC)?"
 )

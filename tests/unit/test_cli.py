@@ -8,8 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from scenarios.report import write_reports
+from tests.unit import sample_record
+
 CLONE = Path(__file__).parent.parent.parent
 VERBS = ["up", "status", "ssh", "scenario", "destroy", "rebuild", "doctor", "render", "box", "lab"]
+VERBS += [
+    "reproduce",
+    "same",
+    *(f"checkpoint.{verb}" for verb in ("save", "list", "restore", "delete")),
+]
 
 
 def inv(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -83,3 +91,40 @@ def test_the_list_loads_nothing_that_only_the_verbs_need() -> None:
         check=True,
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.fixture
+def two_reports(tmp_path: Path) -> tuple[str, str]:
+    for name in ("one", "other"):
+        write_reports(sample_record.sample(), tmp_path / name)
+    return str(tmp_path / "one"), str(tmp_path / "other")
+
+
+def test_two_reports_of_the_same_are_equal(two_reports: tuple[str, str]) -> None:
+    done = inv("same", *two_reports)
+    assert done.returncode == 0, done.stderr
+    assert "all is equal" in done.stdout
+
+
+def test_two_reports_that_differ_are_told_with_what_and_end_with_1(
+    two_reports: tuple[str, str],
+) -> None:
+    record = sample_record.sample()
+    record.topology.hosts[0].engine = "99.9"
+    write_reports(record, Path(two_reports[1]))
+    done = inv("same", *two_reports)
+    assert done.returncode == 1
+    assert "+host machine1 (manager) at 192.168.56.11: Docker 99.9" in done.stdout
+    assert "The two runs differ." in done.stderr
+
+
+def test_two_runs_that_agree_in_failing_are_no_success(two_reports: tuple[str, str]) -> None:
+    for folder in two_reports:
+        write_reports(sample_record.underlay_blocked(), Path(folder))
+    done = inv("same", *two_reports)
+    assert done.returncode == 1
+    assert "neither passed" in done.stderr
+
+
+def test_what_is_no_report_is_told() -> None:
+    assert inv("same", "nowhere", "nowhere").returncode == 2

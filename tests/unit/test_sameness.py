@@ -17,7 +17,7 @@ from tests.unit import sample_record as sample
 OTHER = {
     sample.NETWORK_ID: "m9z8y7x6w5v4u3t2s1r0q9p8o",
     sample.NETWORK_ID[::-1]: "o8p9q0r1s2t3u4v5w6x7y8z9m",
-    sample.NODE1: "a1b2c3d4e5f6g7h8i9j0k1l2m",
+    sample.NODE1: "rzljgjhnupuuptexutnuyjcib",
     sample.NODE2: "n3o4p5q6r7s8t9u0v1w2x3y4z",
     "j5m0c2v8x7n1q4w6e9r3t5y7u": "q1w2e3r4t5y6u7i8o9p0a1s2d",
     "b8d3f6h1k4l7p0s2a5z9x3c6v": "d1f2g3h4j5k6l7z8x9c0v1b2n",

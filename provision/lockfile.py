@@ -1,0 +1,3 @@
+"""swarmrig.lock."""
+
+NAME = "swarmrig.lock"
