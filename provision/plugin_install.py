@@ -43,7 +43,8 @@ class Wanted:
     """A plugin as a lab wants it: its real reference, and what `Plugin` says of it.
 
     `config` is the archive's config.json, None for one that comes from a registry; `modules` are
-    kernel modules that it needs; `asked` is the Engine API version that it asks for ("" unknown).
+    kernel modules that it needs; `asked` is the Engine API version that it asks for ("" unknown);
+    `allowed` are the privileges that it may have.
     """
 
     reference: str
@@ -51,6 +52,7 @@ class Wanted:
     config: dict[str, Any] | None = None
     modules: tuple[str, ...] = ()
     asked: str = ""
+    allowed: frozenset[plugins.Privilege] = plugins.EXERCISE
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -66,7 +68,12 @@ class Done:
     plugin: plugins.Installed | None = None
 
 
-def wanted(machines: Iterable[Machine], plugin: Plugin, modules: tuple[str, ...] = ()) -> Wanted:
+def wanted(
+    machines: Iterable[Machine],
+    plugin: Plugin,
+    modules: tuple[str, ...] = (),
+    allowed: frozenset[plugins.Privilege] = plugins.EXERCISE,
+) -> Wanted:
     """Resolve what a lab says of its plugin, and see that every engine can take it.
 
     Raises UserError: machines of several architectures under one "auto", an archive that is none,
@@ -87,7 +94,7 @@ def wanted(machines: Iterable[Machine], plugin: Plugin, modules: tuple[str, ...]
         check_settings(reference, config, plugin)
     if asked and not (config and api_range.OVERRIDE in plugins.settable(config)):
         each("asking the engine", ordered, lambda m: api_range.check(m, asked))
-    return Wanted(reference, plugin, config, modules, asked)
+    return Wanted(reference, plugin, config, modules, asked, allowed)
 
 
 def check_settings(reference: str, config: dict[str, Any], plugin: Plugin) -> None:
@@ -160,6 +167,10 @@ def _one(machine: Machine, want: Wanted) -> Done:
         there = _bring(machine, want, done)
     else:
         done.notes.append(f"{machine.name} has the plugin already")
+    # What it has been given is looked at again before it starts: a registry may give another one
+    # than it was asked about.
+    if more := plugins.beyond(plugins.asked_in(there.config), want.allowed, frozenset()):
+        raise plugins.refuse(want.reference, more)
     lacks = missing_modules(machine, want.modules)
     settings = _settings(machine, want, there)
     if any(there.settings.get(name, "") != value for name, value in settings.items()):
@@ -179,7 +190,7 @@ def _one(machine: Machine, want: Wanted) -> Done:
 def _bring(machine: Machine, want: Wanted, done: Done) -> plugins.Installed:
     quoted = shlex.quote(want.reference)
     if want.plugin.archive is None:
-        # The privileges that it asks for were read before, and are the ones that were granted.
+        # It is looked at before it starts, whatever is granted here.
         _run(
             machine,
             f"docker plugin install --disable --grant-all-permissions {quoted}",

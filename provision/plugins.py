@@ -114,15 +114,20 @@ def _lower(value: Any) -> Any:
 
 def asked_of_registry(machine: Machine, reference: str) -> list[Privilege]:
     """What the plugin of a registry asks for (`GET /plugins/privileges`). Raises MachineError."""
+    words = ""
+    said: list[dict[str, Any]] = []
     try:
-        said: list[dict[str, Any]] = machine.docker.api.plugin_privileges(reference)
+        said = machine.docker.api.plugin_privileges(reference) or []
     except (docker.errors.APIError, requests.RequestException) as error:
-        words = getattr(error, "explanation", None) or str(error)
+        words = f": {getattr(error, 'explanation', None) or error}"
+    if not said:
+        # An engine that reaches no registry gives an empty list, and only its log says why; no
+        # network driver asks for nothing.
         raise MachineError(
-            f"{machine.name}: plugin {reference} is not there, and no registry gives it: {words}",
+            f"{machine.name}: plugin {reference} is not there, and no registry gives it{words}",
             "Where no registry has it, give an archive of its config.json and rootfs/: "
             'weave.plugin_archive = "file.tar.gz" in lab.toml.',
-        ) from error
+        )
     return [Privilege(one["Name"], value) for one in said for value in one.get("Value") or []]
 
 

@@ -89,7 +89,7 @@ def plugin_scenario(  # noqa: PLR0915 - as many as the exercise's steps
             seen=[proof.subnets(seen), proof.gateways(seen)],
         )
         step.keep(f"network {network}", seen)
-        proof.remember_network(step, seen)
+        proof.remember_network(step, seen, driver.vni or proof.vni_of)
 
     @it.step(
         4,

@@ -45,6 +45,8 @@ class Driver:
     - `book`: the reference that the exercise uses, "" where there is no book.
     - `listed`: the privileges that it may have without being granted them by name.
     - `modules`: kernel modules that are loaded first, where the kernel has them.
+    - `vni(network)`: the VXLAN network identifier of an inspected network, where it has one that
+      tells networks apart.
     - `mesh(machine)`: its peers, where it offers a status; raises MachineError when it is silent.
     - `clean(machine, rootfs)`: undoes what the plugin has left in the kernel and on disk, called
       while it is disabled and not yet removed; `rootfs` is its root file system's path there.
@@ -57,6 +59,7 @@ class Driver:
     book: str = ""
     listed: frozenset[plugins.Privilege] = plugins.EXERCISE
     modules: tuple[str, ...] = ()
+    vni: Callable[[dict[str, Any]], int | None] | None = None
     mesh: Callable[[Machine], Mesh] | None = None
     clean: Callable[[Machine, str], None] | None = None
     left: Callable[[Machine], list[str]] | None = None
@@ -71,7 +74,6 @@ class Use:
     asked: list[plugins.Privilege]
     machines: list[Machine]
     how: Encapsulation
-    grants: frozenset[plugins.Privilege] = frozenset()
     done: dict[str, plugin_install.Done] = field(default_factory=dict)
 
     @property
@@ -88,13 +90,13 @@ def prepare(
     driver than the scenario's, an engine that does not speak the plugin's API.
     """
     plugin = lab.weave or Plugin()
-    want = plugin_install.wanted(machines, plugin, driver.modules)
+    want = plugin_install.wanted(machines, plugin, driver.modules, driver.listed | grants)
     if want.config is not None:
         check_kind(driver, want.reference, plugins.socket_of(want.config))
     asked = plugin_install.asked(machines[0], want)
     if more := plugins.beyond(asked, driver.listed, grants):
         raise plugins.refuse(want.reference, more)
-    return Use(driver, want, asked, machines, driver.encapsulation(plugin), grants)
+    return Use(driver, want, asked, machines, driver.encapsulation(plugin))
 
 
 def check_kind(driver: Driver, reference: str, socket: str) -> None:

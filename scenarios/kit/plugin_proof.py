@@ -58,7 +58,7 @@ def expect_enabled(step: Step, machines: list[Machine]) -> None:
             seen=[
                 str(one)
                 for one in plugins.beyond(
-                    plugins.asked_in(there.config), use.driver.listed, use.grants
+                    plugins.asked_in(there.config), use.want.allowed, frozenset()
                 )
             ],
             machine=machine,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -42,12 +42,14 @@ def vni_of(network: dict[str, Any]) -> int | None:
     return int(str(listed).split(",", maxsplit=1)[0]) if listed else None
 
 
-def remember_network(step: Step, network: dict[str, Any]) -> None:
-    """The network for the picture, and its VNI for the captures."""
+def remember_network(
+    step: Step, network: dict[str, Any], vni: Callable[[dict[str, Any]], int | None] = vni_of
+) -> None:
+    """The network for the picture, and its VNI for the captures, as its driver tells it."""
     if not network:
         raise StepFailed("the network is not there")
     config = ((network.get("IPAM") or {}).get("Config") or [{}])[0]
-    vni = vni_of(network)
+    number = vni(network)
     step.context.topology.networks.append(
         record.Network(
             name=network["Name"],
@@ -56,11 +58,11 @@ def remember_network(step: Step, network: dict[str, Any]) -> None:
             scope=network["Scope"],
             subnet=config.get("Subnet", ""),
             gateway=config.get("Gateway", ""),
-            vni=vni,
+            vni=number,
         )
     )
-    if vni is not None:
-        step.remember(vni=str(vni))
+    if number is not None:
+        step.remember(vni=str(number))
 
 
 def expect_one_task(step: Step, service: str, on: str) -> None:
