@@ -133,6 +133,20 @@ def same(c: Context, first: str, second: str) -> None:
     commands.same(first, second)
 
 
+@task(
+    help={
+        **_LAB,
+        "first": "a report's folder, or a scenario (its newest run)",
+        "second": "the other one",
+        "to": "the folder to write to (default: beside the second report)",
+    }
+)
+@for_people
+def compare(c: Context, first: str, second: str, lab: str = "", to: str = "") -> None:
+    """Scenario: two runs side by side on one page, such as overlay and weave."""
+    commands.compare(lab, first, second, to)
+
+
 @task
 @for_people
 def scenarios(c: Context) -> None:
@@ -168,6 +182,24 @@ def box(c: Context, plain: bool = False) -> None:
     commands.box(docker=not plain)
 
 
+@task(
+    help={
+        **_LAB,
+        "to": "the folder to write to (default: archives/ beside lab.toml)",
+        "machine": "the machine that has them, or can pull them (default: the first manager)",
+        "grant": "a privilege for the plugin beyond the exercise's; can be repeated",
+    },
+    iterable=["grant"],
+    name="save",
+)
+@for_people
+def images_save(
+    c: Context, grant: list[str], lab: str = "", to: str = "", machine: str = ""
+) -> None:
+    """Lab: archives of its image and plugin, for a lab without a registry."""
+    commands.images_save(lab, to, machine, grant)
+
+
 namespace = Collection(
     up,
     status,
@@ -178,6 +210,7 @@ namespace = Collection(
     scenarios,
     reproduce,
     same,
+    compare,
     main_job,
     doctor,
     render,
@@ -187,3 +220,6 @@ checkpoint = Collection("checkpoint")
 for verb in (checkpoint_save, checkpoint_list, checkpoint_restore, checkpoint_delete):
     checkpoint.add_task(verb)
 namespace.add_collection(checkpoint)
+images = Collection("images")
+images.add_task(images_save)
+namespace.add_collection(images)

@@ -245,6 +245,39 @@ def same(first: str, second: str) -> None:
     _compare(one, other)
 
 
+def compare(lab_file: str, first: str, second: str, to: str) -> None:
+    """Lay two runs beside each other: report folders, or the newest runs of two scenarios."""
+    from scenarios.report import compare as comparing  # noqa: PLC0415 - only this verb needs it
+    from scenarios.report import load as load_report  # noqa: PLC0415
+    from scenarios.report import runs  # noqa: PLC0415
+
+    one, other = (runs.find(given, lambda: load(lab_file).reports) for given in (first, second))
+    folder = Path(to) if to else other.absolute().parent / f"{one.name}-beside-{other.name}"
+    comparing.write_comparison(load_report(one), load_report(other), folder)
+    _tell(f"Comparison: {os.path.relpath(folder / 'comparison.html')}")
+
+
+def images_save(lab_file: str, to: str, machine: str, grant: Iterable[str]) -> None:
+    """Make archives of what a running lab's machines have, for labs without a registry."""
+    from provision import saving  # noqa: PLC0415 - only this verb needs it
+
+    lab, progress = load(lab_file), Progress()
+    ready = lifecycle.ready(lab)
+    plan = lab.machine(machine) if machine else lab.managers[0]
+    folder = Path(to) if to else lab.home / "archives"
+    with (
+        holding.holding(lab.state, "images.save"),
+        lifecycle.machines_of(lab) as machines,
+        progress,
+    ):
+        saved = saving.save(
+            lab, machines[plan.name], ready.image, folder, plugins.granted(grant), progress
+        )
+    for file in saved.files:
+        progress.say(f"saved {os.path.relpath(file)}")
+    _tell(f"In the lab.toml of a lab without a registry:\n\n{saved.hint}")
+
+
 def _compare(first: tuple[Record, Path], second: tuple[Record, Path]) -> None:
     from scenarios.report.sameness import difference  # noqa: PLC0415 - only these verbs need it
 

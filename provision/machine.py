@@ -247,6 +247,35 @@ class Machine:
             seconds,
         )
 
+    def fetch(self, command: str, target: Path, timeout: float = 1800, sudo: bool = False) -> Path:
+        """Run a command and write what it prints, whatever bytes, into a file here; the file.
+
+        The file is there whole or not at all. Raises MachineError with the command's last words.
+        """
+        part = target.with_name(f".{target.name}.part")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with (
+                self.stream(self.as_root(command) if sudo else command) as channel,
+                part.open("wb") as out,
+            ):
+                channel.settimeout(timeout)
+                while chunk := channel.recv(1 << 18):
+                    out.write(chunk)
+                said = channel.makefile_stderr("rb").read().decode(errors="replace").strip()
+                code = channel.recv_exit_status()
+            if code != 0:
+                raise MachineError(f"{self.name}: `{command}` ended with {code}: {said[-300:]}")
+            part.replace(target)
+        except (TimeoutError, EOFError, paramiko.SSHException) as error:
+            raise MachineError(
+                f"{self.name}: `{command}` was cut off: {error or type(error).__name__}",
+                "See whether the machine still runs: inv status",
+            ) from error
+        finally:
+            part.unlink(missing_ok=True)
+        return target
+
     @contextlib.contextmanager
     def stream(self, command: str) -> Iterator[paramiko.Channel]:
         """A command that runs as long as the block: its input closes when the block ends."""

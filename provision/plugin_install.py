@@ -164,7 +164,7 @@ def _one(machine: Machine, want: Wanted) -> Done:
     done = Done()
     there = plugins.installed(machine, want.reference)
     if there is None:
-        there = _bring(machine, want, done)
+        there = bring(machine, want, done)
     else:
         done.notes.append(f"{machine.name} has the plugin already")
     # What it has been given is looked at again before it starts: a registry may give another one
@@ -187,7 +187,8 @@ def _one(machine: Machine, want: Wanted) -> Done:
     return done
 
 
-def _bring(machine: Machine, want: Wanted, done: Done) -> plugins.Installed:
+def bring(machine: Machine, want: Wanted, done: Done) -> plugins.Installed:
+    """Install or make the plugin on a machine that does not have it, and leave it disabled."""
     quoted = shlex.quote(want.reference)
     if want.plugin.archive is None:
         # It is looked at before it starts, whatever is granted here.

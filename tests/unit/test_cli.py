@@ -16,6 +16,8 @@ VERBS = ["up", "status", "ssh", "scenario", "destroy", "rebuild", "doctor", "ren
 VERBS += [
     "reproduce",
     "same",
+    "compare",
+    "images.save",
     *(f"checkpoint.{verb}" for verb in ("save", "list", "restore", "delete")),
 ]
 

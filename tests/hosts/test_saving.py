@@ -1,0 +1,89 @@
+"""Archives of a running lab's image and plugin: taken by the next lab as they are."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from provision import images, lifecycle, plugins, saving
+from provision.definition import Lab, Plugin
+from provision.errors import MachineError, UserError
+from tests.hosts import root as roots
+from tests.hosts.conftest import Labs
+from tests.hosts.fabric import Host
+from tests.hosts.test_plugins import NAME, plugin_archive
+from tests.hosts.test_provision import quiet
+
+NONE: frozenset[plugins.Privilege] = frozenset()
+
+
+@pytest.fixture
+def lab(two_hosts: list[Host], lab_of: Labs) -> Lab:
+    made = lab_of(two_hosts)
+    lifecycle.up(made, quiet())
+    return dataclasses.replace(made, weave=Plugin(NAME))
+
+
+def save(lab: Lab, folder: Path) -> saving.Saved:
+    with lifecycle.machines_of(lab) as machines:
+        return saving.save(lab, machines["machine1"], roots.TAG, folder, NONE, quiet())
+
+
+def make(host: Host, archive: Path) -> None:
+    script = f"mkdir /p && tar -xz -C /p && docker plugin create {NAME} /p; rm -rf /p"
+    host.exec("sh", "-c", script, file=archive)
+
+
+def test_image_and_plugin_are_saved_as_archives_that_a_lab_takes(
+    lab: Lab, two_hosts: list[Host], tmp_path: Path
+) -> None:
+    make(two_hosts[0], plugin_archive(tmp_path))
+    try:
+        saved = save(lab, tmp_path / "archives")
+        image, plugin = saved.files
+        with lifecycle.machines_of(lab) as machines:
+            there = machines["machine1"].docker.images.get(roots.TAG).id
+            asked = plugins.asked_in(plugins.installed(machines["machine1"], NAME).config)  # type: ignore[union-attr]
+        assert images.archive_tags(image) == {roots.TAG: there}
+        config = plugins.read_archive(plugin)
+        assert plugins.asked_in(config) == asked
+        assert plugins.settable(config) == {"WEAVE_PASSWORD"}
+        hint = tomllib.loads(saved.hint)
+        assert hint["images"] == {"scenario": roots.TAG, "archives": [f"archives/{image.name}"]}
+        assert hint["weave"] == {"plugin": NAME, "plugin_archive": f"archives/{plugin.name}"}
+        # What was made of it is the same plugin.
+        two_hosts[0].exec("docker", "plugin", "rm", NAME)
+        make(two_hosts[0], plugin)
+        again = save(lab, tmp_path / "again").files[1]
+        assert plugins.read_archive(again) == config
+        assert two_hosts[0].exec("sh", "-c", "ls /var/tmp").stdout == ""
+    finally:
+        two_hosts[0].exec("docker", "plugin", "rm", NAME, check=False)
+
+
+def test_a_plugin_that_is_nowhere_is_told(lab: Lab, tmp_path: Path) -> None:
+    with pytest.raises(MachineError, match="no registry gives it"):
+        save(lab, tmp_path / "archives")
+
+
+def test_more_privileges_than_the_exercises_are_refused_here_too(
+    lab: Lab, two_hosts: list[Host], tmp_path: Path
+) -> None:
+    make(two_hosts[0], plugin_archive(tmp_path, pidhost=True))
+    try:
+        with pytest.raises(UserError, match="host pid namespace:true"):
+            save(lab, tmp_path / "archives")
+    finally:
+        two_hosts[0].exec("docker", "plugin", "rm", NAME)
+
+
+def test_what_cannot_be_fetched_leaves_no_half_file(lab: Lab, tmp_path: Path) -> None:
+    with (
+        lifecycle.machines_of(lab) as machines,
+        pytest.raises(MachineError, match="ended with 3: no luck"),
+    ):
+        machines["machine1"].fetch("echo half; echo no luck >&2; exit 3", tmp_path / "f" / "file")
+    assert list((tmp_path / "f").iterdir()) == []
