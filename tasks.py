@@ -57,6 +57,13 @@ def rebuild(c: Context, lab: str = "", cold: bool = False) -> None:
     commands.rebuild(lab, cold)
 
 
+@task(help={**_LAB, "update": "take what is there now; without a lab that is up, what comes next"})
+@for_people
+def lock(c: Context, lab: str = "", update: bool = False) -> None:
+    """Lab: what differs from swarmrig.lock, which keeps what the lab is made of."""
+    commands.lock(lab, update)
+
+
 _CHECKPOINT = {**_LAB, "name": "the checkpoint's name"}
 
 
@@ -211,6 +218,7 @@ namespace = Collection(
     reproduce,
     same,
     compare,
+    lock,
     main_job,
     doctor,
     render,

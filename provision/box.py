@@ -148,6 +148,11 @@ def name_for(docker: bool) -> str:
     return "swarmrig/debian12" if docker else "swarmrig/debian12-plain"
 
 
+def names() -> set[str]:
+    """The names of the boxes that are built here."""
+    return {name_for(docker) for docker in (True, False)}
+
+
 def recipe_hash(docker: bool = True) -> str:
     """A short hash of all that the box is made of, this module's recipe and the architecture."""
     parts = [

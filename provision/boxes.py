@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import urllib.error
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provision import box as built
+from provision import cache
 from provision.definition import Lab
 from provision.errors import UserError
 from provision.files import write_atomic
@@ -42,8 +44,18 @@ class Choice:
     add: Path | None = None
 
 
-def choose(lab: Lab, provider: str, log: Callable[[str], None]) -> Choice:
-    """The box for a lab. Raises UserError where it is neither here nor to be downloaded."""
+def choose(
+    lab: Lab,
+    provider: str,
+    log: Callable[[str], None],
+    locked: tuple[str, str] | None = None,
+) -> Choice:
+    """The box for a lab: the locked name and version where they can be had.
+
+    Raises UserError where no box is here or to be downloaded.
+    """
+    if locked and (choice := _locked(provider, *locked)):
+        return choice
     if lab.box != "auto":
         return _named(lab, provider)
     key = (provider, built.architecture()) if provider == "libvirt" else provider
@@ -61,6 +73,16 @@ def choose(lab: Lab, provider: str, log: Callable[[str], None]) -> Choice:
         f"Box {name} for {provider} is not here, and {CATALOGUE} cannot be reached.",
         "Add it where there is a network (vagrant box add), or use libvirt: inv box builds one.",
     )
+
+
+def _locked(provider: str, name: str, version: str) -> Choice | None:
+    why = "it is the one in swarmrig.lock"
+    ours = {built.name_for(docker): docker for docker in (True, False)}
+    if name in ours and (there := built.cached(ours[name])) and there.version == version:
+        return _built(there, why)
+    if stored(name, provider, version) or (name not in ours and downloadable()):
+        return Choice(name, version, why)
+    return None
 
 
 def _named(lab: Lab, provider: str) -> Choice:
@@ -122,6 +144,29 @@ def stored(name: str, provider: str, version: str | None = None) -> bool:
     # Vagrant 2.4 has put a folder for the architecture between version and provider.
     patterns = (f"{version or '*'}/{provider}", f"{version or '*'}/*/{provider}")
     return any(any(folder.glob(pattern)) for pattern in patterns)
+
+
+def checksum(name: str, provider: str, version: str) -> str:
+    """SHA-256 over a box's files as the store has them ("sha256:…"), "" where it has none.
+
+    Disks are large: the sum is taken once, and again when size or time of a file has changed.
+    """
+    root = store() / name.replace("/", "-VAGRANTSLASH-") / version
+    files = sorted(file for file in root.rglob("*") if file.is_file() and provider in file.parts)
+    if not files:
+        return ""
+    states = [(file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    key = hashlib.sha256(json.dumps([list(map(str, files)), states]).encode()).hexdigest()
+    kept = cache.folder() / "box-checksums" / key
+    if kept.is_file():
+        return kept.read_text()
+    total = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as content:
+            total.update(f"{file.name}\0".encode())
+            total.update(hashlib.file_digest(content, "sha256").digest())
+    write_atomic(kept, f"sha256:{total.hexdigest()}")
+    return kept.read_text()
 
 
 def disk(name: str, provider: str, version: str) -> Path | None:

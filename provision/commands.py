@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import platform
 import subprocess
 import time
-import tomllib
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +26,7 @@ from provision import (
     plugins,
     ssh_config,
     vagrantfile,
+    versions,
 )
 from provision import doctor as doctors
 from provision.definition import Lab
@@ -37,8 +36,6 @@ from provision.progress import Progress
 
 if TYPE_CHECKING:
     from scenarios.kit.record import Record
-
-_VERSIONED = ("docker", "fabric", "invoke", "jinja2", "paramiko", "python-vagrant")
 
 
 def load(lab_file: str) -> Lab:
@@ -209,7 +206,7 @@ def _play(
             ready.image,
             ready.provider,
             ready.notes,
-            versions(),
+            versions.tools(),
             folder,
             _tell,
             wait_for_reader if walk else None,
@@ -296,24 +293,46 @@ def _compare(first: tuple[Record, Path], second: tuple[Record, Path]) -> None:
     _tell("Both runs gave the same: ids, times and addresses by chance left out, all is equal.")
 
 
-def versions() -> dict[str, str]:
-    """The versions of the tools on the controlling host, for the record."""
-    return {
-        "swarmrig": _own_version(),
-        "python": platform.python_version(),
-        **{name: version(name) for name in _VERSIONED},
-    }
-
-
-def _own_version() -> str:
-    file = Path(__file__).parent.parent / "pyproject.toml"
-    return str(tomllib.loads(file.read_text())["project"]["version"])
-
-
 def lab(lab_file: str, name: str) -> None:
     """The main job: up, then a scenario, then its report."""
     up(lab_file)
     scenario(lab_file, name, dry=False, walk=False)
+
+
+def lock(lab_file: str, update: bool) -> None:
+    """Tell how the lab differs from swarmrig.lock; with `update` take what is there now."""
+    lab = load(lab_file)
+    if not (lab.state / "ready.json").exists():
+        _lock_of_none(lab, update)
+        return
+    ready = lifecycle.ready(lab)
+    seen = lockfile.with_tools(lockfile.of_up(ready.made), ready.provider)
+    locked = lockfile.read(lab, ready.provider)
+    if update:
+        with holding.holding(lab.state, "lock --update"):
+            lockfile.write(lab, ready.provider, seen)
+    for line in lockfile.differences(locked, seen) if locked else ["nothing is locked yet"]:
+        _tell(line)
+    where = f"{lockfile.NAME}, {lab.name}, {lockfile.place(ready.provider)}"
+    _tell(f"{where}: {'written' if update else 'see above' if locked != seen else 'all the same'}")
+
+
+def _lock_of_none(lab: Lab, update: bool) -> None:
+    """Without a lab that is up there is nothing to compare; an update lets the next one choose."""
+    provider = "hosts"
+    if lab.provider != "hosts":
+        from provision.providers import vagrant  # noqa: PLC0415 - only for virtual machines
+
+        provider, _ = vagrant.choose_provider(lab)
+    where = f"{lockfile.NAME}, {lab.name}, {lockfile.place(provider)}"
+    locked = lockfile.read(lab, provider)
+    if update:
+        lockfile.write(lab, provider, None)
+        _tell(f"{where}: forgotten; the next `inv up` takes what there is then")
+    elif locked:
+        _tell(f"{where}:\n{json.dumps(asdict(locked), indent=2)}")
+    else:
+        _tell(f"{where}: nothing is locked yet")
 
 
 def doctor(lab_file: str) -> None:

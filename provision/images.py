@@ -30,8 +30,12 @@ class Choice:
     ids: dict[str, str]
 
 
-def ensure(lab: Lab, machines: dict[str, Machine], progress: Progress) -> Choice:
+def ensure(
+    lab: Lab, machines: dict[str, Machine], progress: Progress, locked: tuple[str, str] = ("", "")
+) -> Choice:
     """Every image the lab names on every machine.
+
+    `locked` is a reference and the digest under which it was pulled before (swarmrig.lock).
 
     With `images.scenario = "auto"` it is alpine:latest, or the image that a built box carries: a
     box that was built because nothing can be downloaded asks no registry. Raises MachinesError
@@ -57,7 +61,9 @@ def ensure(lab: Lab, machines: dict[str, Machine], progress: Progress) -> Choice
     ids = each(
         f"getting image {reference}",
         machines.values(),
-        lambda machine: present(machine, reference, progress),
+        lambda machine: present(
+            machine, reference, progress, locked[1] if locked[0] == reference else ""
+        ),
         progress,
     )
     return Choice(reference, why, ids)
@@ -72,8 +78,11 @@ def carried_image(machine: Machine) -> str:
     return str(image.get("tag", "") if isinstance(image, dict) else image)
 
 
-def present(machine: Machine, reference: str, progress: Progress) -> str:
-    """Make sure that `reference` is on the machine; its image id. Raises MachineError."""
+def present(machine: Machine, reference: str, progress: Progress, digest: str = "") -> str:
+    """Make sure that `reference` is on the machine; its image id. Raises MachineError.
+
+    One that has to be pulled is pulled by `digest`, where that is given, and gets its tag here.
+    """
     images = machine.docker.images
     try:
         return str(images.get(reference).id)
@@ -91,6 +100,10 @@ def present(machine: Machine, reference: str, progress: Progress) -> str:
     progress.phase(machine.name, f"pulling {reference}")
     name, _, tag = reference.partition("@") if "@" in reference else _split_tag(reference)
     try:
+        if digest and "@" not in reference:
+            image = images.pull(name, tag=digest)
+            image.tag(name, tag or "latest")
+            return str(image.id)
         return str(images.pull(name, tag=tag or "latest").id)
     except docker.errors.APIError as error:
         raise MachineError(

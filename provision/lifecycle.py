@@ -10,7 +10,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from provision import api_range, checkpoints, engine, images, reaching, registry, swarm
+from provision import (
+    api_range,
+    checkpoints,
+    engine,
+    images,
+    lockfile,
+    reaching,
+    registry,
+    swarm,
+)
 from provision.definition import Lab
 from provision.errors import MachineError, UserError
 from provision.files import write_atomic
@@ -30,6 +39,7 @@ class Ready:
     image: str
     notes: list[str] = field(default_factory=list)
     engines: dict[str, str] = field(default_factory=dict)
+    made: dict[str, Any] = field(default_factory=dict)
 
 
 def up(lab: Lab, progress: Progress, trust_new: bool = False) -> Ready:
@@ -52,6 +62,12 @@ def up(lab: Lab, progress: Progress, trust_new: bool = False) -> Ready:
                 ready = _provision(lab, provider, machines, notes, progress)
             write_atomic(lab.state / "ready.json", json.dumps(asdict(ready), indent=2) + "\n")
             checkpoints.keep_ready(lab, provider, progress)
+        seen = lockfile.of_up(ready.made)
+        if seen.box:
+            # One that was downloaded is there only now.
+            lockfile.check_box(lab, provider.name, *(provider.box() or ("", "")))
+        for line in lockfile.keep(lab, provider.name, seen):
+            progress.say(line)
         return ready
 
 
@@ -64,18 +80,21 @@ def _provision(
 ) -> Ready:
     reaching.reach(machines, progress)
 
+    wanted = lockfile.engine_wanted(lab, provider.name)
+
     def prepare(machine: Machine) -> str:
-        version = engine.ensure(machine, lab.docker_version, progress)
+        version = engine.ensure(machine, wanted, progress)
         if lab.weave:
             api_range.prepare(machine, lab.weave, progress)
         return version
 
     engines = each("Docker", machines.values(), prepare, progress)
-    choice = images.ensure(lab, machines, progress)
+    choice = images.ensure(lab, machines, progress, lockfile.image_wanted(lab, provider.name))
     swarm.converge(machines, progress)
     note = f"image {choice.reference}: {choice.why}"
     progress.say(note)
-    return Ready(provider.name, choice.reference, [*notes, note], engines)
+    made = asdict(lockfile.observe(lab, provider, machines, engines, choice.reference))
+    return Ready(provider.name, choice.reference, [*notes, note], engines, made)
 
 
 def ready(lab: Lab) -> Ready:

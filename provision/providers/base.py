@@ -78,6 +78,9 @@ class Provider(Protocol):
     def identities(self) -> dict[str, str]:
         """What the provider calls each machine: another word after it was made anew."""
 
+    def box(self) -> tuple[str, str] | None:
+        """Name and version of the box that the machines were made of; None where there is none."""
+
     # -- checkpoints --------------------------------------------------------------------------
 
     def no_checkpoints(self) -> str:

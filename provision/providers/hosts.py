@@ -86,6 +86,9 @@ class HostsProvider:
     def identities(self) -> dict[str, str]:
         return {}
 
+    def box(self) -> tuple[str, str] | None:
+        return None
+
     # -- checkpoints: not of machines that are somebody else's --------------------------------
 
     def no_checkpoints(self) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import paramiko
 from filelock import FileLock
 
-from provision import boxes, cache, host, kvm, neighbours, vagrantfile
+from provision import boxes, cache, host, kvm, lockfile, neighbours, vagrantfile
 from provision.definition import Lab
 from provision.errors import MachineError, UserError
 from provision.files import write_atomic
@@ -136,6 +136,15 @@ class VagrantProvider:
             with contextlib.suppress(OSError):
                 ids[machine.name] = file.read_text()
         return ids
+
+    def box(self) -> tuple[str, str] | None:
+        """As Vagrant noted it when it made the first machine; else as it was planned."""
+        first = self.state / "vagrant" / "machines" / self.lab.machines[0].name
+        try:
+            said = json.loads((first / self.plan.provider / "box_meta").read_text())
+            return str(said["name"]), str(said["version"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return self.plan.box, self.plan.box_version or ""
 
     def _remove_half_made(
         self, names: Iterable[str], known: dict[str, str], progress: Progress
@@ -292,13 +301,16 @@ def plan(lab: Lab, progress: Progress) -> Plan:
     notes = [f"provider {name}: {why}"]
     neighbours.check(lab, name)
     notes += host.memory_warnings(lab)
-    box = boxes.choose(lab, name, progress.say)
+    locked = lockfile.read(lab, name)
+    pin = (locked.box.name, locked.box.version) if locked and locked.box else None
+    box = boxes.choose(lab, name, progress.say, pin)
     notes.append(f"box {box.name}: {box.why}")
     # One lab at a time: two that come up at once would both add it.
     with FileLock(cache.folder() / "vagrant-box.lock"):
         if box.add and not boxes.stored(box.name, name, box.version):
             add_box(lab, name, box.add, progress)
     neighbours.check_box(lab, name, box)
+    lockfile.check_box(lab, name, box.name, box.version or "")
     # After the box: a box built here brings the kernel that KVM is tried with.
     driver = "kvm"
     if name == "libvirt":

@@ -55,6 +55,9 @@ class Playing:
     def identities(self) -> dict[str, str]:
         return dict(self.ids)
 
+    def box(self) -> tuple[str, str] | None:
+        return None
+
     def no_checkpoints(self) -> str:
         return ""
 
