@@ -29,11 +29,11 @@ def up(c: Context, lab: str = "", parallel: int = 0, trust_new: bool = False) ->
     commands.up(lab, parallel, trust_new)
 
 
-@task(help={**_LAB, "json": "as JSON"})
+@task(help={**_LAB, "json": "as JSON", "watch": "again and again, until Ctrl-C"})
 @for_people
-def status(c: Context, lab: str = "", json: bool = False) -> None:
+def status(c: Context, lab: str = "", json: bool = False, watch: bool = False) -> None:
     """Lab: machines, addresses, engines, nodes, networks, services."""
-    commands.status(lab, json)
+    commands.status(lab, json, watch)
 
 
 @task(help={**_LAB, "machine": "its name", "command": "run this instead of a shell"})
@@ -55,6 +55,13 @@ def destroy(c: Context, lab: str = "", name: str = "") -> None:
 def rebuild(c: Context, lab: str = "", cold: bool = False) -> None:
     """Lab: as `up` had made it: from the checkpoint "ready" in seconds, else made anew."""
     commands.rebuild(lab, cold)
+
+
+@task(help={**_LAB, "output": "the archive to write (default: beside the lab's reports)"})
+@for_people
+def logs(c: Context, lab: str = "", output: str = "") -> None:
+    """Lab: what a bug report needs, of all machines, in one archive without secrets."""
+    commands.logs(lab, output)
 
 
 @task(help={**_LAB, "update": "take what is there now; without a lab that is up, what comes next"})
@@ -219,6 +226,7 @@ namespace = Collection(
     same,
     compare,
     lock,
+    logs,
     main_job,
     doctor,
     render,

@@ -11,10 +11,12 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from provision import box as boxes
 from provision import (
@@ -29,6 +31,7 @@ from provision import (
     versions,
 )
 from provision import doctor as doctors
+from provision import status as statuses
 from provision.definition import Lab
 from provision.errors import CheckFailed, DefinitionError, MachineError, UserError
 from provision.parallel import at_most
@@ -128,22 +131,37 @@ def checkpoint_delete(lab_file: str, name: str) -> None:
     progress.say(f"Checkpoint {name!r} is deleted.")
 
 
-def status(lab_file: str, as_json: bool) -> None:
-    said = lifecycle.status(load(lab_file))
-    console = Console()
+def status(lab_file: str, as_json: bool, watch: bool) -> None:
+    """Tell what is there: once, or until Ctrl-C. As JSON, each answer is one document."""
+    lab = load(lab_file)
+    if watch:
+        with contextlib.suppress(KeyboardInterrupt):
+            _watch(lab, as_json)
+    elif as_json:
+        Console().print_json(json.dumps(statuses.look(lab)))
+    else:
+        Console().print(_status(statuses.look(lab)))
+
+
+def _watch(lab: Lab, as_json: bool) -> None:
     if as_json:
-        console.print_json(json.dumps(said))
+        for said in statuses.watching(lab):
+            print(json.dumps(said), flush=True)
         return
+    with Live(console=Console(), auto_refresh=False) as live:
+        for said in statuses.watching(lab):
+            live.update(_status(said), refresh=True)
+
+
+def _status(said: dict[str, Any]) -> Group:
     table = Table(title=f"Lab {said['lab']} ({said['provider'] or 'not up'})", title_justify="left")
     for column in ("machine", "role", "address", "state", "engine", "node"):
         table.add_column(column)
     for row in said["machines"]:
         table.add_row(*(row[k] for k in ("name", "role", "address", "state", "engine", "node")))
-    console.print(table)
-    for network in said["networks"]:
-        console.print(f"network {network['name']}: {network['driver']}, {network['scope']}")
-    for service in said["services"]:
-        console.print(f"service {service}")
+    lines = [f"network {n['name']}: {n['driver']}, {n['scope']}" for n in said["networks"]]
+    lines += [f"service {service}" for service in said["services"]]
+    return Group(table, *(Text(line) for line in lines))
 
 
 def ssh(lab_file: str, machine: str, command: str) -> int:
@@ -297,6 +315,16 @@ def lab(lab_file: str, name: str) -> None:
     """The main job: up, then a scenario, then its report."""
     up(lab_file)
     scenario(lab_file, name, dry=False, walk=False)
+
+
+def logs(lab_file: str, output: str) -> None:
+    """Collect what a bug report needs into one archive, without secrets."""
+    from provision import logs as collecting  # noqa: PLC0415 - only this verb needs it
+
+    lab, progress = load(lab_file), Progress()
+    with progress:
+        made = collecting.collect(lab, progress, Path(output) if output else None)
+    _tell(f"{os.path.relpath(made)}: look through it before you hand it on")
 
 
 def lock(lab_file: str, update: bool) -> None:

@@ -134,6 +134,13 @@ class Machine:
                 self._connection.close()
                 self._connection = None
 
+    def abandon(self) -> None:
+        """Let go at once of a machine that does not answer, though somebody still waits for it."""
+        connection = self._connection
+        transport = connection.client.get_transport() if connection else None
+        if transport:
+            transport.close()
+
     def _forget_docker(self) -> None:
         if self._docker:
             with contextlib.suppress(Exception):

@@ -24,6 +24,7 @@ from tenacity import (
     wait_fixed,
 )
 
+from provision import agent
 from provision.errors import MachineError
 from provision.machine import Machine
 from provision.parallel import each
@@ -116,6 +117,7 @@ def _leader(
     progress.phase(machine.name, "starting the swarm")
     if members[machine.name].state != "inactive":
         machine.docker.api.leave_swarm(force=True)
+    agent.let_go(machine, progress)
     try:
         machine.docker.api.init_swarm(
             advertise_addr=machine.address,
@@ -137,6 +139,7 @@ def _join(
         # It belongs to a swarm that is gone, or to somebody else's; a stale one cannot join.
         progress.phase(machine.name, "leaving its old swarm")
         machine.docker.api.leave_swarm(force=True)
+    agent.let_go(machine, progress)
     progress.phase(machine.name, f"joining the swarm of {leader.name}")
     try:
         machine.docker.api.join_swarm(

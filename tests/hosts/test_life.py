@@ -5,9 +5,11 @@ Everything here goes by the command line, in processes that can be killed.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
+import tarfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +18,9 @@ from pathlib import Path
 import pytest
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from provision import logs
 from provision.definition import Lab
+from provision.providers.vagrant_runner import heeding_interrupts
 from scenarios.overlay import overlay
 from tests.hosts.conftest import Labs
 from tests.hosts.fabric import Fabric, Host
@@ -168,3 +172,79 @@ def test_a_scenario_comes_out_the_same_after_a_rebuild(life: Life, fabric: Fabri
     assert "The two runs differ." in said
     assert "+step 14: ping (task-address) machine2 to <address of 172.45.0.0/16>: 0 of" in said
     assert first != second
+
+
+def test_a_machine_that_does_not_answer_makes_status_neither_slow_nor_fail(life: Life) -> None:
+    life.inv("up")
+    life.hosts[1].link("down")
+    try:
+        begin = time.monotonic()
+        said = json.loads(life.inv("status", "--json"))
+        # An emulated or a loaded host is given its time; a TCP connection would take minutes.
+        assert time.monotonic() - begin < 60
+    finally:
+        life.hosts[1].link("up")
+    first, second = said["machines"]
+    assert (first["state"], first["node"]) == ("running", "ready (leader)")
+    assert second["engine"] == ""
+    assert second["node"]
+    assert [network["name"] for network in said["networks"]] == ["ingress"]
+
+
+def test_a_frozen_engine_makes_status_neither_slow_nor_fail(life: Life) -> None:
+    life.inv("up")
+    life.hosts[1].exec("pkill", "-STOP", "-x", "dockerd")
+    try:
+        said = json.loads(life.inv("status", "--json"))
+    finally:
+        life.hosts[1].exec("pkill", "-CONT", "-x", "dockerd")
+    assert said["machines"][1]["node"]
+    assert said["machines"][0]["state"] == "running"
+
+
+def test_status_is_watched_until_ctrl_c(life: Life) -> None:
+    life.inv("up")
+    with heeding_interrupts():
+        process = life.start("status", "--watch", "--json")
+    assert process.stdout is not None
+    answers = [json.loads(process.stdout.readline()) for _ in range(2)]
+    assert all(answer["machines"][1]["node"] == "ready" for answer in answers)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 0
+    process.stdout.close()
+
+
+def test_logs_of_all_machines_are_in_one_archive_and_no_token_is(
+    life: Life, tmp_path: Path
+) -> None:
+    life.inv("up")
+    tokens = [
+        life.hosts[0].exec("docker", "swarm", "join-token", "-q", role).stdout.strip()
+        for role in ("worker", "manager")
+    ]
+    # As if somebody had typed it: the daemon's log and the journal then have it.
+    life.hosts[0].exec("systemd-cat", "-t", "dockerd", "echo", f"joined with {tokens[0]}")
+    life.hosts[0].exec("sh", "-c", f"echo 'token {tokens[1]}' >> /etc/os-release")
+    life.hosts[1].link("down")
+    try:
+        life.inv("logs", "--output", str(tmp_path / "a.tar.gz"))
+    finally:
+        life.hosts[1].link("up")
+        life.hosts[0].exec("sed", "-i", "/^token/d", "/etc/os-release")
+    with tarfile.open(tmp_path / "a.tar.gz") as tar:
+        texts = {
+            member.name.split("/", 1)[1]: file.read().decode()
+            for member in tar.getmembers()
+            if (file := tar.extractfile(member))
+        }
+    assert set(logs.QUESTIONS) <= {
+        name.removeprefix("machine1/") for name in texts if name.startswith("machine1/")
+    }
+    assert "no SSH" in texts["machine2/NOT-REACHED.txt"]
+    assert (
+        "Chain DOCKER" in texts["machine1/iptables.txt"]
+        or ":DOCKER" in (texts["machine1/iptables.txt"])
+    )
+    assert "token SWMTKN-<removed>" in texts["machine1/system.txt"]
+    for text in texts.values():
+        assert not any(token in text for token in tokens)
