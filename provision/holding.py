@@ -69,3 +69,16 @@ def _leave(state: Path, lock: FileLock) -> None:
             (state / LOCK).unlink(missing_ok=True)
             state.rmdir()
             state.parent.rmdir()
+
+
+def is_held(state: Path) -> bool:
+    """Whether a command holds the lab just now."""
+    if not (state / LOCK).exists():
+        return False
+    lock = FileLock(state / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False

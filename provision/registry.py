@@ -1,7 +1,8 @@
 """Which labs there are on this host, so that two of them do not get into each other's way.
 
-Each lab that comes up leaves a note outside its folder. A note counts only as long as the folder
-that it speaks of has a lab: nobody needs to clean up after a folder that was deleted.
+Each lab that comes up leaves a note outside its folder ($SWARMRIG_REGISTRY, else in the cache). A
+note counts only as long as its lab is really there: nobody needs to clean up after a folder that
+was deleted, or machines that were removed by other means.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from ipaddress import IPv4Network
@@ -18,8 +20,10 @@ from filelock import FileLock
 
 from provision import cache
 from provision.definition import Lab
-from provision.errors import UserError
+from provision.errors import MachineError, UserError
 from provision.files import write_atomic
+from provision.holding import is_held
+from provision.providers import libvirt
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Note:
 
 def others(lab: Lab) -> list[Note]:
     """The labs of other folders (and other names) that are there."""
-    return [note for note in _living() if Path(note.state) != lab.state]
+    return [note for note in _notes() if Path(note.state) != lab.state and _is_there(note)]
 
 
 def clashes(lab: Lab, provider: str) -> list[str]:
@@ -99,20 +103,32 @@ def _turn() -> Iterator[None]:
         yield
 
 
-def _living() -> list[Note]:
+def _notes() -> list[Note]:
     notes = []
     for file in sorted(_folder().glob("*.json")):
-        try:
-            note = Note(**json.loads(file.read_text()))
-        except (OSError, TypeError, ValueError):
-            continue
-        if Path(note.state).is_dir():
-            notes.append(note)
+        with contextlib.suppress(OSError, TypeError, ValueError):
+            notes.append(Note(**json.loads(file.read_text())))
     return notes
 
 
+def _is_there(note: Note) -> bool:
+    """Whether a command is at work on the lab, or it has machines."""
+    state = Path(note.state)
+    if not state.is_dir():
+        return False
+    if is_held(state):
+        return True
+    if note.provider == "libvirt":
+        try:
+            return libvirt.has_machines_of(state)
+        except MachineError:
+            return False  # libvirt is gone from this host
+    return any(state.glob("vagrant/machines/*/*/id"))
+
+
 def _folder() -> Path:
-    return cache.folder() / "labs"
+    given = os.environ.get("SWARMRIG_REGISTRY")
+    return Path(given) if given else cache.folder() / "labs"
 
 
 def _file(state: Path) -> Path:

@@ -130,6 +130,16 @@ def strangers(prefix: str, state: Path) -> dict[str, str]:
     return found
 
 
+def has_machines_of(state: Path) -> bool:
+    """Whether there is a machine that the Vagrant of that folder has made."""
+    source = f"Source: {state}/"
+    return any(
+        virsh("desc", domain, check=False).startswith(source)
+        for domain in virsh("list", "--all", "--name", check=False).split()
+        if domain.startswith(f"swarmrig-{state.name}_")
+    )
+
+
 def subnets() -> dict[str, IPv4Network]:
     """The IPv4 subnet of each of libvirt's networks that has one, inactive ones too."""
     found = {}

@@ -10,6 +10,7 @@ import pytest
 from provision import boxes, definition, host, neighbours, registry
 from provision.definition import Lab
 from provision.errors import UserError
+from provision.holding import holding
 from provision.providers import libvirt
 
 
@@ -21,6 +22,7 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(libvirt, "strangers", lambda *_: {})
     monkeypatch.setattr(libvirt, "subnets", dict)
     monkeypatch.setattr(libvirt, "bridge", lambda _: "")
+    monkeypatch.setattr(libvirt, "has_machines_of", lambda _: True)
 
 
 def lab(folder: Path, name: str = "book", subnet: str = "192.168.56.0/24", more: str = "") -> Lab:
@@ -30,13 +32,10 @@ def lab(folder: Path, name: str = "book", subnet: str = "192.168.56.0/24", more:
     return definition.load(file)
 
 
-@pytest.mark.parametrize("provider", ["libvirt", "virtualbox"])
-def test_a_name_that_another_folder_has_is_told_with_the_folder(
-    tmp_path: Path, provider: str
-) -> None:
-    neighbours.check(lab(tmp_path / "a"), provider)
+def test_a_name_that_another_folder_has_is_told_with_the_folder(tmp_path: Path) -> None:
+    neighbours.check(lab(tmp_path / "a"), "libvirt")
     with pytest.raises(UserError) as caught:
-        neighbours.check(lab(tmp_path / "b", subnet="10.1.0.0/24"), provider)
+        neighbours.check(lab(tmp_path / "b", subnet="10.1.0.0/24"), "libvirt")
     assert "lab.toml: name: lab 'book' of" in str(caught.value)
     assert str(tmp_path / "a" / "lab.toml") in str(caught.value)
     assert caught.value.exit_code == 2
@@ -62,6 +61,31 @@ def test_labs_that_share_nothing_are_both_let_up_and_the_same_one_again(tmp_path
     neighbours.check(lab(tmp_path / "a", "two", "10.1.0.0/24"), "libvirt")
     neighbours.check(one, "libvirt")
     assert [note.name for note in registry.others(one)] == ["two"]
+
+
+def test_a_lab_whose_machines_are_gone_is_no_neighbour_unless_it_is_being_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(libvirt, "has_machines_of", lambda _: False)
+    first = lab(tmp_path / "a")
+    with holding(first.state, "up"):
+        neighbours.check(first, "libvirt")
+        with pytest.raises(UserError, match="lab 'book' of"):
+            neighbours.check(lab(tmp_path / "b"), "libvirt")
+        (first.state / "lab.toml").touch()
+    neighbours.check(lab(tmp_path / "b"), "libvirt")
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_machines_of_other_providers_are_those_that_vagrant_remembers(
+    tmp_path: Path, made: bool
+) -> None:
+    first = lab(tmp_path / "a")
+    neighbours.check(first, "virtualbox")
+    if made:
+        (first.state / "vagrant" / "machines" / "machine1" / "virtualbox").mkdir(parents=True)
+        (first.state / "vagrant" / "machines" / "machine1" / "virtualbox" / "id").touch()
+    assert bool(registry.others(lab(tmp_path / "b"))) == made
 
 
 def test_a_lab_whose_folder_is_gone_is_no_neighbour(tmp_path: Path) -> None:
