@@ -267,7 +267,7 @@ def _enable(
             done.commands.append(result)
             return
         log = plugin_log.lines(machine, there.id, since, want.secrets)
-        told = plugin_log.explain(log, lacks)
+        told = plugin_log.explain(result.last_words, log, lacks)
         if not told.late or start == _STARTS:
             done.commands.append(result)
             raise MachineError(

@@ -29,13 +29,15 @@ class Known:
     advice: str
 
 
+_KERNEL = "Take machines whose kernel has these modules: any box of lab.toml, not a container."
+
 # In the order of how much they tell: the first line of a fall is rarely its last.
 _CAUSES = (
     Known(
         r"creating (?:dummy|bridge|datapath|veth|vxlan)\S* .*operation not supported"
         r"|operation not supported.*(?:dummy|datapath|vxlan)",
         "the machine's kernel lacks what the plugin needs (modules dummy, openvswitch, vxlan)",
-        "Take machines whose kernel has these modules: any box of lab.toml, not a container.",
+        _KERNEL,
     ),
     Known(
         r"client version (\S+) is too old.*?(?:API version is|API version:) (\S+?)[,.\s]",
@@ -63,6 +65,8 @@ _CAUSES = (
         "Run inv up first: it forms the swarm.",
     ),
 )
+# What `docker plugin enable` says where the plugin itself has not come up.
+_NO_SOCKET = re.compile(r"dial unix \S+\.sock: connect: ")
 # The plugin did come up, and its engine had ceased to wait: it gives 12 s, slow machines need more.
 _LATE = re.compile(r"Listening on \S+\.sock|serving|Finished waiting for")
 
@@ -81,8 +85,8 @@ class Explanation:
 
     def for_people(self) -> str:
         """Cause and log in one or two lines."""
-        said = " / ".join(self.lines) or "nothing"
-        return f"{self.cause}. Its own log says: {said}"
+        said = " / ".join(self.lines) or "the plugin's own log says nothing"
+        return f"{self.cause}: {said}"
 
 
 def lines(machine: Machine, plugin: str, since: str, secrets: tuple[str, ...] = ()) -> list[str]:
@@ -115,8 +119,17 @@ def messages(journal: str, secrets: tuple[str, ...] = ()) -> list[str]:
     return found
 
 
-def explain(log: list[str], missing_modules: tuple[str, ...] = ()) -> Explanation:
-    """What a plugin's log tells of why it did not start."""
+def explain(said: str, log: list[str], missing_modules: tuple[str, ...] = ()) -> Explanation:
+    """Why a plugin did not start: what `docker plugin enable` said, and what its log tells.
+
+    Where the command says something other than that the socket is missing, it has the cause.
+    """
+    if "/lib/modules" in said and "no such file" in said:
+        return Explanation(
+            "the machine has no folder /lib/modules: its system brings no kernel of its own",
+            _KERNEL,
+            (said,),
+        )
     for known in _CAUSES:
         for line in reversed(log):
             if re.search(known.says, line):
@@ -126,6 +139,8 @@ def explain(log: list[str], missing_modules: tuple[str, ...] = ()) -> Explanatio
                     else ""
                 )
                 return Explanation(known.cause + lacks, known.advice, (line,))
+    if not _NO_SOCKET.search(said):
+        return Explanation("the engine could not start it", "", (said,))
     fatal = [line for line in log if re.match(r"(FATA|ERRO|panic)", line)]
     if fatal:
         return Explanation("it ended with an error", "", tuple(fatal[-2:]))

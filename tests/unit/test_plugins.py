@@ -234,6 +234,10 @@ def journal(*messages: str) -> str:
     )
 
 
+NO_SOCKET = (
+    "Error response from daemon: dial unix /run/docker/plugins/87fc/weave.sock: connect: "
+    "no such file or directory"
+)
 STAMP = "2026/11/24 20:26:50.167879 "
 
 
@@ -268,9 +272,8 @@ STAMP = "2026/11/24 20:26:50.167879 "
 def test_a_known_cause_is_told_with_its_line_and_what_to_do(
     line: str, cause: str, advice: str
 ) -> None:
-    told = plugin_log.explain(
-        plugin_log.messages(journal("Starting launch.sh", line, "the end")), ("dummy",)
-    )
+    log = plugin_log.messages(journal("Starting launch.sh", line, "the end"))
+    told = plugin_log.explain(NO_SOCKET, log, ("dummy",))
     assert cause in told.cause
     assert advice in told.advice
     assert not told.late
@@ -286,12 +289,12 @@ def test_the_first_cause_counts_though_later_starts_say_other_things() -> None:
             "FATA: " + STAMP + 'Existing bridge type \\"bridge\\" is different than requested',
         )
     )
-    assert "kernel lacks" in plugin_log.explain(log).cause
+    assert "kernel lacks" in plugin_log.explain(NO_SOCKET, log).cause
 
 
 def test_an_unknown_end_is_told_in_the_plugins_words() -> None:
     log = plugin_log.messages(journal("INFO: " + STAMP + "hello", "FATA: " + STAMP + "no luck"))
-    told = plugin_log.explain(log)
+    told = plugin_log.explain(NO_SOCKET, log)
     assert "no luck" in told.for_people()
     assert not told.late
 
@@ -300,9 +303,17 @@ def test_a_plugin_that_came_up_too_late_may_be_started_again() -> None:
     log = plugin_log.messages(
         journal("INFO: " + STAMP + "Listening on /run/docker/plugins/weave.sock for global scope")
     )
-    assert plugin_log.explain(log).late
-    assert plugin_log.explain([]).late is False
-    assert "nothing" in plugin_log.explain([]).for_people()
+    assert plugin_log.explain(NO_SOCKET, log).late
+    assert plugin_log.explain(NO_SOCKET, []).late is False
+    assert "nothing" in plugin_log.explain(NO_SOCKET, []).for_people()
+
+
+def test_what_the_engine_itself_says_counts_where_the_plugin_never_ran() -> None:
+    told = plugin_log.explain("failed to create shim task: exec: /nothing: no such file", [])
+    assert "the engine could not start it: failed to create shim task" in told.for_people()
+    assert not told.late
+    mounting = 'error mounting "/lib/modules/" to rootfs: stat /lib/modules/: no such file'
+    assert "no folder /lib/modules" in plugin_log.explain(mounting, []).cause
 
 
 def test_a_secret_in_the_plugins_log_is_not_told() -> None:

@@ -6,9 +6,11 @@ One lab is taken through its life, in this order: making machines is what takes 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,11 @@ from tests.vm.world import World
 
 CLONE = Path(__file__).parent.parent.parent
 INV = str(CLONE / ".venv" / "bin" / "inv")
+WEAVE = os.environ.get("SWARMRIG_WEAVE_ARCHIVE", "")
+needs_weave = pytest.mark.skipif(
+    not WEAVE,
+    reason="set SWARMRIG_WEAVE_ARCHIVE to a tar.gz of the Weave plugin's config.json and rootfs/",
+)
 
 
 class Lab:
@@ -63,9 +70,15 @@ class Lab:
     def vagrant_log(self) -> str:
         return (self.folder / ".swarmrig" / "book" / "vagrant.log").read_text(errors="replace")
 
-    def report(self) -> dict[str, object]:
-        found = sorted(self.folder.glob("reports/book/*-overlay/report.json"))
+    def report(self, scenario: str = "overlay") -> dict[str, Any]:
+        found = sorted(self.folder.glob(f"reports/book/*-{scenario}/report.json"))
         return dict(json.loads(found[-1].read_text()))
+
+    def define(self, *lines: str) -> None:
+        """The lab that ships, with a [weave] table for the archive that is there."""
+        table = ["", "[weave]", f"plugin_archive = {json.dumps(WEAVE)}", *lines, ""]
+        shipped = (CLONE / "lab.toml").read_text()
+        (self.folder / "lab.toml").write_text(shipped + "\n".join(table if WEAVE else []))
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +86,7 @@ def lab(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]
     # Outside the world, which has no way to any package.
     box.build()
     made = Lab(world, tmp_path_factory.mktemp("book"))
+    made.define()
     yield made
     made.inv("destroy")
 
@@ -115,7 +129,7 @@ def test_the_overlay_exercise_passes_with_all_its_evidence(lab: Lab) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     record = lab.report()
     assert record["verdict"] == "passed"
-    steps = {step["number"]: step for step in record["steps"]}  # type: ignore[attr-defined]
+    steps = {step["number"]: step for step in record["steps"]}
     assert [str(n) for n in range(1, 18)] == [n for n in steps if n != "0"]
     for number in ("14", "15"):
         captures = steps[number]["captures"]
@@ -124,6 +138,62 @@ def test_the_overlay_exercise_passes_with_all_its_evidence(lab: Lab) -> None:
             inner = [packet["inner"] for packet in capture["packets"] if packet["vni"]]
             assert any("echo request" in text for text in inner)
             assert any("echo reply" in text for text in inner)
+
+
+def carried(record: dict[str, Any], number: str) -> list[tuple[str, list[dict[str, Any]]]]:
+    """The packets that were recognized in each capture of a step, by machine."""
+    step = next(step for step in record["steps"] if step["number"] == number)
+    return [
+        (capture["machine"], [packet for packet in capture["packets"] if packet["encapsulation"]])
+        for capture in step["captures"]
+    ]
+
+
+@needs_weave
+def test_the_weave_exercise_passes_with_the_real_plugin_and_its_packets(lab: Lab) -> None:
+    done = lab.inv("scenario", "weave")
+    assert done.returncode == 0, done.stdout + done.stderr
+    record = lab.report("weave")
+    assert record["verdict"] == "passed"
+    assert {step["state"] for step in record["steps"]} == {"passed"}
+    for number in ("8a", "8b"):
+        captures = carried(record, number)
+        assert [machine for machine, _ in captures] == ["machine1", "machine2"]
+        for _, packets in captures:
+            assert {packet["encapsulation"] for packet in packets} <= {
+                "Weave fast datapath",
+                "Weave sleeve",
+            }
+            inside = " ".join(packet["inner"] for packet in packets)
+            assert "ICMP echo request 10.1.1." in inside
+            assert "ICMP echo reply 10.1.1." in inside
+    assert "CAP_SYS_MODULE" in done.stdout
+    said = lab.inv("ssh", "machine2", "--command", "docker plugin ls -q; ip -br link; ls /var/lib")
+    assert "weave" not in said.stdout
+    assert "datapath" not in said.stdout
+
+
+@needs_weave
+def test_a_second_run_with_a_password_is_encrypted_and_the_password_is_nowhere(lab: Lab) -> None:
+    secret = "open-sesame-1906"  # noqa: S105 - a test's
+    lab.define(f'password = "{secret}"')
+    done = lab.inv("scenario", "weave")
+    assert done.returncode == 0, done.stdout + done.stderr
+    record = lab.report("weave")
+    for number in ("8a", "8b"):
+        for _, packets in carried(record, number):
+            assert packets
+            assert not any(packet["inner"] for packet in packets)
+    assert secret not in done.stdout + done.stderr
+    written = [file for file in lab.folder.rglob("*") if file.is_file()]
+    assert [file for file in written if secret.encode() in file.read_bytes()] == [
+        lab.folder / "lab.toml"
+    ]
+    for machine in ("machine1", "machine2"):
+        log = lab.inv("ssh", machine, "--command", "sudo journalctl --no-pager")
+        assert log.returncode == 0
+        assert secret not in log.stdout
+    lab.define()
 
 
 def test_no_token_and_no_key_stands_in_anything_that_was_written(lab: Lab) -> None:
