@@ -29,7 +29,7 @@ def encapsulation(plugin: Plugin) -> Encapsulation:
     """How Weave carries packets: on its fast datapath, or in its sleeve where that cannot be.
 
     With a password the first becomes ESP (RFC 4303, transport mode) and the second NaCl secret
-    boxes: neither can be read. The VNI of the fast datapath names the two peers, not a network.
+    boxes: neither can be read.
     """
     secret = plugin.password is not None
     return Encapsulation(
@@ -42,7 +42,7 @@ def encapsulation(plugin: Plugin) -> Encapsulation:
 
 
 def _decode(packet: Any) -> Carried | None:
-    if fast := decode_vxlan(packet, FASTDP_PORT, FAST):
+    if fast := _fast(packet):
         return fast
     payload = _sleeve(packet)
     frames = None if payload is None else sleeve_frames(payload)
@@ -55,12 +55,23 @@ def _decode_encrypted(packet: Any) -> Carried | None:
     if IP in packet and packet[IP].proto == 50:
         return Carried(FAST_ENCRYPTED)
     # Something in the clear where it should not be: it is shown as what it is.
-    if fast := decode_vxlan(packet, FASTDP_PORT, FAST):
+    if fast := _fast(packet):
         return fast
     if (payload := _sleeve(packet)) is None:
         return None
     frames = sleeve_frames(payload)
     return Carried(SLEEVE_ENCRYPTED) if frames is None else Carried(SLEEVE, frames=frames)
+
+
+def _fast(packet: Any) -> Carried | None:
+    """VXLAN of the fast datapath. Its VNI names the two peers, by chance, and no network: left out.
+
+    As in the sleeve, a frame without addresses is the router's own.
+    """
+    seen = decode_vxlan(packet, FASTDP_PORT, FAST)
+    if seen is None:
+        return None
+    return Carried(FAST, frames=tuple(f for f in seen.frames if any(bytes(f)[:12])))
 
 
 def _sleeve(packet: Any) -> bytes | None:

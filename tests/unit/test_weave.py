@@ -75,7 +75,8 @@ def test_icmp_is_recognized_on_the_fast_datapath_and_in_the_sleeve(tmp_path: Pat
         "Weave fast datapath",
         "Weave sleeve",
     ]
-    # The VNI names the two peers, in an order of their own each way: it tells no network.
+    # The VNI names the two peers, in an order of its own each way: it tells no network.
+    assert {packet.vni for packet in seen.packets} == {None}
     assert evidence.crossings(seen, "echo request", TASK1, TASK2, None) == 2
     assert evidence.crossings(seen, "echo reply", TASK2, TASK1, None) == 1
     assert evidence.crossings(seen, "echo reply", TASK1, TASK2, None) == 0
@@ -91,8 +92,10 @@ def test_several_frames_in_one_sleeve_packet_are_all_seen(tmp_path: Path) -> Non
 def test_the_routers_own_frames_and_a_cut_one_are_no_trouble(tmp_path: Path) -> None:
     whole = sleeve(bytes(22), bytes(echo(TASK1, TASK2, 8)) + bytes(400))
     cut = Ether(bytes(whole)[:256])
-    seen = captured(tmp_path, PLAIN, sleeve(bytes(22)), cut)
+    own = fast(Raw(bytes(60)))
+    seen = captured(tmp_path, PLAIN, sleeve(bytes(22)), own, cut)
     assert [packet.inner for packet in seen.packets] == [
+        "",
         "",
         f"ICMP echo request {TASK1} > {TASK2}",
     ]
