@@ -29,7 +29,8 @@ def let_go(machine: Machine, progress: Progress) -> None:
         )(lambda: _held(machine))
     except RetryError:
         progress.phase(machine.name, "restarting Docker, which holds on to a swarm that it left")
-        machine.must("systemctl restart docker", 180, sudo=True)
+        # systemd starts a unit only so often a minute, unless it is told that all is well.
+        machine.must("systemctl reset-failed docker; systemctl restart docker", 180, sudo=True)
         engine.wait(machine)
 
 
