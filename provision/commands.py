@@ -34,6 +34,7 @@ from provision import doctor as doctors
 from provision import status as statuses
 from provision.definition import Lab
 from provision.errors import CheckFailed, DefinitionError, MachineError, UserError
+from provision.files import sweep
 from provision.parallel import at_most
 from provision.progress import Progress
 
@@ -217,6 +218,8 @@ def _play(
         holding.holding(lab.state, f"scenario {name}"),
         lifecycle.machines_of(lab) as machines,
     ):
+        # What a run that was killed has left half written.
+        sweep(lab.reports, "*/*", "*/raw/*")
         record = run.run(
             chosen,
             lab,

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from provision import boxes, cache, definition, host, kvm
+from provision import boxes, cache, definition, host, kvm, registry
 from provision.definition import Lab
 from provision.errors import UserError
 
@@ -61,9 +61,10 @@ def examine(lab: Lab) -> list[Finding]:
         )
     findings += [Finding("warning", line) for line in host.memory_warnings(lab)]
     if not (lab.state / "plan.json").exists():
+        chosen = lab.provider if lab.provider != "auto" else next(iter(usable), "")
         findings += [
-            Finding("missing", line, "Take another network.subnet in lab.toml.")
-            for line in host.clashes(lab)
+            Finding("missing", line, "Take another in lab.toml.")
+            for line in [*registry.clashes(lab, chosen), *host.clashes(lab)]
         ]
     free = shutil.disk_usage(cache.folder()).free >> 30
     findings.append(

@@ -14,7 +14,7 @@ import pytest
 from provision import box, busybox_image, engine, host, images, kvm
 from provision.definition import load
 from provision.errors import MachineError, MachinesError, UserError
-from provision.files import write_atomic
+from provision.files import sweep, write_atomic
 from provision.holding import holding
 from provision.parallel import each
 from provision.vagrantfile import Plan, render, ruby
@@ -38,6 +38,19 @@ def test_a_write_that_fails_leaves_the_old_file_alone(
         write_atomic(file, "new")
     assert file.read_text() == "old"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_what_a_killed_write_has_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    code = (
+        "import os; from pathlib import Path; from provision import files\n"
+        "os.fsync = lambda _: os.kill(os.getpid(), 9)\n"
+        f"files.write_atomic(Path({str(tmp_path / 'a' / 'f')!r}), 'half')"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=CLONE, check=False)
+    write_atomic(tmp_path / "a" / "g", "whole")
+    assert len(list((tmp_path / "a").iterdir())) == 2
+    sweep(tmp_path, "*/f")
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["g"]
 
 
 # -- many machines at once --------------------------------------------------------------------
