@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from provision.errors import MachineError
 from provision.parallel import each
 from provision.providers.libvirt import virsh
 
@@ -47,15 +48,21 @@ def save(prefix: str, names: Sequence[str], snapshot: str) -> None:
     forget(prefix, names, snapshot)
     try:
         _all("suspending", domains, lambda domain: virsh("suspend", domain))
-        _all(
-            "keeping a checkpoint",
-            domains,
-            lambda domain: virsh(
-                "snapshot-create-as", domain, snapshot, "Made by Swarmrig", limit=_LIMIT
-            ),
-        )
+        _all("keeping a checkpoint", domains, lambda domain: _create(domain, snapshot))
     finally:
         resume(prefix, names)
+
+
+def _create(domain: str, snapshot: str) -> None:
+    words = ("snapshot-create-as", domain, snapshot, "Made by Swarmrig")
+    try:
+        virsh(*words, limit=_LIMIT)
+    except MachineError:
+        if not _has(domain, snapshot):
+            raise
+        # A command that was killed has left its virsh at work: what that made is of then, not now.
+        _delete(domain, snapshot)
+        virsh(*words, limit=_LIMIT)
 
 
 def restore(prefix: str, names: Sequence[str], network: str, snapshot: str) -> None:
@@ -82,9 +89,19 @@ def resume(prefix: str, names: Sequence[str]) -> list[str]:
 
 def forget(prefix: str, names: Sequence[str], snapshot: str) -> None:
     """Delete a snapshot on every machine that has it."""
+    _all("deleting a checkpoint", _named(prefix, names), lambda domain: _delete(domain, snapshot))
 
-    def delete(domain: str) -> None:
-        if snapshot in virsh("snapshot-list", domain, "--name").split():
-            virsh("snapshot-delete", domain, snapshot, limit=_LIMIT)
 
-    _all("deleting a checkpoint", _named(prefix, names), delete)
+def _delete(domain: str, snapshot: str) -> None:
+    if not _has(domain, snapshot):
+        return
+    try:
+        virsh("snapshot-delete", domain, snapshot, limit=_LIMIT)
+    except MachineError:
+        # A killed command's virsh may have come to it first.
+        if _has(domain, snapshot):
+            raise
+
+
+def _has(domain: str, snapshot: str) -> bool:
+    return snapshot in virsh("snapshot-list", domain, "--name").split()
