@@ -74,6 +74,13 @@ def asked_by(plugin: Plugin, reference: str) -> str:
     return plugin.settings.get(OVERRIDE) or _ASKED.get(name.removeprefix("docker.io/"), "")
 
 
+def adapts(plugin: Plugin) -> bool:
+    """Whether an archive's plugin can be told the version to speak. Raises UserError (archive)."""
+    if plugin.archive is None:
+        return False
+    return OVERRIDE in plugins.settable(plugins.read_archive(plugin.archive))
+
+
 def verdict(engine: Range, asked: str) -> Verdict:
     """What an engine needs, so that a client that asks for API version `asked` is served."""
     wanted = _number(asked)
@@ -113,10 +120,11 @@ def check(machine: Machine, asked: str) -> None:
 def prepare(machine: Machine, plugin: Plugin, progress: Progress) -> None:
     """While a lab for Weave comes up: have its engine serve what the plugin asks for, verified.
 
-    Changes nothing on an engine that does already. Raises UserError where no setting helps.
+    Changes nothing on an engine that does already, nor for an archive whose plugin can be told to
+    speak another version. Raises UserError where no setting helps.
     """
     asked = asked_by(plugin, plugins.reference_on(machine, plugin))
-    if not asked:
+    if not asked or adapts(plugin):
         return
     engine = served(machine)
     needs = verdict(engine, asked)

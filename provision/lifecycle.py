@@ -16,6 +16,7 @@ from provision import (
     engine,
     images,
     lockfile,
+    plugins,
     reaching,
     registry,
     swarm,
@@ -53,6 +54,9 @@ def up(lab: Lab, progress: Progress, trust_new: bool = False) -> Ready:
         provider, notes = choosing.choose(lab, progress, trust_new)
         for note in notes:
             progress.say(note)
+        if lab.weave and lab.weave.archive:
+            # One that is none is told before anything boots.
+            plugins.read_archive(lab.weave.archive)
         # `destroy` must find its way when the file is gone or broken by then. It can hold secrets.
         write_atomic(lab.state / "lab.toml", lab.file.read_bytes(), mode=0o600)
         with progress:

@@ -92,7 +92,7 @@ def wanted(
     asked = api_range.asked_by(plugin, reference)
     if config is not None:
         check_settings(reference, config, plugin)
-    if asked and not (config and api_range.OVERRIDE in plugins.settable(config)):
+    if asked and not api_range.adapts(plugin):
         each("asking the engine", ordered, lambda m: api_range.check(m, asked))
     return Wanted(reference, plugin, config, modules, asked, allowed)
 

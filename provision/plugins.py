@@ -7,6 +7,7 @@ https://docs.docker.com/engine/extend/config/ (config.json), Exercise 6.05, step
 
 from __future__ import annotations
 
+import functools
 import json
 import tarfile
 from collections.abc import Iterable
@@ -232,6 +233,16 @@ def read_archive(archive: Path) -> dict[str, Any]:
     nothing that could land elsewhere: no way out by `..`, an absolute name or a link that a later
     member is written through. Raises UserError that names the archive and the member.
     """
+    try:
+        there = archive.stat()
+    except OSError as error:
+        raise _bad(archive, f"it cannot be read: {error.strerror}") from None
+    return _read(archive, there.st_mtime_ns, there.st_size)
+
+
+# It is asked about for each machine, and unpacking it takes a second.
+@functools.lru_cache(maxsize=8)
+def _read(archive: Path, _changed: int, _size: int) -> dict[str, Any]:
     symlinks: set[PurePosixPath] = set()
     config: dict[str, Any] | None = None
     rootfs = False

@@ -128,7 +128,7 @@ def test_a_granted_privilege_is_no_trouble_and_what_cannot_start_is_removed(
     result = play(Plugin(NAME, archive), grants=grants)
     steps = {step.number: step for step in result.steps}
     assert steps["1"].state == "error"
-    assert f"machine1: plugin {NAME} does not start: the machine has no" in steps["1"].reason
+    assert f"machine1: plugin {NAME} does not start: the engine could not" in steps["1"].reason
     assert steps["3"].state == "skipped"
     assert steps["0"].state == "passed"
     assert nothing_left(two_hosts)

@@ -42,7 +42,8 @@ def test_image_and_plugin_are_saved_as_archives_that_a_lab_takes(
 ) -> None:
     make(two_hosts[0], plugin_archive(tmp_path))
     try:
-        saved = save(lab, tmp_path / "archives")
+        # Below lab.toml's folder, so that the hint's paths are relative to it.
+        saved = save(lab, lab.home / "archives")
         image, plugin = saved.files
         with lifecycle.machines_of(lab) as machines:
             there = machines["machine1"].docker.images.get(roots.TAG).id

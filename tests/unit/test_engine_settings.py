@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import tarfile
+from pathlib import Path
 
 import pytest
 
 from provision import api_range, daemon_json
 from provision.api_range import Range, Verdict
 from provision.definition import Plugin
+from tests.unit.test_plugins import archive, member
 
 # The defaults of the engines' own releases.
 ENGINES = {
@@ -70,6 +73,18 @@ def test_what_a_plugin_asks_for_is_known_by_its_name(reference: str, asked: str)
 def test_a_version_that_the_lab_sets_counts() -> None:
     plugin = Plugin(settings={"DOCKER_API_VERSION": "1.44"})
     assert api_range.asked_by(plugin, "weaveworks/net-plugin:2.8.1") == "1.44"
+
+
+def test_an_archive_whose_plugin_can_be_told_a_version_needs_no_setting(tmp_path: Path) -> None:
+    free = [{"name": "DOCKER_API_VERSION", "settable": ["value"], "value": ""}]
+    told = json.dumps({"env": free}).encode()
+    for config, adapts in ((told, True), (b'{"env": []}', False)):
+        folder = tmp_path / str(adapts)
+        folder.mkdir()
+        root = member("rootfs", type=tarfile.DIRTYPE)
+        plugin = Plugin(archive=archive(folder, root, config=config))
+        assert api_range.adapts(plugin) is adapts
+    assert not api_range.adapts(Plugin())
 
 
 # -- daemon.json --------------------------------------------------------------------------------
