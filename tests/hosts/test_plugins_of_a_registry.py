@@ -1,0 +1,131 @@
+"""Plugins that a registry gives: asked about, installed on all nodes, saved; from a real one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from provision import daemon_json, lifecycle, plugin_install, plugins, saving
+from provision.definition import Lab, Plugin
+from provision.errors import UserError
+from provision.parallel import each
+from tests.driver import package
+from tests.hosts import registry
+from tests.hosts import root as roots
+from tests.hosts.conftest import Labs
+from tests.hosts.fabric import Fabric, Host
+from tests.hosts.test_plugins import nothing_left, plugin_archive
+from tests.hosts.test_provision import quiet
+
+DRIVER = f"{registry.NAME}/swarmrig/test-driver:1"
+GREEDY = f"{registry.NAME}/swarmrig/greedy:1"
+NONE: frozenset[plugins.Privilege] = frozenset()
+
+
+@pytest.fixture(scope="module")
+def filled(
+    fabric: Fabric, two_hosts: list[Host], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """A registry with the test driver and a plugin that asks for too much."""
+    folder = tmp_path_factory.mktemp("registry")
+    greedy = plugin_archive(folder, pidhost=True)
+    with registry.serving(fabric, folder):
+        first = two_hosts[0]
+        insecure(two_hosts)
+        for name, archive in ((DRIVER, package.archive()), (GREEDY, greedy)):
+            script = f"mkdir /p && tar -xz -C /p && docker plugin create {name} /p; rm -rf /p"
+            first.exec("sh", "-c", script, file=archive)
+            first.exec("docker", "plugin", "push", name)
+            first.exec("docker", "plugin", "rm", name)
+        yield
+
+
+def insecure(hosts: list[Host]) -> None:
+    """Let the hosts use the registry, which speaks no TLS."""
+    file = daemon_json.FILE
+    for host in hosts:
+        text = host.exec("cat", file).stdout
+        wanted = daemon_json.merged(text, {"insecure-registries": [registry.NAME]})
+        host.exec("sh", "-c", f"printf %s '{wanted}' > {file}; systemctl restart docker")
+        host.wait_ready()
+
+
+@pytest.fixture
+def lab(two_hosts: list[Host], lab_of: Labs, filled: None) -> Lab:
+    made = lab_of(two_hosts)
+    lifecycle.up(made, quiet())
+    return made
+
+
+def test_a_registry_is_asked_what_its_plugin_asks_for(lab: Lab) -> None:
+    with lifecycle.machines_of(lab) as machines:
+        asked = plugins.asked_of_registry(machines["machine1"], DRIVER)
+        assert {str(one) for one in asked} == {"network:host", "capabilities:CAP_NET_ADMIN"}
+        more = plugins.asked_of_registry(machines["machine1"], GREEDY)
+    assert plugins.beyond(more, plugins.EXERCISE, NONE) == [
+        plugins.Privilege("host pid namespace", "true")
+    ]
+
+
+def test_a_plugin_is_installed_on_all_nodes_once_set_enabled_and_removed(
+    lab: Lab, two_hosts: list[Host]
+) -> None:
+    settings = package.settings(host.address for host in two_hosts)
+    with lifecycle.machines_of(lab) as machines:
+        want = plugin_install.wanted(machines.values(), Plugin(DRIVER, settings=settings))
+        first = plugin_install.ensure(machines.values(), want)
+        for name, machine in machines.items():
+            ran = [result.command for result in first[name].commands]
+            assert ran == [
+                f"docker plugin install --disable --grant-all-permissions {DRIVER}",
+                f"docker plugin enable {DRIVER}",
+            ]
+            there = plugins.installed(machine, DRIVER)
+            assert there is not None
+            assert there.enabled
+            assert settings.items() <= there.settings.items()
+        # A second time nothing is to be done.
+        again = plugin_install.ensure(machines.values(), want)
+        assert [done.commands for done in again.values()] == [[], []]
+        # One that is there and disabled is enabled; one that is set otherwise is set anew.
+        machines["machine1"].must(f"docker plugin disable {DRIVER}")
+        third = plugin_install.ensure(machines.values(), want)
+        assert [len(done.commands) for done in third.values()] == [1, 0]
+        other = dataclasses.replace(want, plugin=Plugin(DRIVER, settings={"PEERS": "10.77.0.1"}))
+        fourth = plugin_install.ensure(machines.values(), other)
+        assert [len(done.commands) for done in fourth.values()] == [2, 2]
+        assert plugins.installed(machines["machine2"], DRIVER).settings["PEERS"] == "10.77.0.1"  # type: ignore[union-attr]
+        each("removing", machines.values(), lambda m: plugin_install.remove(m, DRIVER))
+    assert nothing_left(two_hosts)
+
+
+def test_more_than_was_granted_is_not_started_whoever_asked_before(
+    lab: Lab, two_hosts: list[Host]
+) -> None:
+    with lifecycle.machines_of(lab) as machines:
+        want = plugin_install.wanted([machines["machine1"]], Plugin(GREEDY))
+        with pytest.raises(Exception, match="host pid namespace:true"):
+            plugin_install.ensure([machines["machine1"]], want)
+        there = plugins.installed(machines["machine1"], GREEDY)
+        assert there is not None
+        assert not there.enabled
+        plugin_install.remove(machines["machine1"], GREEDY)
+    assert nothing_left(two_hosts)
+
+
+def test_a_plugin_is_pulled_to_be_saved_and_goes_again(
+    lab: Lab, two_hosts: list[Host], tmp_path: Path
+) -> None:
+    weave = dataclasses.replace(lab, weave=Plugin(DRIVER))
+    with lifecycle.machines_of(lab) as machines:
+        machine = machines["machine1"]
+        saved = saving.save(weave, machine, roots.TAG, tmp_path, NONE, quiet())
+        config = plugins.read_archive(saved.files[1])
+        greedy = dataclasses.replace(lab, weave=Plugin(GREEDY))
+        with pytest.raises(UserError, match="host pid namespace:true"):
+            saving.save(greedy, machine, roots.TAG, tmp_path, NONE, quiet())
+    assert plugins.socket_of(config) == "test-driver.sock"
+    assert nothing_left(two_hosts)
