@@ -75,6 +75,16 @@ def test_a_dry_run_touches_no_machine(tmp_path: Path) -> None:
     assert " 17. Remove the network" in done.stdout
 
 
+def test_a_grant_that_names_nothing_is_the_users_to_mend(tmp_path: Path) -> None:
+    (tmp_path / "lab.toml").write_text("")
+    lab = str(tmp_path / "lab.toml")
+    done = inv("scenario", "weave", "--dry-run", "--grant", "all", SWARMRIG_LAB=lab)
+    assert done.returncode == 2
+    assert "capabilities:CAP_SYS_RESOURCE" in done.stderr
+    good = ("--grant", "mount:/dev/", "--grant", "device:/dev/kvm")
+    assert inv("scenario", "weave", "--dry-run", *good, SWARMRIG_LAB=lab).returncode == 0
+
+
 def test_destroying_what_was_never_there_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "lab.toml").write_text("")
     done = inv("destroy", SWARMRIG_LAB=str(tmp_path / "lab.toml"))

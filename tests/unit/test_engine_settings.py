@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import tarfile
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from provision import api_range, daemon_json
 from provision.api_range import Range, Verdict
 from provision.definition import Plugin
+from provision.errors import MachineError, UserError
+from provision.progress import Progress
 from tests.unit.test_plugins import archive, member
 
 # The defaults of the engines' own releases.
@@ -85,6 +90,72 @@ def test_an_archive_whose_plugin_can_be_told_a_version_needs_no_setting(tmp_path
         plugin = Plugin(archive=archive(folder, root, config=config))
         assert api_range.adapts(plugin) is adapts
     assert not api_range.adapts(Plugin())
+
+
+# -- while a lab comes up: an engine of 29, which no package source here has --------------------
+
+FORK = "rajchaudhuri/net-plugin:latest_release-amd64"
+
+
+@dataclass
+class Engine:
+    """A machine whose engine is of some release; `lowered` is what a setting makes of it."""
+
+    range: Range
+    lowered: str = ""
+    name: str = "machine1"
+    written: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def docker(self) -> Any:
+        lowest = self.lowered if self.written and self.lowered else self.range.lowest
+        said = {"Version": self.range.engine, "MinAPIVersion": lowest}
+        return SimpleNamespace(version=lambda: {**said, "ApiVersion": self.range.highest})
+
+
+def prepare(monkeypatch: pytest.MonkeyPatch, engine: Engine, plugin: Plugin) -> None:
+    def ensure(machine: Any, settings: dict[str, Any], _: Any) -> bool:
+        machine.written.append(settings)
+        return True
+
+    monkeypatch.setattr(daemon_json, "ensure", ensure)
+    machine: Any = engine
+    api_range.prepare(machine, plugin, Progress())
+
+
+def test_an_engine_that_is_too_new_is_told_to_serve_what_the_plugin_asks_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine = Engine(ENGINES["29.7.2"], lowered="1.24")
+    prepare(monkeypatch, engine, Plugin(FORK))
+    assert engine.written == [{"min-api-version": "1.24"}]
+    with pytest.raises(UserError, match=r"serves API 1\.40 and later") as caught:
+        # Without the setting, as in a lab that is not for Weave.
+        api_range.check(Engine(ENGINES["29.7.2"]), "1.24")  # type: ignore[arg-type]
+    assert "[weave]" in caught.value.advice
+
+
+def test_a_setting_that_changes_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(MachineError, match=r"still serves API 1\.40") as caught:
+        prepare(monkeypatch, Engine(ENGINES["29.7.2"]), Plugin(FORK))
+    assert 'docker.version = "28.5"' in caught.value.advice
+
+
+@pytest.mark.parametrize("engine", ["20.10.24+dfsg1", "28.5.2"])
+def test_an_engine_that_serves_it_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    one = Engine(ENGINES[engine])
+    prepare(monkeypatch, one, Plugin(FORK))
+    assert one.written == []
+
+
+def test_the_books_plugin_needs_an_engine_of_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Engine(ENGINES["25.0.3"])
+    with pytest.raises(UserError, match=r"asks for 1\.18") as caught:
+        prepare(monkeypatch, one, Plugin("store/weaveworks/net-plugin:2.5.2"))
+    assert 'docker.version = "24.0"' in caught.value.advice
+    assert one.written == []
 
 
 # -- daemon.json --------------------------------------------------------------------------------
