@@ -63,6 +63,9 @@ def destroy(lab_file: str, name: str) -> None:
     for what in removed:
         progress.say(f"removed {what}")
     progress.say(f"Lab {lab.name!r} is gone." if removed else f"Lab {lab.name!r} was not there.")
+    others = sorted(path.name for path in lab.home.glob(".swarmrig/*/") if path != lab.state)
+    if others and not removed:
+        progress.say(f"Here there are: {', '.join(others)} (inv destroy --name {others[0]})")
     kept = [path for path in (lab.reports, lab.home / lockfile.NAME) if path.exists()]
     if removed and kept:
         progress.say(f"kept: {', '.join(os.path.relpath(path) for path in kept)}")

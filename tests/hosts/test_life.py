@@ -247,3 +247,24 @@ def test_logs_of_all_machines_are_in_one_archive_and_no_token_is(
     assert "token SWMTKN-<removed>" in texts["machine1/system.txt"]
     for text in texts.values():
         assert not any(token in text for token in tokens)
+
+
+def test_what_the_lab_is_made_of_is_locked_and_a_difference_is_told(life: Life) -> None:
+    life.inv("up")
+    lock = life.lab.home / "swarmrig.lock"
+    text = lock.read_text()
+    entry = json.loads(text)["labs"]["t"]["hosts"]
+    assert entry["box"] is None
+    assert set(entry["engines"]) == {"machine1", "machine2"}
+    assert entry["image"]["id"].startswith("sha256:")
+    assert "swarmrig.lock" not in life.inv("up")
+    lock.write_text(text.replace(entry["image"]["id"], "sha256:0"))
+    assert "differs from swarmrig.lock: image id: locked sha256:0" in life.inv("up")
+    assert "image id: locked sha256:0" in life.inv("lock")
+    life.inv("lock", "--update")
+    assert lock.read_text() == text
+    assert "all the same" in life.inv("lock")
+    life.inv("destroy")
+    assert lock.exists()
+    assert "forgotten" in life.inv("lock", "--update")
+    assert json.loads(lock.read_text())["labs"] == {}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from provision.providers.vagrant_runner import heeding_interrupts
 from scenarios.report import write_reports
 from tests.unit import sample_record
 
@@ -140,3 +143,54 @@ def test_two_runs_that_agree_in_failing_are_no_success(two_reports: tuple[str, s
 
 def test_what_is_no_report_is_told() -> None:
     assert inv("same", "nowhere", "nowhere").returncode == 2
+
+
+HOSTS = """
+provider = "hosts"
+[[machines]]
+name = "a"
+address = "192.0.2.1"
+[[machines]]
+name = "b"
+address = "192.0.2.2"
+"""
+
+
+def test_a_lab_that_was_never_up_has_nothing_locked(tmp_path: Path) -> None:
+    (tmp_path / "lab.toml").write_text(HOSTS)
+    lab = str(tmp_path / "lab.toml")
+    done = inv("lock", SWARMRIG_LAB=lab)
+    assert done.returncode == 0
+    assert "swarmrig.lock, book, hosts: nothing is locked yet" in done.stdout
+    assert not (tmp_path / "swarmrig.lock").exists()
+    (tmp_path / "swarmrig.lock").write_text("no")
+    assert inv("lock", SWARMRIG_LAB=lab).returncode == 2
+
+
+def test_checkpoints_of_hosts_that_exist_are_refused_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "lab.toml").write_text(HOSTS)
+    state = tmp_path / ".swarmrig" / "book"
+    state.mkdir(parents=True)
+    (state / "lab.toml").write_text(HOSTS)
+    done = inv("checkpoint.list", SWARMRIG_LAB=str(tmp_path / "lab.toml"))
+    assert done.returncode == 2
+    assert "not its own to set back" in done.stderr
+
+
+def test_status_can_be_watched_and_ends_well_with_ctrl_c(tmp_path: Path) -> None:
+    (tmp_path / "lab.toml").write_text(HOSTS)
+    with heeding_interrupts():
+        process = subprocess.Popen(
+            [str(CLONE / ".venv" / "bin" / "inv"), "status", "--watch", "--json"],
+            cwd=CLONE,
+            env={**os.environ, "SWARMRIG_LAB": str(tmp_path / "lab.toml")},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+    assert process.stdout is not None
+    said = json.loads(process.stdout.readline())
+    assert [machine["state"] for machine in said["machines"]] == ["absent", "absent"]
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 0
+    process.stdout.close()

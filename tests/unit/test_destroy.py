@@ -8,6 +8,7 @@ import pytest
 
 from provision import commands, definition
 from provision.errors import UserError
+from provision.providers import choosing
 
 
 def kept(folder: Path, name: str, text: str | None = None) -> None:
@@ -56,3 +57,15 @@ def test_a_copy_that_is_broken_too_leaves_the_name(tmp_path: Path) -> None:
 def test_a_name_that_no_lab_can_have_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError):
         definition.remains("../etc", tmp_path / "lab.toml")
+
+
+def test_a_lab_that_was_renamed_in_its_file_is_hinted_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choosing, "orphans", lambda _: [])
+    (tmp_path / "lab.toml").write_text('name = "new"\n')
+    kept(tmp_path, "old")
+    commands.destroy(str(tmp_path / "lab.toml"), "")
+    said = capsys.readouterr().err
+    assert "Lab 'new' was not there." in said
+    assert "inv destroy --name old" in said

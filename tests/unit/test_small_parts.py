@@ -15,7 +15,7 @@ from provision import box, busybox_image, engine, host, images, kvm
 from provision.definition import load
 from provision.errors import MachineError, MachinesError, UserError
 from provision.files import sweep, write_atomic
-from provision.holding import holding
+from provision.holding import holding, is_held
 from provision.parallel import each
 from provision.vagrantfile import Plan, render, ruby
 
@@ -101,6 +101,29 @@ def test_a_lab_that_is_held_says_by_whom(tmp_path: Path) -> None:
     other.stdout.close()
     with holding(tmp_path / "book", "destroy"):
         pass
+
+
+def test_a_verb_made_of_verbs_holds_the_lab_from_its_first_to_its_last(tmp_path: Path) -> None:
+    state = tmp_path / "book"
+    code = (
+        "import sys; from pathlib import Path; from provision.holding import holding\n"
+        f"with holding(Path({str(state)!r}), 'other'): pass"
+    )
+
+    def other() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", code], cwd=CLONE, capture_output=True, text=True, check=False
+        )
+
+    with holding(state, "rebuild"):
+        assert is_held(state)
+        with holding(state, "destroy"):
+            pass
+        assert "held by `inv rebuild`" in other().stderr
+        (state / "kept").touch()
+    assert not is_held(state)
+    assert other().returncode == 0
+    assert (state / "kept").exists()
 
 
 # -- Docker's installation --------------------------------------------------------------------
