@@ -27,8 +27,8 @@ class Finding:
     advice: str = ""
 
 
-def examine(lab: Lab) -> list[Finding]:
-    """Look at all that a lab needs of this host. KVM is tried anew, so this may take seconds."""
+def examine(lab: Lab, fresh: bool = True) -> list[Finding]:
+    """Look at all that a lab needs of this host; trying KVM anew (`fresh`) takes seconds."""
     findings = [
         Finding("ok", f"{platform.system()} {platform.machine()}, Python {sys.version.split()[0]}")
     ]
@@ -53,7 +53,7 @@ def examine(lab: Lab) -> list[Finding]:
             Finding("missing", "no provider can be used", "Install libvirt or VirtualBox.")
         )
     if "libvirt" in usable:
-        verdict = kvm.verdict(fresh=True)
+        verdict = kvm.verdict(fresh)
         findings.append(
             Finding("ok", f"KVM works: {verdict.why}")
             if verdict.works

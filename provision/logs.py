@@ -125,7 +125,7 @@ def _host(archive: _Archive, lab: Lab) -> None:
     found = {**versions.tools(), **versions.provider_tools(name)}
     archive.add("host/versions.json", json.dumps(found, indent=2) + "\n")
     try:
-        findings = doctor.examine(lab)
+        findings = doctor.examine(lab, fresh=False)
         archive.add("host/doctor.txt", "".join(f"{f.state:8} {f.what}\n" for f in findings))
     except (OSError, SwarmrigError) as error:
         archive.add("host/doctor.missing.txt", f"{error}\n")

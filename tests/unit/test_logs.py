@@ -72,7 +72,7 @@ def test_an_archive_is_made_of_a_lab_that_is_broken_all_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SWARMRIG_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(doctor, "examine", lambda _: [doctor.Finding("ok", "all is well")])
+    monkeypatch.setattr(doctor, "examine", lambda *_, **__: [doctor.Finding("ok", "all is well")])
     monkeypatch.setattr(versions, "provider_tools", lambda _: {"vagrant": "2.3.4"})
     (tmp_path / "lab.toml").write_text('[weave]\npassword = "swordfish"\n')
     lab = definition.load(tmp_path / "lab.toml")
