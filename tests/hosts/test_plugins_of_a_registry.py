@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from provision import daemon_json, lifecycle, plugin_install, plugins, saving
+from provision import daemon_json, lifecycle, lockfile, plugin_install, plugins, saving
 from provision.definition import Lab, Plugin
 from provision.errors import UserError
 from provision.parallel import each
@@ -129,3 +129,42 @@ def test_a_plugin_is_pulled_to_be_saved_and_goes_again(
             saving.save(greedy, machine, roots.TAG, tmp_path, NONE, quiet())
     assert plugins.socket_of(config) == "test-driver.sock"
     assert nothing_left(two_hosts)
+
+
+@pytest.mark.usefixtures("filled")
+def test_the_locked_image_is_pulled_though_its_tag_has_moved_on(
+    two_hosts: list[Host], lab_of: Labs
+) -> None:
+    name = f"{registry.NAME}/swarmrig/image:1"
+    first = two_hosts[0]
+
+    def ids() -> set[str]:
+        form = ("image", "inspect", "-f", "{{.Id}}", name)
+        return {host.exec("docker", *form).stdout.strip() for host in two_hosts}
+
+    def remove() -> None:
+        for host in two_hosts:
+            host.exec("docker", "image", "rm", name)
+
+    first.exec("docker", "tag", roots.TAG, name)
+    first.exec("docker", "push", name)
+    lab = lab_of(two_hosts, image=name)
+    lifecycle.up(lab, quiet())
+    locked = lockfile.read(lab, "hosts")
+    assert locked is not None
+    assert locked.image.digest.startswith("sha256:")
+    assert ids() == {locked.image.id}
+
+    first.exec("sh", "-c", f"docker create --name moved {roots.TAG} && docker commit moved {name}")
+    first.exec("docker", "rm", "moved")
+    first.exec("docker", "push", name)
+    remove()
+    lifecycle.up(lab, quiet())
+    assert ids() == {locked.image.id}
+
+    lockfile.write(lab, "hosts", None)
+    remove()
+    lifecycle.up(lab, quiet())
+    assert locked.image.id not in ids()
+    lifecycle.destroy(lab, quiet())
+    remove()
