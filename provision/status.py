@@ -16,7 +16,7 @@ from provision.machine import Machine, connected
 from provision.providers import choosing
 from provision.providers.base import Provider
 
-PATIENCE = 4.0  # seconds for all machines together
+PATIENCE = 10.0  # seconds for all machines together; an emulated one on a busy host takes some
 _SILENT = f"no answer within {PATIENCE:.0f} s"
 
 

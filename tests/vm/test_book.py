@@ -194,14 +194,8 @@ def test_a_checkpoint_of_ones_own_is_kept_listed_restored_and_deleted(lab: Lab) 
         cwd=lab.state,
         VAGRANT_DOTFILE_PATH=str(lab.state / "vagrant"),
     ).stdout
-    assert said.splitlines() == [
-        "==> machine1: ",
-        "ready",
-        "mine",
-        "==> machine2: ",
-        "ready",
-        "mine",
-    ]
+    machine1, machine2 = said.removeprefix("==> machine1: \n").split("==> machine2: \n")
+    assert set(machine1.split()) == set(machine2.split()) == {"ready", "mine"}
     lab.must("checkpoint.restore", "mine")
     assert lab.on("machine1", "docker volume ls -q") == "kept\n"
     lab.must("checkpoint.delete", "mine")
@@ -217,7 +211,7 @@ def test_a_rebuild_that_is_killed_is_gone_on_with(lab: Lab, moment: str) -> None
     said = lab.must("up")
     assert "going on with the restoring of checkpoint 'ready'" in said
     assert lab.nodes() == nodes
-    assert [m["node"] for m in lab.status()] == ["ready (leader)", "ready"]
+    assert [m["state"] for m in lab.status()] == ["running", "running"]
 
 
 def test_a_machine_that_was_left_suspended_is_told_and_resumed_by_up(
