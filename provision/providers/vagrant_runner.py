@@ -64,6 +64,8 @@ class Runner(vagrant.Vagrant):
     def _stream_vagrant_command(self, args: Sequence[str | None]) -> Iterator[str]:
         """As python-vagrant's, but with a log that outlives us, a limit, and an orderly end."""
         command = self._make_vagrant_command(args)
+        # Noted as begun: we may be killed before its number is known.
+        write_atomic(self.journal, json.dumps({"pid": 0, "since": 0}))
         with self.log.open("ab") as out, heeding_interrupts():
             now = datetime.now().astimezone().isoformat(timespec="seconds")
             out.write(f"\n--- {now} {' '.join(command)}\n".encode())
@@ -103,6 +105,11 @@ class Runner(vagrant.Vagrant):
         except (OSError, json.JSONDecodeError):
             return
         pid, since = int(noted["pid"]), float(noted["since"] or 0)
+        if not pid:
+            pid, since = self._begun()
+        if not pid:
+            self.journal.unlink(missing_ok=True)
+            return
         end = time.monotonic() + self.limit
         with self.log.open("rb") as log:
             log.seek(0, os.SEEK_END)
@@ -113,6 +120,14 @@ class Runner(vagrant.Vagrant):
                 f"See {self.log}; end it by hand if it hangs, and try again.",
             )
         self.journal.unlink(missing_ok=True)
+
+    def _begun(self) -> tuple[int, float]:
+        """The Vagrant at work in this lab's folder, its number and birth; (0, 0.0) for none."""
+        for process in psutil.process_iter(["cwd", "cmdline", "create_time"]):
+            said = process.info
+            if said["cwd"] == str(self.root) and "vagrant" in " ".join(said["cmdline"] or []):
+                return process.pid, float(said["create_time"])
+        return 0, 0.0
 
     def last_words(self) -> str:
         """What Vagrant said last of what went wrong: its final paragraph, in one line."""

@@ -160,6 +160,26 @@ def test_a_vagrant_that_outlived_us_is_waited_for_and_nothing_is_made_twice(
     assert not provider.runner.journal.exists()
 
 
+def test_a_vagrant_whose_number_was_never_noted_is_waited_for_too(
+    provider: VagrantProvider,
+) -> None:
+    play(provider, "", "echo > begun; sleep 1; echo > through")
+    code = (
+        "import os; from pathlib import Path; from provision.providers import vagrant_runner\n"
+        # Killed between the start and the note of what was started.
+        "vagrant_runner._birth = lambda _: os.kill(os.getpid(), 9)\n"
+        f"runner = vagrant_runner.Runner(Path({str(provider.state)!r}), 60)\n"
+        "for _ in runner.up(stream_output=True): pass"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=CLONE, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert provider.runner.journal.exists()
+    list(provider.runner.finish_earlier())
+    assert (provider.state / "through").exists()
+    assert not provider.runner.journal.exists()
+    list(provider.runner.finish_earlier())
+
+
 def test_a_number_used_again_is_not_taken_for_our_vagrant(provider: VagrantProvider) -> None:
     provider.runner.log.touch()
     provider.runner.journal.write_text(json.dumps({"pid": os.getpid(), "since": 12.0}))
