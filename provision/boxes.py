@@ -151,8 +151,8 @@ def checksum(name: str, provider: str, version: str) -> str:
 
     Disks are large: the sum is taken once, and again when size or time of a file has changed.
     """
-    root = store() / name.replace("/", "-VAGRANTSLASH-") / version
-    files = sorted(file for file in root.rglob("*") if file.is_file() and provider in file.parts)
+    folder = _stored_in(name, provider, version)
+    files = sorted(file for file in folder.rglob("*") if file.is_file()) if folder else []
     if not files:
         return ""
     states = [(file.stat().st_size, file.stat().st_mtime_ns) for file in files]
@@ -171,8 +171,15 @@ def checksum(name: str, provider: str, version: str) -> str:
 
 def disk(name: str, provider: str, version: str) -> Path | None:
     """A libvirt box's disk in the store, where it is there."""
-    folder = store() / name.replace("/", "-VAGRANTSLASH-") / version
-    return next((file for file in folder.rglob("box.img") if provider in file.parts), None)
+    folder = _stored_in(name, provider, version)
+    return next(iter(folder.glob("box.img")), None) if folder else None
+
+
+def _stored_in(name: str, provider: str, version: str) -> Path | None:
+    """Where the store has a box: since Vagrant 2.4 there is a folder for the architecture."""
+    root = store() / name.replace("/", "-VAGRANTSLASH-") / version
+    places = (root / built.architecture() / provider, root / provider, *root.glob(f"*/{provider}"))
+    return next((place for place in places if version and place.is_dir()), None)
 
 
 def downloadable() -> bool:
