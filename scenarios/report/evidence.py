@@ -174,7 +174,14 @@ def _captured(capture: Capture, mine: list[Packet]) -> str:
     kinds = Counter(_kind(packet) for packet in mine or capture.packets)
     named = "; ".join(kinds)
     carry = f"{len(mine)} of {len(capture.packets)} kept carry ICMP"
+    if not mine and any(map(_is_encrypted, capture.packets)):
+        carry = "what they carry cannot be read"
     return f"{caught}: {named}; {carry}"
+
+
+def _is_encrypted(packet: Packet) -> bool:
+    # As drivers name what they encrypt; ESP is IPsec's (RFC 4303).
+    return not packet.inner and packet.encapsulation.startswith(("ESP", "encrypted"))
 
 
 def _carries_ping(record: Record, packet: Packet) -> bool:

@@ -438,6 +438,17 @@ def test_packets_without_the_ping_inside_are_seen_in_part() -> None:
     assert states(record)[2] == "partly"
 
 
+@pytest.mark.parametrize("name", ["ESP of Weave's fast datapath", "encrypted Weave sleeve"])
+def test_what_is_encrypted_is_not_said_to_carry_nothing(name: str) -> None:
+    record = samples.weave()
+    for _, capture in evidence.all_captures(record):
+        for packet in capture.packets:
+            packet.encapsulation, packet.inner = name, ""
+    packets = evidence.gather(record)[2]
+    assert packets.state == "partly"
+    assert all("what they carry cannot be read" in fact.seen for fact in packets.facts)
+
+
 def test_a_driver_without_vni_is_known_by_its_own_encapsulation() -> None:
     assert states(samples.weave()) == ["seen", "seen", "seen"]
     assert evidence.encapsulation_seen(samples.weave()) == "Weave sleeve, UDP 6783"
