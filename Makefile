@@ -1,6 +1,6 @@
 # Two commands: `make lab` runs the lab of the book, `make test` runs the project's own tests.
 # Everything else: .venv/bin/inv --list
-.PHONY: lab test setup lint lock clean
+.PHONY: lab test bench setup lint lock clean
 
 lab: ## install what is missing, bring the lab up, run the overlay exercise, leave a report
 	@.ci/install lab
@@ -14,6 +14,10 @@ test: ## install what tests need, lint, and run every tier that this machine can
 	@$(MAKE) --no-print-directory lint
 	@.venv/bin/inv box || echo "no box could be built: the vm tier will say so too"
 	@.venv/bin/python -m pytest tests/unit tests/browser tests/hosts tests/vm
+
+bench: ## measure, and print ratios (half an hour; one of them: .venv/bin/python -m tests.bench list)
+	@.ci/install test
+	@.venv/bin/python -m tests.bench
 
 lint:
 	@.venv/bin/ruff check .

@@ -54,42 +54,42 @@ def keys_of(hosts: list[Host]) -> str:
     )
 
 
-@pytest.fixture
-def lab_of(fabric: Fabric) -> Labs:
+def lab_over(
+    hosts: list[Host],
+    user: str = "ops",
+    image: str = roots.TAG,
+    managers: int = 1,
+    settings: str = "",
+    address: str = "{address}",
+    more: str = "",
+) -> Lab:
     """A lab over hosts that exist, with their host keys known.
 
     Labs over the same hosts share a home, as long as the hosts are there: what `up` did to them is
     still known to the next test.
     """
-
-    def make(
-        hosts: list[Host],
-        user: str = "ops",
-        image: str = roots.TAG,
-        managers: int = 1,
-        settings: str = "",
-        address: str = "{address}",
-        more: str = "",
-    ) -> Lab:
-        home = hosts[0].home
-        home.mkdir(exist_ok=True)
-        (home / "known_hosts").write_text(keys_of(hosts))
-        (home / "ssh_config").write_text(
-            f"{settings}\nHost *\n  UserKnownHostsFile {home}/known_hosts\n"
-            f"  GlobalKnownHostsFile none\n  IdentityAgent none\n"
+    home = hosts[0].home
+    home.mkdir(exist_ok=True)
+    (home / "known_hosts").write_text(keys_of(hosts))
+    (home / "ssh_config").write_text(
+        f"{settings}\nHost *\n  UserKnownHostsFile {home}/known_hosts\n"
+        f"  GlobalKnownHostsFile none\n  IdentityAgent none\n"
+    )
+    text = f'name = "t"\nprovider = "hosts"\nssh_config = "ssh_config"\n{more}\n'
+    text += f'[images]\nscenario = "{image}"\n'
+    for number, host in enumerate(hosts, start=1):
+        role = "manager" if number <= managers else "worker"
+        at = address.format(address=host.address, name=host.name)
+        text += (
+            f'[[machines]]\nname = "{host.name}"\nrole = "{role}"\naddress = "{at}"\n'
+            f'private_address = "{host.address}"\n'
+            f'user = "{user}"\nkey = "{host.key}"\n'
         )
-        text = f'name = "t"\nprovider = "hosts"\nssh_config = "ssh_config"\n{more}\n'
-        text += f'[images]\nscenario = "{image}"\n'
-        for number, host in enumerate(hosts, start=1):
-            role = "manager" if number <= managers else "worker"
-            at = address.format(address=host.address, name=host.name)
-            text += (
-                f'[[machines]]\nname = "{host.name}"\nrole = "{role}"\naddress = "{at}"\n'
-                f'private_address = "{host.address}"\n'
-                f'user = "{user}"\nkey = "{host.key}"\n'
-            )
-        file = home / "lab.toml"
-        file.write_text(text)
-        return definition.load(file)
+    file = home / "lab.toml"
+    file.write_text(text)
+    return definition.load(file)
 
-    return make
+
+@pytest.fixture
+def lab_of(fabric: Fabric) -> Labs:
+    return lab_over

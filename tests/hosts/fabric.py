@@ -93,7 +93,7 @@ class Host:
             f"ip -n {self.name} link set eth0 up",
         )
         procs = []
-        for folder in self._cgroups():
+        for folder in self.cgroups():
             folder.mkdir(parents=True, exist_ok=True)
             for file in ("cpuset.cpus", "cpuset.mems"):
                 if (folder / file).exists():
@@ -123,7 +123,8 @@ class Host:
             start_new_session=True,
         )
 
-    def _cgroups(self) -> list[Path]:
+    def cgroups(self) -> list[Path]:
+        """The host's folder in every hierarchy of control groups."""
         found = []
         for line in Path("/proc/self/cgroup").read_text().splitlines():
             _, controllers, path = line.split(":", 2)

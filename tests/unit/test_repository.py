@@ -22,7 +22,7 @@ CLONE = Path(__file__).parent.parent.parent
 LOCKS = ["requirements.lock", "requirements-dev.lock"]
 
 
-@pytest.mark.parametrize("script", [".ci/install", ".ci/run"])
+@pytest.mark.parametrize("script", [".ci/install", ".ci/run", "tests/bench/by_hand/overlay.sh"])
 def test_a_script_is_valid_and_may_be_run(script: str) -> None:
     subprocess.run(["bash", "-n", str(CLONE / script)], check=True)
     assert (CLONE / script).stat().st_mode & stat.S_IXUSR

@@ -1,0 +1,50 @@
+"""A lab of light hosts that are reachable and no more, for the time of a block."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from provision.definition import Lab
+from tests.hosts import root as roots
+from tests.hosts.conftest import lab_over
+from tests.hosts.fabric import Fabric, Host, why_not
+
+
+@dataclass(frozen=True)
+class Light:
+    fabric: Fabric
+    hosts: list[Host]
+    lab: Lab
+    image: str = roots.TAG
+
+    def ssh_config(self) -> Path:
+        """For OpenSSH's own client: the hosts by their names."""
+        file = self.lab.home / "by_hand"
+        file.write_text(
+            "".join(
+                f"Host {host.name}\n  HostName {host.address}\n  User ops\n"
+                f"  IdentityFile {host.key}\n  UserKnownHostsFile {self.lab.home}/known_hosts\n"
+                for host in self.hosts
+            )
+        )
+        return file
+
+
+@contextlib.contextmanager
+def light_lab(count: int, managers: int = 1) -> Iterator[Light]:
+    """`count` hosts with Docker and the image, in no swarm yet. Raises RuntimeError: not here."""
+    if reason := why_not():
+        raise RuntimeError(reason)
+    roots.root(docker=True)
+    fabric = Fabric.start()
+    try:
+        hosts = fabric.add(*(f"machine{number}" for number in range(1, count + 1)))
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(Host.load_image, hosts))
+        yield Light(fabric, hosts, lab_over(hosts, managers=managers))
+    finally:
+        fabric.close()
