@@ -23,7 +23,7 @@ from tests.driver import driver
 
 NAME = "swarmrig/test-driver:latest"
 PORT = driver.PORT
-_HERE = Path(__file__).parent
+CONFIG = Path(__file__).parent / "config.json"
 _PACKAGES = "python3,iproute2,iptables"
 _LEFT_OUT = (
     "/usr/share/doc/*",
@@ -84,7 +84,7 @@ def _root() -> Path:
 def archive() -> Path:
     """The plugin, as a tar.gz of about 17 MB; made anew when the driver has changed."""
     root = _root()
-    own = [_HERE / "config.json", _HERE / "driver.py"]
+    own = [CONFIG, Path(driver.__file__)]
     key = hashlib.sha256(b"".join(file.read_bytes() for file in own) + str(root).encode())
     target = cache.folder() / f"driver-{key.hexdigest()[:12]}.tar.gz"
     with FileLock(f"{target}.lock"):
