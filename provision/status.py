@@ -8,10 +8,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from provision.definition import Lab
+from provision.errors import MachineError
 from provision.machine import Machine, connected
 from provision.providers import choosing
 from provision.providers.base import Provider
@@ -31,10 +32,15 @@ def looking(lab: Lab) -> Iterator[Callable[[], dict[str, Any]]]:
     "ready (leader)", "down", …), else why there is none, or "".
     """
     provider = choosing.of_state(lab)
-    if not provider or not (lab.state / "ready.json").exists():
+    endpoints = {}
+    if provider and (lab.state / "ready.json").exists():
+        # An `up` that was cut off does not know the way to its machines yet.
+        with suppress(MachineError):
+            endpoints = provider.endpoints()
+    if not endpoints:
         yield lambda: _said(lab, provider)
         return
-    with connected(lab, provider.endpoints()) as machines:
+    with connected(lab, endpoints) as machines:
         watch = _Watch(machines)
         try:
             yield lambda: watch.add(_said(lab, provider))
