@@ -140,18 +140,23 @@ class _Busy:
             self._changed.wait_for(lambda: self._working == 0, patience)
 
 
-def ensure(machines: Iterable[Machine], want: Wanted) -> dict[str, Done]:
+def ensure(
+    machines: Iterable[Machine], want: Wanted, kept: dict[str, Done] | None = None
+) -> dict[str, Done]:
     """The plugin on every machine at once; what was done, by machine's name.
 
     The privileges were compared before. An interrupt lets what has begun on a machine finish (at
     most two minutes), so that what removes the plugin then finds it. Raises MachinesError with
-    each machine's own explanation.
+    each machine's own explanation; what was done until then is in `kept`.
     """
     busy = _Busy()
+    kept = {} if kept is None else kept
 
     def work(machine: Machine) -> Done:
         with busy.working():
-            return _one(machine, want)
+            done = kept[machine.name] = Done()
+            _one(machine, want, done)
+            return done
 
     try:
         return each("the plugin", machines, work)
@@ -160,8 +165,7 @@ def ensure(machines: Iterable[Machine], want: Wanted) -> dict[str, Done]:
         raise
 
 
-def _one(machine: Machine, want: Wanted) -> Done:
-    done = Done()
+def _one(machine: Machine, want: Wanted, done: Done) -> None:
     there = plugins.installed(machine, want.reference)
     if there is None:
         there = bring(machine, want, done)
@@ -184,7 +188,6 @@ def _one(machine: Machine, want: Wanted) -> Done:
     done.plugin = _found(machine, want.reference)
     if not done.plugin.enabled:
         raise MachineError(f"{machine.name}: plugin {want.reference} is there, but not enabled.")
-    return done
 
 
 def bring(machine: Machine, want: Wanted, done: Done) -> plugins.Installed:

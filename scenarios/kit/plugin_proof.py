@@ -30,7 +30,14 @@ def install(step: Step) -> None:
     use = step.plugin
     step.context.tell(plugins.as_shown(use.reference, use.asked))
     step.keep("privileges asked for", [str(one) for one in use.asked])
-    use.done = plugin_install.ensure(use.machines, use.want)
+    try:
+        plugin_install.ensure(use.machines, use.want, use.done)
+    except MachinesError:
+        # What ran until then is what the reader needs most.
+        for done in use.done.values():
+            for result in done.commands:
+                step.add(result)
+        raise
 
 
 def expect_enabled(step: Step, machines: list[Machine]) -> None:

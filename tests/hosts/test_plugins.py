@@ -203,6 +203,10 @@ def test_a_missing_socket_is_told_as_the_missing_kernel_modules_that_it_is(
     assert "not to be loaded here:" in step.reason
     assert "creating dummy interface: operation not supported" in step.reason
     assert "no such file or directory" not in step.reason
+    # The transcript has what was run, and what little Docker said of it.
+    enabling = [run for run in step.commands if run.command.startswith("docker plugin enable")]
+    assert {run.machine for run in enabling} == {"machine1", "machine2"}
+    assert all("weave.sock: connect: no such file" in run.stderr for run in enabling)
     assert result.verdict == "error"
     clean = next(step for step in result.steps if step.number == "0")
     assert clean.state == "passed", clean

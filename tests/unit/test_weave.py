@@ -12,7 +12,7 @@ from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.l2 import Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Raw
-from scapy.utils import wrpcap
+from scapy.utils import rdpcap, wrpcap
 
 from provision.definition import Plugin, load
 from scenarios.kit import evidence, record, run, weave_net
@@ -230,3 +230,33 @@ def test_nothing_of_another_drivers_scenario_says_weave() -> None:
         for text in (plan.title, plan.run, plan.book, plan.why):
             assert "weave" not in text.lower()
     assert [plan.number for plan in other.steps] == [plan.number for plan in weave.steps]
+
+
+# -- captures of a real mesh (weave 2.9.0 between two virtual machines, three pings by address) ---
+
+
+def kept(name: str) -> list[Any]:
+    return list(rdpcap(str(Path(__file__).parent / "captures" / f"{name}.pcap")))
+
+
+@pytest.mark.parametrize(
+    ("name", "encapsulation"),
+    [("weave-fast-datapath", "Weave fast datapath"), ("weave-sleeve", "Weave sleeve")],
+)
+def test_the_pings_of_a_real_mesh_are_read_both_ways(
+    tmp_path: Path, name: str, encapsulation: str
+) -> None:
+    seen = captured(tmp_path, PLAIN, *kept(name))
+    assert evidence.crossings(seen, "echo request", TASK2, TASK1, None) == 3
+    assert evidence.crossings(seen, "echo reply", TASK1, TASK2, None) == 3
+    carrying = {packet.encapsulation for packet in seen.packets if "ICMP echo" in packet.inner}
+    assert carrying == {encapsulation}
+
+
+def test_nothing_of_a_real_encrypted_mesh_is_read(tmp_path: Path) -> None:
+    seen = captured(tmp_path, SECRET, *kept("weave-encrypted"))
+    assert {packet.encapsulation for packet in seen.packets} == {
+        "ESP of Weave's fast datapath",
+        "encrypted Weave sleeve",
+    }
+    assert not any(packet.inner for packet in seen.packets)
