@@ -103,15 +103,14 @@ def too_new(machine: str, engine: Range, asked: str, pin: str) -> UserError:
     )
 
 
-def check(machine: Machine, asked: str) -> None:
-    """See that the machine's engine serves `asked` now. Raises UserError that says what to do."""
-    engine = served(machine)
+def check(machine: str, engine: Range, asked: str) -> None:
+    """See that a machine's engine serves `asked`. Raises UserError that says what to do."""
     needs = verdict(engine, asked)
     if needs.remedy == "pin":
-        raise too_new(machine.name, engine, asked, needs.pin)
+        raise too_new(machine, engine, asked, needs.pin)
     if needs.remedy == "setting":
         raise UserError(
-            f"{machine.name}: Docker Engine {engine.engine} serves API {engine.lowest} and later; "
+            f"{machine}: Docker Engine {engine.engine} serves API {engine.lowest} and later; "
             f"the plugin asks for {asked}.",
             f"Put an empty [weave] table into lab.toml and run inv up: it sets {SETTING}.",
         )

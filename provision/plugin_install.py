@@ -93,7 +93,8 @@ def wanted(
     if config is not None:
         check_settings(reference, config, plugin)
     if asked and not api_range.adapts(plugin):
-        each("asking the engine", ordered, lambda m: api_range.check(m, asked))
+        for name, engine in each("asking the engine", ordered, api_range.served).items():
+            api_range.check(name, engine, asked)
     return Wanted(reference, plugin, config, modules, asked, allowed)
 
 

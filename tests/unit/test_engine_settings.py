@@ -131,7 +131,7 @@ def test_an_engine_that_is_too_new_is_told_to_serve_what_the_plugin_asks_for(
     assert engine.written == [{"min-api-version": "1.24"}]
     with pytest.raises(UserError, match=r"serves API 1\.40 and later") as caught:
         # Without the setting, as in a lab that is not for Weave.
-        api_range.check(Engine(ENGINES["29.7.2"]), "1.24")  # type: ignore[arg-type]
+        api_range.check("machine1", ENGINES["29.7.2"], "1.24")
     assert "[weave]" in caught.value.advice
 
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import docker.errors
 import pytest
 
 from provision.definition import Plugin
 from provision.errors import MachineError
+from provision.machine import Result
 from provision.plugin_install import Wanted
 from scenarios.kit import plugin_proof, proof, record
 from scenarios.kit.driver import Driver, Mesh, Peer, Use
@@ -112,6 +114,68 @@ def test_a_plugin_that_does_not_tell_of_its_mesh_is_told(tmp_path: Path) -> None
     one = step(tmp_path, {"machine1": BOTH["machine1"]})
     with pytest.raises(MachineError, match="does not answer"):
         plugin_proof.expect_mesh(one, patience=0)
+
+
+# -- installed ------------------------------------------------------------------------------------
+
+
+def installed(folder: Path, **more: Any) -> list[str]:
+    """What fails of a plugin that an engine inspects as Weave's, with `more` of it changed."""
+    config = {
+        "Interface": {"Socket": "weave.sock"},
+        "Network": {"Type": "host"},
+        "Linux": {"Capabilities": ["CAP_NET_ADMIN"]},
+    }
+    said = {"Id": "i", "Name": "p:1", "Enabled": True, "Config": config, **more}
+    one = step(folder, {})
+    machine: Any = Box("machine1", "192.168.56.11")
+    machine.docker.api = SimpleNamespace(inspect_plugin=lambda _: said)
+    machine.run = lambda command, *_: Result("machine1", command, "", "", 0, "", 0.1)
+    plugin_proof.expect_enabled(one, [machine])
+    return [what for _, what in failed(one)]
+
+
+def test_a_plugin_that_is_there_and_enabled_with_what_is_listed_passes(tmp_path: Path) -> None:
+    assert installed(tmp_path) == []
+
+
+def test_a_plugin_that_is_not_enabled_is_seen(tmp_path: Path) -> None:
+    assert installed(tmp_path, Enabled=False) == ["the plugin is there, and enabled"]
+
+
+def test_a_plugin_that_has_more_than_it_was_granted_is_seen(tmp_path: Path) -> None:
+    config = {"Interface": {"Socket": "weave.sock"}, "PidHost": True}
+    assert installed(tmp_path, Config=config) == [
+        "it has no privilege beyond what the exercise lists and what was granted by name"
+    ]
+
+
+def test_another_driver_under_the_plugins_name_is_seen(tmp_path: Path) -> None:
+    config = {"Interface": {"Socket": "other.sock"}}
+    assert installed(tmp_path, Config=config) == ["it is Weave Net, by its socket"]
+
+
+# -- gone ---------------------------------------------------------------------------------------
+
+
+def test_what_a_removed_plugin_has_left_behind_is_seen(tmp_path: Path) -> None:
+    def nothing(_: str) -> None:
+        raise docker.errors.NotFound("no such plugin")
+
+    one = step(tmp_path, {})
+    boxes: Any = one.plugin.machines
+    for box in boxes:
+        box.docker.api = SimpleNamespace(inspect_plugin=nothing)
+    behind: dict[str, list[str]] = {"machine1": [], "machine2": ["interface weave"]}
+    driver = replace(one.plugin.driver, left=lambda machine: behind[machine.name])
+    one.plugin.driver = driver
+    plugin_proof.remove(one)
+    assert [(e.passed, e.seen) for e in one.data.expectations] == [
+        (False, ["interface weave on machine2"])
+    ]
+    behind["machine2"] = []
+    plugin_proof.remove(one)
+    assert one.data.expectations[-1].passed
 
 
 # -- encrypted packets --------------------------------------------------------------------------
