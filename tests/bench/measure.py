@@ -21,7 +21,9 @@ class Series:
         return statistics.median(self.values)
 
     def told(self) -> str:
-        """The median, and from the least to the most: "2.50 s (2.40-2.90)"."""
+        """The median, and from the least to the most: "2.50 s (2.40-2.90)"; one value is bare."""
+        if len(self.values) == 1:
+            return f"{figure(self.median)} {self.unit}".strip()
         spread = f"{figure(min(self.values))}–{figure(max(self.values))}"  # noqa: RUF001
         return f"{figure(self.median)} {self.unit}".strip() + f" ({spread})"
 

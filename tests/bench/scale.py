@@ -91,26 +91,32 @@ def _machine_seconds() -> float:
 
 def run(runs: int, numbers: tuple[int, ...] = NUMBERS) -> Iterator[str]:
     """Each number of hosts in turn, `runs` times over; new hosts each time."""
+    yield f"hosts to a Ready swarm, runs: {runs}, processors: {os.cpu_count()}"
     costs: dict[int, list[Cost]] = {number: [] for number in numbers}
     for _ in range(runs):
         for number in numbers:
             with light_lab(number) as light:
                 costs[number].append(cost_of_up(light))
-    yield f"hosts to a Ready swarm: {runs} runs on {os.cpu_count()} processors"
-    for number, some in costs.items():
-        rows = (
-            Series("", [cost.seconds for cost in some]),
-            Series("", [cost.memory for cost in some], "MiB"),
-            Series("", [100 * cost.busy for cost in some], "% busy"),
-            Series("", [cost.hosts for cost in some], "s of the hosts"),
-            Series("", [cost.own for cost in some], "s of inv up"),
-        )
-        yield f"  {number:>2} hosts  " + ", ".join(row.told() for row in rows)
-    least = numbers[0]
-    for number in numbers[1:]:
-        pair = Comparison(
-            "",
-            Series("", [cost.seconds for cost in costs[number]]),
-            Series("", [cost.seconds for cost in costs[least]]),
-        )
-        yield f"  {number:>2} hosts against {least}: {pair.ratio().told()}"
+            # Told at once: a number that is too great for this machine takes no other's result.
+            yield f"  {number:>2} hosts  {told([costs[number][-1]])}"
+    least = costs[numbers[0]]
+    for number in numbers:
+        pair = Comparison("", _times(costs[number]), _times(least))
+        yield f"  {number:>2} hosts  {told(costs[number])}"
+        yield f"            against {numbers[0]}: {pair.ratio().told()}"
+
+
+def told(costs: list[Cost]) -> str:
+    """Times and shares of one number of hosts."""
+    rows = (
+        _times(costs),
+        Series("", [cost.memory for cost in costs], "MiB"),
+        Series("", [100 * cost.busy for cost in costs], "% busy"),
+        Series("", [cost.hosts for cost in costs], "s of the hosts"),
+        Series("", [cost.own for cost in costs], "s of inv up"),
+    )
+    return ", ".join(row.told() for row in rows)
+
+
+def _times(costs: list[Cost]) -> Series:
+    return Series("", [cost.seconds for cost in costs])

@@ -18,6 +18,7 @@ def test_a_number_is_told_with_the_digits_that_count(value: float, told: str) ->
 def test_a_series_is_its_median_and_its_spread() -> None:
     assert Series("up", [3.0, 1.0, 2.0]).told() == "2.00 s (1.00–3.00)"  # noqa: RUF001
     assert Series("up", [1.0, 2.0]).median == 1.5
+    assert Series("up", [1.0]).told() == "1.00 s"
 
 
 def test_the_ratio_is_of_pairs_and_not_of_medians() -> None:
