@@ -14,19 +14,30 @@ else:
     commands = lazily("provision.commands")
 
 _LAB = {"lab": "the lab file (default: $SWARMRIG_LAB, else lab.toml)"}
+_NODE = {**_LAB, "machine": "its name in lab.toml"}
+_PARALLEL = {"parallel": "work on so many machines at a time (default: 20)"}
 
 
 @task(
     help={
         **_LAB,
-        "parallel": "work on so many machines at a time (default: 20)",
+        **_PARALLEL,
+        "dry-run": "tell every change it would make to each machine, and make none",
         "trust-new": "existing hosts: write down host keys that are not known yet, unasked",
+        "adopt-swarm": "existing hosts: use the swarm that they are in already",
     }
 )
 @for_people
-def up(c: Context, lab: str = "", parallel: int = 0, trust_new: bool = False) -> None:
+def up(
+    c: Context,
+    lab: str = "",
+    parallel: int = 0,
+    dry_run: bool = False,
+    trust_new: bool = False,
+    adopt_swarm: bool = False,
+) -> None:
     """Lab: boot the machines, install Docker, form the swarm; goes on where it was cut off."""
-    commands.up(lab, parallel, trust_new)
+    commands.up(lab, parallel, trust_new, adopt_swarm, dry_run)
 
 
 @task(help={**_LAB, "json": "as JSON", "watch": "again and again, until Ctrl-C"})
@@ -43,11 +54,20 @@ def ssh(c: Context, machine: str, command: str = "", lab: str = "") -> None:
     raise Exit(code=commands.ssh(lab, machine, command))
 
 
-@task(help={**_LAB, "name": "the lab's name, where its file is gone, broken, or another's by now"})
+@task(
+    help={
+        **_LAB,
+        **_PARALLEL,
+        "name": "the lab's name, where its file is gone, broken, or another's by now",
+        "purge": "existing hosts: remove Docker as well, where `up` has installed it",
+    }
+)
 @for_people
-def destroy(c: Context, lab: str = "", name: str = "") -> None:
+def destroy(
+    c: Context, lab: str = "", name: str = "", purge: bool = False, parallel: int = 0
+) -> None:
     """Lab: remove all that `up` made, verified."""
-    commands.destroy(lab, name)
+    commands.destroy(lab, name, purge, parallel)
 
 
 @task(help={**_LAB, "cold": "destroy and make anew, though there is a checkpoint"})
@@ -175,6 +195,41 @@ def main_job(c: Context, lab: str = "", scenario: str = "overlay") -> None:
     commands.lab(lab, scenario)
 
 
+@task(help={**_LAB, "json": "as JSON"}, name="ls")
+@for_people
+def node_ls(c: Context, lab: str = "", json: bool = False) -> None:
+    """Swarm: its nodes, with role, state, availability, and how many tasks run there."""
+    commands.node_table(lab, json)
+
+
+@task(help=_NODE, name="drain")
+@for_people
+def node_drain(c: Context, machine: str, lab: str = "") -> None:
+    """Swarm: move all tasks away from a machine, and wait until they run elsewhere."""
+    commands.node(lab, "drain", machine)
+
+
+@task(help=_NODE, name="activate")
+@for_people
+def node_activate(c: Context, machine: str, lab: str = "") -> None:
+    """Swarm: let a drained machine take tasks again."""
+    commands.node(lab, "activate", machine)
+
+
+@task(help=_NODE, name="promote")
+@for_people
+def node_promote(c: Context, machine: str, lab: str = "") -> None:
+    """Swarm: make a machine a manager, and wait until the others reach it."""
+    commands.node(lab, "promote", machine)
+
+
+@task(help=_NODE, name="demote")
+@for_people
+def node_demote(c: Context, machine: str, lab: str = "") -> None:
+    """Swarm: make a manager a worker; refused where the quorum would be lost."""
+    commands.node(lab, "demote", machine)
+
+
 @task(help=_LAB)
 @for_people
 def doctor(c: Context, lab: str = "") -> None:
@@ -239,3 +294,7 @@ namespace.add_collection(checkpoint)
 images = Collection("images")
 images.add_task(images_save)
 namespace.add_collection(images)
+node = Collection("node")
+for verb in (node_ls, node_drain, node_activate, node_promote, node_demote):
+    node.add_task(verb)
+namespace.add_collection(node)

@@ -116,20 +116,31 @@ def check(machine: str, engine: Range, asked: str) -> None:
         )
 
 
+def needed(machine: Machine, plugin: Plugin) -> str:
+    """The version that the engine must be set to serve, "" where none; it changes nothing.
+
+    None is needed for an archive whose plugin can be told to speak another version.
+
+    Raises UserError where no setting helps.
+    """
+    asked = asked_by(plugin, plugins.reference_on(machine, plugin))
+    if not asked or adapts(plugin):
+        return ""
+    engine = served(machine)
+    needs = verdict(engine, asked)
+    if needs.remedy == "pin":
+        raise too_new(machine.name, engine, asked, needs.pin)
+    return asked if needs.remedy == "setting" else ""
+
+
 def prepare(machine: Machine, plugin: Plugin, progress: Progress) -> None:
     """While a lab for Weave comes up: have its engine serve what the plugin asks for, verified.
 
     Changes nothing on an engine that does already, nor for an archive whose plugin can be told to
     speak another version. Raises UserError where no setting helps.
     """
-    asked = asked_by(plugin, plugins.reference_on(machine, plugin))
-    if not asked or adapts(plugin):
-        return
-    engine = served(machine)
-    needs = verdict(engine, asked)
-    if needs.remedy == "pin":
-        raise too_new(machine.name, engine, asked, needs.pin)
-    if needs.remedy == "nothing":
+    asked = needed(machine, plugin)
+    if not asked:
         return
     daemon_json.ensure(machine, {SETTING: asked}, progress)
     now = served(machine)

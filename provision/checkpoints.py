@@ -188,7 +188,7 @@ def restore(lab: Lab, provider: Provider, name: str, progress: Progress) -> None
             set_clock(machine)
 
         each("setting the clock", machines.values(), wake, progress)
-        swarm.converge(machines, progress)
+        swarm.converge(lab, machines, progress)
     kept = noted(lab).get(name)
     if kept:
         write_atomic(lab.state / "ready.json", json.dumps(kept.ready, indent=2) + "\n")

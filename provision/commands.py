@@ -25,6 +25,7 @@ from provision import (
     holding,
     lifecycle,
     lockfile,
+    nodes,
     plugins,
     ssh_config,
     vagrantfile,
@@ -47,19 +48,29 @@ def load(lab_file: str) -> Lab:
     return definition.load(definition.find_file(lab_file or None))
 
 
-def up(lab_file: str, parallel: int = 0, trust_new: bool = False) -> None:
+def up(
+    lab_file: str,
+    parallel: int = 0,
+    trust_new: bool = False,
+    adopt_swarm: bool = False,
+    dry: bool = False,
+) -> None:
     lab = load(lab_file)
     progress = Progress()
     with at_most(parallel or None):
-        ready = lifecycle.up(lab, progress, trust_new)
+        if dry:
+            print(lifecycle.dry_run(lab, progress, adopt_swarm))
+            return
+        ready = lifecycle.up(lab, progress, trust_new, adopt_swarm)
     engines = ", ".join(sorted(set(ready.engines.values())))
     progress.say(f"Lab {lab.name!r} is up: {len(lab.machines)} machines, Docker {engines}.")
 
 
-def destroy(lab_file: str, name: str) -> None:
+def destroy(lab_file: str, name: str, purge: bool = False, parallel: int = 0) -> None:
     progress = Progress()
     lab = _lab_to_destroy(definition.find_file(lab_file or None), name)
-    removed = lifecycle.destroy(lab, progress)
+    with at_most(parallel or None):
+        removed = lifecycle.destroy(lab, progress, purge)
     for what in removed:
         progress.say(f"removed {what}")
     progress.say(f"Lab {lab.name!r} is gone." if removed else f"Lab {lab.name!r} was not there.")
@@ -166,6 +177,44 @@ def _status(said: dict[str, Any]) -> Group:
     lines = [f"network {n['name']}: {n['driver']}, {n['scope']}" for n in said["networks"]]
     lines += [f"service {service}" for service in said["services"]]
     return Group(table, *(Text(line) for line in lines))
+
+
+def node(lab_file: str, verb: str, machine: str) -> None:
+    """One of the verbs of `nodes.Nodes` on one machine."""
+    lab = load(lab_file)
+    name = lab.machine(machine).name
+    progress = Progress()
+    work = {
+        "drain": nodes.Nodes.drain,
+        "activate": nodes.Nodes.activate,
+        "promote": nodes.Nodes.promote,
+        "demote": nodes.Nodes.demote,
+    }[verb]
+    with (
+        holding.holding(lab.state, f"node.{verb}"),
+        lifecycle.machines_of(lab) as machines,
+        progress,
+    ):
+        work(nodes.Nodes(machines, progress), name)
+    if note := nodes.contradiction(lab, name, verb):
+        progress.say(note)
+
+
+def node_table(lab_file: str, as_json: bool) -> None:
+    """The swarm's nodes, as a table or as JSON."""
+    lab = load(lab_file)
+    with lifecycle.machines_of(lab) as machines:
+        rows = nodes.Nodes(machines, Progress()).table()
+    console = Console()
+    if as_json:
+        console.print_json(json.dumps(rows))
+        return
+    table = Table(title=f"Nodes of lab {lab.name}", title_justify="left")
+    for column in rows[0]:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*row.values())
+    console.print(table)
 
 
 def ssh(lab_file: str, machine: str, command: str) -> int:

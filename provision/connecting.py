@@ -19,7 +19,6 @@ from provision.logins import Keys
 from provision.providers.base import Endpoint
 
 CONNECT_LIMIT = 10  # seconds
-_ANSWER_LIMIT = 30
 # A peer that vanishes without a word is noticed after a minute, not after a quarter of an hour.
 _SILENCE = 60
 
@@ -78,8 +77,8 @@ def open_connection(end: Endpoint, jumps: JumpHosts) -> Connection:
             "sock": _dial(end, jumps),
             "auth_strategy": keys,
             "transport_factory": hostkeys.preferring(known),
-            "banner_timeout": _ANSWER_LIMIT,
-            "auth_timeout": _ANSWER_LIMIT,
+            "banner_timeout": end.answer,
+            "auth_timeout": end.answer,
         },
     )
     connection.client.set_missing_host_key_policy(hostkeys.Judge(end, known))

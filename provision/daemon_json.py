@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Callable
 from typing import Any
 
 from provision import engine
@@ -60,17 +61,37 @@ def ensure(machine: Machine, settings: dict[str, Any], progress: Progress) -> bo
     up with the new file gets its old one back. Raises UserError for a file that cannot be merged
     into, MachineError with the engine's own words when it refuses a setting.
     """
+    return _change(machine, ", ".join(settings), lambda text: merged(text, settings), progress)
+
+
+def unset(machine: Machine, key: str, value: str, progress: Progress) -> bool:
+    """Take one setting out again, if it still has that value; whether anything had to change.
+
+    A file that then says nothing more stays as an empty object. Raises as `ensure` does.
+    """
+
+    def without(text: str) -> str:
+        there = json.loads(text) if text.strip() else {}
+        if not isinstance(there, dict) or there.get(key) != value:
+            return text
+        rest = {name: said for name, said in there.items() if name != key}
+        return json.dumps(rest, indent=2) + "\n"
+
+    return _change(machine, f"no {key}", without, progress)
+
+
+def _change(machine: Machine, what: str, change: Callable[[str], str], progress: Progress) -> bool:
     file = shlex.quote(FILE)
     text = machine.must(f"cat {file} 2>/dev/null || true", 30, sudo=True)
     try:
-        wanted = merged(text, settings)
+        wanted = change(text)
     except ValueError as error:
         raise UserError(
             f"{machine.name}: {FILE} is not valid: {error}", "Mend it there; nothing was changed."
         ) from None
     if wanted == text:
         return False
-    progress.phase(machine.name, f"setting {', '.join(settings)} in daemon.json")
+    progress.phase(machine.name, f"setting {what} in daemon.json")
     # Fed, and not written into the command: it can hold a proxy's password.
     done = machine.feed(_REPLACE.format(file=file), wanted.encode(), 60, sudo=True)
     if not done.ok:
@@ -83,7 +104,7 @@ def ensure(machine: Machine, settings: dict[str, Any], progress: Progress) -> bo
         machine.run(_BACK.format(file=file), 180, sudo=True)
         engine.wait(machine)
         raise MachineError(
-            f"{machine.name}: Docker does not start with {', '.join(settings)} in {FILE}: "
+            f"{machine.name}: Docker does not start with {what} in {FILE}: "
             f"{error}; its log says: {log}",
             "The old file is back in place, and Docker runs with it.",
         ) from error

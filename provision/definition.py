@@ -95,6 +95,7 @@ class MachineTable(_Table):
         None,
         'the way there, as for ssh -J: hops such as "ops@bastion:2222", separated by commas (only '
         'with provider "hosts")',
+        pattern=r"^[A-Za-z0-9_.~%@:/,+\[\]-]+$",
     )
     private_address: Text | None = _key(
         None,

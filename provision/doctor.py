@@ -8,9 +8,11 @@ import sys
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from provision import boxes, cache, definition, host, kvm, registry
+from provision import boxes, cache, definition, host, hostkeys, kvm, registry
 from provision.definition import Lab
 from provision.errors import UserError
+from provision.providers.base import Endpoint
+from provision.providers.hosts import HostsProvider
 
 State = Literal["ok", "absent", "warning", "missing"]
 
@@ -34,7 +36,7 @@ def examine(lab: Lab, fresh: bool = True) -> list[Finding]:
     ]
     if lab.provider == "hosts":
         findings.append(Finding("ok", "provider hosts: nothing is booted here"))
-        return findings
+        return findings + _ways(lab)
     try:
         findings.append(Finding("ok", f"Vagrant {host.check_vagrant()}"))
     except UserError as error:
@@ -75,4 +77,28 @@ def examine(lab: Lab, fresh: bool = True) -> list[Finding]:
         if boxes.downloadable()
         else Finding("ok", "no box can be downloaded here; libvirt can run one that inv box builds")
     )
+    return findings
+
+
+def _ways(lab: Lab) -> list[Finding]:
+    """How each existing host would be reached; no host is asked."""
+    lacks = [tool for tool in ("ssh", "ssh-keygen") if not shutil.which(tool)]
+    if lacks:
+        return [Finding("missing", f"{' and '.join(lacks)}: not here", "Install OpenSSH's client.")]
+    findings = []
+    for name, end in HostsProvider(lab).endpoints().items():
+        hops = []
+        hop: Endpoint | None = end
+        while hop:
+            known = bool(hostkeys.lookup(hop))
+            hops.append(f"{hop}{'' if known else ' (host key not known yet)'}")
+            hop = hop.jump
+        unknown = any("not known" in text for text in hops)
+        findings.append(
+            Finding(
+                "warning" if unknown else "ok",
+                f"{name}: {' through '.join(hops)}",
+                "inv up asks for it on a terminal, and refuses it elsewhere." if unknown else "",
+            )
+        )
     return findings

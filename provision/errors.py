@@ -53,7 +53,12 @@ class MachinesError(MachineError):
     """
 
     def __init__(
-        self, what: str, failures: dict[str, BaseException], succeeded: list[str], advice: str = ""
+        self,
+        what: str,
+        failures: dict[str, BaseException],
+        succeeded: list[str],
+        advice: str = "",
+        note: str = "",
     ) -> None:
         lines = [f"{what} failed on {', '.join(failures)}:"]
         # A machine's own errors begin with its name already.
@@ -62,6 +67,8 @@ class MachinesError(MachineError):
         ]
         if succeeded:
             lines.append(f"  done on: {', '.join(succeeded)}")
+        if note:
+            lines.append(f"  {note}")
         advices = [error.advice for error in failures.values() if isinstance(error, SwarmrigError)]
         super().__init__("\n".join(lines), advice or next((a for a in advices if a), ""))
         self.failures = failures

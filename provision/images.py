@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import shlex
 import tarfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import docker.errors
 
+from provision.changes import Change
 from provision.definition import DEFAULT_IMAGE, Lab
 from provision.errors import MachineError, UserError
+from provision.journal import Journal
 from provision.machine import Machine
-from provision.parallel import each
 from provision.progress import Progress
 
 # Where a box that Swarmrig has built carries images, each a `docker save` archive, and the names.
@@ -22,51 +26,99 @@ CARRIED_BY = "/usr/share/swarmrig/box.json"
 
 
 @dataclass(frozen=True)
+class Facts:
+    """What a machine has: ids by reference (of those asked for), and what its box carries.
+
+    `known` is False where no engine answers yet. With the containerd image store (`containerd`)
+    an image's id is its manifest's digest, which an archive's configuration digest cannot tell.
+    """
+
+    ids: dict[str, str]
+    carried: str = ""
+    containerd: bool = False
+    known: bool = True
+
+
+@dataclass(frozen=True)
 class Choice:
-    """The image that scenarios run, why it is that one, and its id on each machine."""
+    """The image that scenarios run, and why it is that one."""
 
     reference: str
     why: str
-    ids: dict[str, str]
 
 
-def ensure(
-    lab: Lab, machines: dict[str, Machine], progress: Progress, locked: tuple[str, str] = ("", "")
-) -> Choice:
-    """Every image the lab names on every machine.
+def facts(machine: Machine, references: Iterable[str]) -> Facts:
+    """Look, and change nothing."""
+    ids = {}
+    carried = carried_image(machine)
+    for reference in (*references, *([carried] if carried else [])):
+        with contextlib.suppress(docker.errors.ImageNotFound):
+            ids[reference] = str(machine.docker.images.get(reference).id)
+    store = machine.docker.info().get("DriverStatus") or []
+    containerd = any("io.containerd.snapshotter" in str(entry) for entry in store)
+    return Facts(ids, carried, containerd)
+
+
+def references(lab: Lab) -> list[str]:
+    """Every image that a lab may need, the one that a box carries aside."""
+    tags = [tag for archive in lab.image_archives for tag in archive_tags(archive)]
+    return [*tags, DEFAULT_IMAGE if lab.image == "auto" else lab.image]
+
+
+def choose(lab: Lab, seen: dict[str, Facts]) -> Choice:
+    """alpine:latest, or the image that every machine's box carries, or what lab.toml names.
+
+    A box that was built because nothing can be downloaded asks no registry.
+    """
+    if lab.image != "auto":
+        return Choice(lab.image, "named in lab.toml")
+    common = {facts.carried for facts in seen.values()}
+    if len(common) == 1 and (only := common.pop()):
+        return Choice(only, f"the box carries it (busybox; {DEFAULT_IMAGE} would need a registry)")
+    return Choice(DEFAULT_IMAGE, "the exercise's own")
+
+
+def changes(lab: Lab, seen: dict[str, Facts]) -> list[Change]:
+    """What is missing on each machine: archives first, then the image that scenarios run."""
+    reference = choose(lab, seen).reference
+    found = []
+    for name, facts in seen.items():
+        loaded: set[str] = set()
+        for archive in lab.image_archives:
+            tags = archive_tags(archive)
+            loaded |= set(tags)
+            if not _has(facts, tags):
+                words = f"load {archive.name} ({', '.join(tags)})"
+                found.append(Change(name, "image", words, tuple(tags)))
+        if reference not in facts.ids and reference not in loaded:
+            carried = reference == facts.carried
+            words = f"load {reference}, which its box carries" if carried else f"pull {reference}"
+            found.append(Change(name, "image", words, (reference,)))
+    return found
+
+
+def make(
+    lab: Lab,
+    machine: Machine,
+    change: Change,
+    journal: Journal,
+    locked: tuple[str, str] = ("", ""),
+) -> None:
+    """Carry one change out. Raises MachineError with the registry's or the daemon's own words.
 
     `locked` is a reference and the digest under which it was pulled before (swarmrig.lock).
-
-    With `images.scenario = "auto"` it is alpine:latest, or the image that a built box carries: a
-    box that was built because nothing can be downloaded asks no registry. Raises MachinesError
-    with the registry's own words when an image cannot be had.
     """
-    for archive in lab.image_archives:
-        tags = archive_tags(archive)
-        each(
-            f"loading {archive.name}",
-            machines.values(),
-            lambda machine, a=archive, t=tags: load(machine, a, t, progress),  # type: ignore[misc]
-            progress,
-        )
-    reference, why = lab.image, "named in lab.toml"
-    if reference == "auto":
-        carried = each("looking for a carried image", machines.values(), carried_image)
-        common = set(carried.values())
-        if len(common) == 1 and (only := common.pop()):
-            reference = only
-            why = f"the box carries it (busybox; {DEFAULT_IMAGE} would need a registry)"
+    earlier = facts(machine, change.items).ids
+    with journal.writing(change, earlier) as entry:
+        for archive in lab.image_archives:
+            tags = archive_tags(archive)
+            if tuple(tags) == change.items:
+                load(machine, archive, tags)
+                break
         else:
-            reference, why = DEFAULT_IMAGE, "the exercise's own"
-    ids = each(
-        f"getting image {reference}",
-        machines.values(),
-        lambda machine: present(
-            machine, reference, progress, locked[1] if locked[0] == reference else ""
-        ),
-        progress,
-    )
-    return Choice(reference, why, ids)
+            reference = change.items[0]
+            fetch(machine, reference, locked[1] if locked[0] == reference else "")
+        entry.after = facts(machine, change.items).ids
 
 
 def carried_image(machine: Machine) -> str:
@@ -78,33 +130,32 @@ def carried_image(machine: Machine) -> str:
     return str(image.get("tag", "") if isinstance(image, dict) else image)
 
 
-def present(machine: Machine, reference: str, progress: Progress, digest: str = "") -> str:
-    """Make sure that `reference` is on the machine; its image id. Raises MachineError.
+def present(machine: Machine, reference: str, progress: Progress) -> None:
+    """Make sure that an image is on the machine. Raises MachineError with the registry's words."""
+    if reference not in facts(machine, [reference]).ids:
+        progress.phase(machine.name, f"pulling {reference}")
+        fetch(machine, reference)
+
+
+def fetch(machine: Machine, reference: str, digest: str = "") -> None:
+    """Bring an image to a machine: from what its box carries, else from its registry.
 
     One that has to be pulled is pulled by `digest`, where that is given, and gets its tag here.
     """
     images = machine.docker.images
-    try:
-        return str(images.get(reference).id)
-    except docker.errors.ImageNotFound:
-        pass
     if machine.run(f"ls {CARRIED}/*.tar", timeout=30).ok:
-        progress.phase(machine.name, "loading the image that the box carries")
         machine.must(
             f'for file in {CARRIED}/*.tar; do docker load -q -i "$file"; done', 300, sudo=True
         )
-        try:
-            return str(images.get(reference).id)
-        except docker.errors.ImageNotFound:
-            pass
-    progress.phase(machine.name, f"pulling {reference}")
+        with contextlib.suppress(docker.errors.ImageNotFound):
+            images.get(reference)
+            return
     name, _, tag = reference.partition("@") if "@" in reference else _split_tag(reference)
     try:
         if digest and "@" not in reference:
-            image = images.pull(name, tag=digest)
-            image.tag(name, tag or "latest")
-            return str(image.id)
-        return str(images.pull(name, tag=tag or "latest").id)
+            images.pull(name, tag=digest).tag(name, tag or "latest")
+        else:
+            images.pull(name, tag=tag or "latest")
     except docker.errors.APIError as error:
         raise MachineError(
             f"{machine.name}: image {reference} is not there and cannot be pulled: "
@@ -121,6 +172,7 @@ def _split_tag(reference: str) -> tuple[str, str, str]:
     return head + slash + name, colon, tag
 
 
+@functools.cache
 def archive_tags(archive: Path) -> dict[str, str]:
     """What a `docker save` archive holds: tag to image id ("sha256:…"). Raises UserError.
 
@@ -142,32 +194,21 @@ def archive_tags(archive: Path) -> dict[str, str]:
     }
 
 
-def load(machine: Machine, archive: Path, tags: dict[str, str], progress: Progress) -> None:
-    """Load an archive unless its images are there already, and verify what came of it."""
-    if _has(machine, tags):
-        return
-    progress.phase(machine.name, f"loading {archive.name}")
+def load(machine: Machine, archive: Path, tags: dict[str, str]) -> None:
+    """Load an archive, and verify what came of it."""
     target = f"/tmp/swarmrig-{archive.name}"  # noqa: S108 - on the machine, removed below
     machine.put(archive, target)
     quoted = shlex.quote(target)
     machine.must(f"docker load -q -i {quoted}; code=$?; rm -f {quoted}; exit $code", 900, sudo=True)
-    if not _has(machine, tags):
+    if not _has(facts(machine, tags), tags):
         raise MachineError(
             f"{machine.name}: {archive.name} was loaded, but its images {', '.join(tags)} "
             "are not the ones that the machine now has."
         )
 
 
-def _has(machine: Machine, tags: dict[str, str]) -> bool:
-    for tag, wanted in tags.items():
-        try:
-            image = machine.docker.images.get(tag)
-        except docker.errors.ImageNotFound:
-            return False
-        # With the containerd image store an image's id is its manifest's digest, which the
-        # archive's configuration digest cannot tell; there the tag has to do.
-        store = machine.docker.info().get("DriverStatus") or []
-        containerd = any("io.containerd.snapshotter" in str(entry) for entry in store)
-        if not containerd and image.id != wanted:
-            return False
-    return True
+def _has(seen: Facts, tags: dict[str, str]) -> bool:
+    return all(
+        tag in seen.ids and (seen.containerd or seen.ids[tag] == wanted)
+        for tag, wanted in tags.items()
+    )

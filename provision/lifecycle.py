@@ -10,26 +10,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from provision import (
-    api_range,
-    checkpoints,
-    engine,
-    images,
-    lockfile,
-    plugins,
-    reaching,
-    registry,
-    swarm,
-)
+from provision import changes, checkpoints, lockfile, plugins, provisioning, reaching, registry
 from provision.definition import Lab
 from provision.errors import MachineError, UserError
 from provision.files import write_atomic
 from provision.holding import HOLDER, LOCK, holding
+from provision.journal import Journal
 from provision.machine import Machine, connected
-from provision.parallel import each
 from provision.progress import Progress
 from provision.providers import choosing
 from provision.providers.base import Provider
+from provision.providers.hosts import HostsProvider
 
 
 @dataclass(frozen=True)
@@ -43,12 +34,13 @@ class Ready:
     made: dict[str, Any] = field(default_factory=dict)
 
 
-def up(lab: Lab, progress: Progress, trust_new: bool = False) -> Ready:
+def up(lab: Lab, progress: Progress, trust_new: bool = False, adopt_swarm: bool = False) -> Ready:
     """From whatever is there to a ready swarm: boot, Docker, images, swarm.
 
     It looks first and does what is missing, so a second call changes nothing and an interrupted
     one is gone on with. With `trust_new` the keys of existing hosts that are not known yet are
-    written down unasked. Raises UserError, MachineError or MachinesError.
+    written down unasked; with `adopt_swarm` a swarm that they are in already is used. Raises
+    UserError, MachineError or MachinesError.
     """
     with holding(lab.state, "up"):
         provider, notes = choosing.choose(lab, progress, trust_new)
@@ -63,7 +55,7 @@ def up(lab: Lab, progress: Progress, trust_new: bool = False) -> Ready:
             checkpoints.finish_interrupted(lab, provider, progress)
             provider.up(progress)
             with connected(lab, provider.endpoints()) as machines:
-                ready = _provision(lab, provider, machines, notes, progress)
+                ready = _provision(lab, provider, machines, notes, progress, adopt_swarm)
             write_atomic(lab.state / "ready.json", json.dumps(asdict(ready), indent=2) + "\n")
             checkpoints.keep_ready(lab, provider, progress)
         seen = lockfile.of_up(ready.made)
@@ -75,26 +67,53 @@ def up(lab: Lab, progress: Progress, trust_new: bool = False) -> Ready:
         return ready
 
 
+def dry_run(lab: Lab, progress: Progress, adopt_swarm: bool = False) -> str:
+    """What `up` would do, machine by machine, as text; nothing is changed, here or there.
+
+    Machines that run are looked at; of those that do not it is told how they would come to be.
+    Raises what `up` would raise before its first change.
+    """
+    provider = choosing.of_state(lab)
+    if lab.provider == "hosts":
+        provider = HostsProvider(lab)
+    states = provider.states() if provider else {}
+    absent = [m.name for m in lab.machines if states.get(m.name, "absent") in {"absent", "stopped"}]
+    if not provider or absent:
+        from provision.providers import vagrant  # noqa: PLC0415 - needless for existing hosts
+
+        return vagrant.foretold(lab, provider, states)
+    with connected(lab, provider.endpoints()) as machines:
+        reaching.reach(machines, progress, ask=lambda *_: False)
+        wanted = _wanted(lab, provider)
+        plan = provisioning.plan(lab, machines, journal_of(lab), wanted, adopt_swarm)
+    notes = [f"{name}: {what}" for name, what in plan.unknown.items()]
+    image = f"image for scenarios: {plan.choice.reference} ({plan.choice.why})"
+    return "\n".join([changes.told(machines, plan.changes), *notes, image])
+
+
+def _wanted(lab: Lab, provider: Provider) -> provisioning.Wanted:
+    return provisioning.Wanted(
+        lockfile.engine_wanted(lab, provider.name), lockfile.image_wanted(lab, provider.name)
+    )
+
+
+def journal_of(lab: Lab) -> Journal:
+    """What was done to hosts that exist already; nothing is kept of machines that are our own."""
+    return Journal(lab.state / "journal.json" if lab.provider == "hosts" else None)
+
+
 def _provision(
     lab: Lab,
     provider: Provider,
     machines: dict[str, Machine],
     notes: list[str],
     progress: Progress,
+    adopt: bool,
 ) -> Ready:
     reaching.reach(machines, progress)
-
-    wanted = lockfile.engine_wanted(lab, provider.name)
-
-    def prepare(machine: Machine) -> str:
-        version = engine.ensure(machine, wanted, progress)
-        if lab.weave:
-            api_range.prepare(machine, lab.weave, progress)
-        return version
-
-    engines = each("Docker", machines.values(), prepare, progress)
-    choice = images.ensure(lab, machines, progress, lockfile.image_wanted(lab, provider.name))
-    swarm.converge(machines, progress)
+    choice, engines = provisioning.provision(
+        lab, machines, journal_of(lab), progress, _wanted(lab, provider), adopt
+    )
     note = f"image {choice.reference}: {choice.why}"
     progress.say(note)
     made = asdict(lockfile.observe(lab, provider, machines, engines, choice.reference))
@@ -120,9 +139,10 @@ def machines_of(lab: Lab) -> Iterator[dict[str, Machine]]:
         yield machines
 
 
-def destroy(lab: Lab, progress: Progress) -> list[str]:
+def destroy(lab: Lab, progress: Progress, purge: bool = False) -> list[str]:
     """Remove all that `up` has made, from any state, and see that it is gone; what was removed.
 
+    Of existing hosts Docker stays, where `up` has installed it, until `purge` is asked for.
     Raises MachineError that names what is still there.
     """
     if not lab.state.exists():
@@ -133,6 +153,8 @@ def destroy(lab: Lab, progress: Progress) -> list[str]:
         except MachineError as error:
             progress.say(f"going by the lab's name alone: {error}")
             provider = None
+        if purge and isinstance(provider, HostsProvider):
+            provider = HostsProvider(lab, purge=True)
         removed = [] if provider else choosing.orphans(lab)
         if provider:
             with progress:
@@ -141,19 +163,25 @@ def destroy(lab: Lab, progress: Progress) -> list[str]:
             if left:
                 raise MachineError(
                     f"Lab {lab.name!r} is not gone: {'; '.join(left)}.",
-                    f"Run inv destroy again; the log is {lab.state / 'vagrant.log'}.",
+                    "Run inv destroy again"
+                    + (
+                        "." if lab.provider == "hosts" else f"; the log is {lab.state}/vagrant.log."
+                    ),
                 )
-        _empty_state(lab.state)
-        registry.forget(lab.state)
-    return [*removed, f"{lab.state}"]
+        # A later `destroy --purge` must still know what was there before.
+        kept = {"lab.toml", "journal.json"} if journal_of(lab).hosts() else set()
+        _empty_state(lab.state, kept)
+        if not kept:
+            registry.forget(lab.state)
+    return removed if kept else [*removed, f"{lab.state}"]
 
 
-def _empty_state(state: Path) -> None:
-    """All but what holds the lab: the folder itself goes when it is released."""
+def _empty_state(state: Path, kept: set[str]) -> None:
+    """All but `kept`, and what holds the lab: the folder itself goes when it is released."""
     # Last, what tells that there is a lab: an end in the middle leaves one that can be destroyed.
     last = ("lab.toml", "plan.json")
     for path in sorted(state.iterdir(), key=lambda path: path.name in last):
-        if path.name in {LOCK, HOLDER}:
+        if path.name in {LOCK, HOLDER, *kept}:
             continue
         if path.is_dir():
             shutil.rmtree(path)

@@ -8,6 +8,7 @@ Source: ssh(1), -G; ssh_config(5).
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ from provision.providers.base import Endpoint
 
 # A host that exists runs already: what does not answer soon does not answer.
 PATIENCE = 5.0
+ANSWER = 15.0
 _MOST_HOPS = 8
+_HARMLESS = re.compile(r"[\w.:@%+-]+")
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,7 @@ def _resolve(target: Target, trust_new: bool, depth: int) -> Endpoint:
         jump=_hops(target, said.get("proxyjump", [""])[0], trust_new, depth),
         proxy_command=_proxy(said, tokens),
         patience=PATIENCE,
+        answer=ANSWER,
         client=target.client,
     )
 
@@ -181,7 +185,16 @@ def _split_port(place: str) -> tuple[str, int | None]:
 
 def _proxy(said: dict[str, list[str]], tokens: dict[str, str]) -> str:
     command = said.get("proxycommand", [""])[0]
-    return "" if command == "none" else _fill(command, tokens)
+    if command in {"", "none"}:
+        return ""
+    # A shell reads it, and these come from lab.toml.
+    for value in (tokens["%h"], tokens["%n"], tokens["%r"]):
+        if not _HARMLESS.fullmatch(value):
+            raise UserError(
+                f"{value!r} cannot stand in a ProxyCommand.",
+                "Allowed in a host's and a user's name: letters, digits and . _ : @ % + -",
+            )
+    return _fill(command, tokens)
 
 
 def _fill(text: str, tokens: dict[str, str]) -> str:

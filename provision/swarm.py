@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from operator import not_
 from typing import Any
 
 import docker.errors
@@ -25,7 +27,10 @@ from tenacity import (
 )
 
 from provision import agent
+from provision.changes import Change, carry_out
+from provision.definition import Lab
 from provision.errors import MachineError
+from provision.journal import Journal
 from provision.machine import Machine
 from provision.parallel import each
 from provision.progress import Progress
@@ -56,91 +61,297 @@ def member(machine: Machine) -> Member:
     )
 
 
-def converge(machines: dict[str, Machine], progress: Progress, patience: float = 180) -> None:
+@dataclass(frozen=True)
+class Facts:
+    """What the machines' engines say of the swarm.
+
+    `members` has only machines whose engine answers. `leader` is a manager whose swarm answers
+    ("" where none does), `nodes` its list of nodes, `lost` a manager that has no quorum.
+    """
+
+    members: dict[str, Member]
+    nodes: tuple[dict[str, Any], ...] = ()
+    leader: str = ""
+    lost: str = ""
+
+
+def look(machines: dict[str, Machine]) -> Facts:
+    """Ask every engine, and change nothing. Raises MachinesError where one does not answer."""
+    return _facts(machines, each("asking for the swarm", machines.values(), member))
+
+
+def look_where_possible(machines: dict[str, Machine]) -> Facts:
+    """The same of those machines whose engine answers now; the others are left out."""
+
+    def ask(machine: Machine) -> Member | None:
+        try:
+            machine.connect(patience=2)
+            return member(machine)
+        except (MachineError, docker.errors.DockerException, requests.RequestException):
+            return None
+
+    said = each("asking for the swarm", machines.values(), ask)
+    return _facts(machines, {name: found for name, found in said.items() if found})
+
+
+def _facts(machines: dict[str, Machine], members: dict[str, Member]) -> Facts:
+    inside = [name for name, found in members.items() if found.manager]
+    for name in inside:
+        with contextlib.suppress(docker.errors.APIError, requests.RequestException):
+            return Facts(members, tuple(_nodes(machines[name])), name)
+    return Facts(members, lost=inside[0] if inside else "")
+
+
+def changes(lab: Lab, seen: Facts, journal: Journal, adopt: bool = False) -> list[Change]:
+    """What is missing until every machine is in one swarm, in its role, without stale entries.
+
+    An existing host that is in a swarm which Swarmrig has not made is refused; with `adopt` that
+    swarm is used, if it is one and the same, and its hosts' roles are the lab's. Raises
+    MachineError.
+    """
+    theirs = {
+        name: member
+        for name, member in seen.members.items()
+        if member.state != "inactive" and not journal.owns(name, member.node_id)
+    }
+    found = _adopted(lab, seen, theirs, adopt)
+    known = {node["ID"]: node for node in seen.nodes}
+    outdated = _outdated(seen, known)
+    inside = {name for name, member in seen.members.items() if member.node_id in known} - outdated
+    leader = seen.leader
+    if not leader and seen.lost:
+        # Managers are there, but too few for a quorum: the others were lost. What this one knows
+        # becomes a swarm of its own, which the others then join.
+        # Source: https://docs.docker.com/engine/swarm/admin_guide/#recover-from-losing-the-quorum
+        return [Change(seen.lost, "swarm-recover", "recover the swarm from a lost quorum")]
+    if not leader:
+        leader = lab.managers[0].name
+        found += _leave(seen, leader)
+        found.append(Change(leader, "swarm-init", "start the swarm", ("manager",)))
+        inside.add(leader)
+    for machine in lab.machines:
+        if machine.name not in inside:
+            found += _leave(seen, machine.name)
+            words = f"join the swarm of {leader} as a {machine.role}"
+            found.append(Change(machine.name, "swarm-join", words, (machine.role,)))
+    found += _roles(lab, seen, known)
+    return found + _stale(lab, seen, outdated, leader, journal)
+
+
+def _adopted(lab: Lab, seen: Facts, theirs: dict[str, Member], adopt: bool) -> list[Change]:
+    if not theirs:
+        return []
+    names = ", ".join(theirs)
+    if not adopt:
+        raise MachineError(
+            f"{names}: in a swarm already, which Swarmrig has not made.",
+            "Leave it there by hand (docker swarm leave), or let the lab use that swarm: "
+            "inv up --adopt-swarm",
+        )
+    nodes = {node["ID"]: node for node in seen.nodes}
+    for name, member in theirs.items():
+        if member.node_id not in nodes:
+            raise MachineError(
+                f"{name}: in another swarm than {seen.leader or 'the other machines'}, or in one "
+                "whose managers are not in lab.toml.",
+                f"Leave it by hand, if nobody needs it: inv ssh {name}, then docker swarm leave",
+            )
+        role, wanted = nodes[member.node_id]["Spec"]["Role"], lab.machine(name).role
+        if role != wanted:
+            raise MachineError(
+                f"{name}: a {role} in the swarm it is in, and lab.toml calls it a {wanted}.",
+                f'Write role = "{role}": the roles in an adopted swarm are not changed.',
+            )
+    return [
+        Change(name, "swarm-adopt", "use the swarm that it is in already", (theirs[name].node_id,))
+        for name in theirs
+    ]
+
+
+def _leave(seen: Facts, name: str) -> list[Change]:
+    # It belongs to a swarm of the lab's that is gone: a stale member cannot join.
+    state = seen.members[name].state if name in seen.members else "inactive"
+    return [Change(name, "swarm-leave", "leave its old swarm")] if state != "inactive" else []
+
+
+def _roles(lab: Lab, seen: Facts, known: dict[str, dict[str, Any]]) -> list[Change]:
+    """Where lab.toml has changed since the machines joined; new managers before old ones go."""
+    up, down = [], []
+    for machine in lab.machines:
+        node = known.get(seen.members[machine.name].node_id) if machine.name in seen.members else {}
+        if node and node["Spec"]["Role"] != machine.role:
+            if machine.role == "manager":
+                up.append(Change(machine.name, "swarm-promote", "make it a manager", (node["ID"],)))
+            else:
+                down.append(Change(machine.name, "swarm-demote", "make it a worker", (node["ID"],)))
+    return up + down
+
+
+def _outdated(seen: Facts, known: dict[str, dict[str, Any]]) -> set[str]:
+    """Managers that were demoted while they were down.
+
+    Such a one comes back as a manager of a swarm without a leader, asks nobody else, and stays
+    Down for good: it can only join anew.
+    """
+    found = set()
+    for name, member in seen.members.items():
+        node = known.get(member.node_id)
+        demoted = node is not None and member.manager and not node.get("ManagerStatus")
+        lost = member.state == "pending" or (node or {}).get("Status", {}).get("State") == "down"
+        if demoted and lost:
+            found.add(name)
+    return found
+
+
+def _stale(
+    lab: Lab, seen: Facts, outdated: set[str], leader: str, journal: Journal
+) -> list[Change]:
+    """The entries that machines of ours have left behind when they were made anew.
+
+    Whatever their state: a machine that was made anew a moment ago still counts as Ready.
+    """
+    current = {m.node_id for name, m in seen.members.items() if name not in outdated}
+    addresses = {machine.address for machine in lab.machines}
+    # In the swarm of hosts that exist, somebody else's node may well have one of our names.
+    names = set() if journal.existing else {machine.name for machine in lab.machines}
+    return [
+        Change(
+            leader,
+            "swarm-entry",
+            f"remove the entry that {node['Description'].get('Hostname')} has left behind",
+            (node["ID"],),
+        )
+        for node in seen.nodes
+        if node["ID"] not in current
+        and (
+            node["Description"].get("Hostname") in names or node["Status"].get("Addr") in addresses
+        )
+    ]
+
+
+def converge(
+    lab: Lab,
+    machines: dict[str, Machine],
+    progress: Progress,
+    journal: Journal | None = None,
+    adopt: bool = False,
+    patience: float = 180,
+) -> None:
     """One swarm with every machine in its role, all Ready, and no stale entry.
 
     Looks first and does only what is missing: on a healthy swarm it changes nothing. A machine
     that was made anew under an old name joins as a new node, and the old entry is removed. Raises
     MachineError (or MachinesError) that names the node and what its daemon logged.
     """
-    members = each("asking for the swarm", machines.values(), member)
-    leader = _leader(machines, members, progress)
-    known = {node["ID"] for node in _nodes(leader)}
-    outside = [
-        machine
-        for machine in machines.values()
-        if machine is not leader and members[machine.name].node_id not in known
-    ]
-    tokens = leader.docker.api.inspect_swarm()["JoinTokens"] if outside else {}
-    # Each new manager changes the raft group; one at a time keeps its quorum at every moment.
-    turn = threading.Lock()
-
-    def join(machine: Machine) -> None:
-        role = machine.plan.role
-        if role == "manager":
-            with turn:
-                _join(machine, leader, tokens["Manager"], members[machine.name], progress)
-        else:
-            _join(machine, leader, tokens["Worker"], members[machine.name], progress)
-
-    each("joining the swarm", outside, join, progress)
-    _roles(machines, leader)
-    _remove_stale(machines, leader)
+    journal = journal or Journal()
+    seen = look(machines)
+    todo = changes(lab, seen, journal, adopt)
+    if any(change.kind == "swarm-recover" for change in todo):
+        _apply(machines, seen, todo, journal, progress)
+        # Only now the swarm can be asked who is in it.
+        seen = look(machines)
+        todo = changes(lab, seen, journal, adopt)
+    leader = _apply(machines, seen, todo, journal, progress)
     wait_ready(machines, leader, progress, patience)
 
 
-def _leader(
-    machines: dict[str, Machine], members: dict[str, Member], progress: Progress
+def _apply(
+    machines: dict[str, Machine],
+    seen: Facts,
+    todo: list[Change],
+    journal: Journal,
+    progress: Progress,
 ) -> Machine:
-    """A manager whose swarm answers: one there is, else a new swarm on the first manager."""
-    managers = [machine for machine in machines.values() if machine.plan.role == "manager"]
-    inside = [m for m in machines.values() if members[m.name].manager]
-    for machine in inside:
-        try:
-            _nodes(machine)
-        except docker.errors.APIError:
-            continue
-        return machine
-    if inside:
-        # Managers are there, but too few for a quorum: the others were lost. What this one knows
-        # becomes a swarm of its own, which the others then join.
-        # Source: https://docs.docker.com/engine/swarm/admin_guide/#recover-from-losing-the-quorum
-        machine = inside[0]
-        progress.phase(machine.name, "recovering the swarm from a lost quorum")
-        machine.docker.api.init_swarm(
-            advertise_addr=machine.address,
-            listen_addr=f"{machine.address}:{PORT}",
-            force_new_cluster=True,
+    """Carry the changes out; the machine whose swarm they lead to."""
+    first = next((c.machine for c in todo if c.kind in ("swarm-init", "swarm-recover")), "")
+    leader = acting = machines[first or seen.leader]
+    # Each new manager changes the raft group; one at a time keeps its quorum at every moment.
+    turn = threading.Lock()
+    tokens: dict[str, str] = {}
+
+    def join(machine: Machine, change: Change) -> None:
+        agent.let_go(machine, progress)
+        progress.phase(machine.name, change.what)
+        if change.items[0] == "manager":
+            with turn:
+                _join(machine, leader, tokens["Manager"])
+        else:
+            _join(machine, leader, tokens["Worker"])
+
+    def make(machine: Machine, change: Change) -> None:
+        present = {"gwbridge": " ".join(_gwbridge(machine))}
+        with journal.writing(change, present) as entry:
+            match change.kind:
+                case "swarm-leave":
+                    machine.docker.api.leave_swarm(force=True)
+                case "swarm-init" | "swarm-recover":
+                    if change.kind == "swarm-init":
+                        agent.let_go(machine, progress)
+                    _init(machine, anew=change.kind == "swarm-recover")
+                case "swarm-join":
+                    join(machine, change)
+                case "swarm-promote" | "swarm-demote":
+                    _set_role(acting, change.items[0], change.kind == "swarm-promote")
+                case "swarm-entry":
+                    remove_entry(acting, change.items[0])
+            entry.after = {"node": member(machine).node_id}
+
+    start = [c for c in todo if c.machine == first and c.kind != "swarm-entry"]
+    joins = [c for c in todo if c not in start and c.kind in ("swarm-leave", "swarm-join")]
+    rest = [c for c in todo if c not in start and c not in joins]
+    carry_out("starting the swarm", machines, start, make, progress)
+    if joins:
+        tokens.update(leader.docker.api.inspect_swarm()["JoinTokens"])
+        carry_out("joining the swarm", machines, joins, make, progress)
+    for change in rest:
+        if change.kind == "swarm-demote":
+            acting = _lasting(machines, acting)
+        progress.phase(change.machine, change.what)
+        make(machines[change.machine], change)
+    return _lasting(machines, acting)
+
+
+def _lasting(machines: dict[str, Machine], leader: Machine) -> Machine:
+    """A manager that goes on being one: one just promoted, where `leader` is to be a worker.
+
+    Where none is ready within a minute it stays `leader`, and what follows says so.
+    """
+
+    def ready(machine: Machine) -> bool:
+        with contextlib.suppress(docker.errors.APIError):
+            return member(machine).manager and bool(_nodes(machine))
+        return False
+
+    wanted = [machine for machine in machines.values() if machine.plan.role == "manager"]
+    if leader in wanted:
+        return leader
+    with contextlib.suppress(TenacityRetryError):
+        Retrying(stop=stop_after_delay(60), wait=wait_fixed(0.5), retry=retry_if_result(not_))(
+            lambda: any(ready(machine) for machine in wanted)
         )
-        return machine
-    machine = managers[0]
-    progress.phase(machine.name, "starting the swarm")
-    if members[machine.name].state != "inactive":
-        machine.docker.api.leave_swarm(force=True)
-    agent.let_go(machine, progress)
+    return next((machine for machine in wanted if ready(machine)), leader)
+
+
+def _gwbridge(machine: Machine) -> list[str]:
+    return [n.name for n in machine.docker.networks.list(names=["docker_gwbridge"]) if n.name]
+
+
+def _init(machine: Machine, anew: bool) -> None:
     try:
         machine.docker.api.init_swarm(
             advertise_addr=machine.address,
             listen_addr=f"{machine.address}:{PORT}",
-            data_path_addr=machine.address,
+            data_path_addr=None if anew else machine.address,
+            force_new_cluster=anew,
         )
     except docker.errors.APIError as error:
         raise MachineError(
             f"{machine.name}: the swarm could not be started: {error.explanation}",
             f"Is {machine.address} one of its addresses? inv ssh {machine.name}, then ip address",
         ) from error
-    return machine
 
 
-def _join(
-    machine: Machine, leader: Machine, token: str, before: Member, progress: Progress
-) -> None:
-    if before.state != "inactive":
-        # It belongs to a swarm that is gone, or to somebody else's; a stale one cannot join.
-        progress.phase(machine.name, "leaving its old swarm")
-        machine.docker.api.leave_swarm(force=True)
-    agent.let_go(machine, progress)
-    progress.phase(machine.name, f"joining the swarm of {leader.name}")
+def _join(machine: Machine, leader: Machine, token: str) -> None:
     try:
         machine.docker.api.join_swarm(
             remote_addrs=[f"{leader.address}:{PORT}"],
@@ -158,35 +369,22 @@ def _join(
         ) from error
 
 
-def _roles(machines: dict[str, Machine], leader: Machine) -> None:
-    """Promote and demote, where lab.toml has changed since the machines joined."""
-    members = each("asking for the swarm", machines.values(), member)
-    for machine in machines.values():
-        node = leader.docker.nodes.get(members[machine.name].node_id)
-        spec = dict(node.attrs["Spec"])
-        if spec["Role"] != machine.plan.role:
-            node.update({**spec, "Role": machine.plan.role})
+def _set_role(leader: Machine, node_id: str, manager: bool) -> None:
+    node = leader.docker.nodes.get(node_id)
+    node.update({**node.attrs["Spec"], "Role": "manager" if manager else "worker"})
 
 
-def _remove_stale(machines: dict[str, Machine], leader: Machine) -> None:
-    """Remove the entries that machines of ours have left behind when they were made anew."""
-    current = {member(machine).node_id for machine in machines.values()}
-    addresses = {machine.address for machine in machines.values()}
-    for node in leader.docker.nodes.list():
-        # Whatever its state: a machine that was made anew a moment ago still counts as Ready.
-        stale = node.id not in current
-        mine = node.attrs["Description"].get("Hostname") in machines or (
-            node.attrs["Status"].get("Addr") in addresses
-        )
-        if stale and mine:
-            if node.attrs["Spec"]["Role"] == "manager":
-                # After a lost quorum it is no member of the raft group any more: then it just goes.
-                with contextlib.suppress(docker.errors.NotFound):
-                    node.update({**node.attrs["Spec"], "Role": "worker"})
-            _retry_conflict(lambda gone=node: gone.remove(force=True))
+def remove_entry(leader: Machine, node_id: str) -> None:
+    """Remove a node from the swarm's list; a manager is demoted first."""
+    with contextlib.suppress(docker.errors.NotFound):
+        node = leader.docker.nodes.get(node_id)
+        if node.attrs["Spec"]["Role"] == "manager":
+            # After a lost quorum it is no member of the raft group any more: then it just goes.
+            node.update({**node.attrs["Spec"], "Role": "worker"})
+    _retry_conflict(lambda: leader.docker.api.remove_node(node_id, force=True))
 
 
-def _retry_conflict(work: Any) -> None:
+def _retry_conflict(work: Callable[[], object]) -> None:
     """A demotion takes a moment to arrive; until then the removal is refused."""
     for attempt in Retrying(
         stop=stop_after_delay(30),
@@ -216,6 +414,8 @@ def wait_ready(
     Raises MachineError that names each node that is not, with its state and its daemon's log.
     """
 
+    complete: set[str] = set()
+
     def lagging() -> dict[str, str]:
         try:
             nodes = {node["ID"]: node for node in _nodes(leader)}
@@ -233,8 +433,12 @@ def wait_ready(
                 (node.get("ManagerStatus") or {}).get("Reachability") != "reachable"
             ):
                 late[machine.name] = "a manager that the others do not reach"
-            elif absent := _missing_networks(machine):
-                late[machine.name] = f"without its network {', '.join(absent)}"
+        waiting = [m for m in machines.values() if m.name not in late and m.name not in complete]
+        for name, absent in each("asking for networks", waiting, _missing_networks).items():
+            if absent:
+                late[name] = f"without its network {', '.join(absent)}"
+            else:
+                complete.add(name)
         for name in machines:
             if name in late:
                 progress.phase(name, f"waiting for Ready: {late[name]}")
@@ -242,7 +446,8 @@ def wait_ready(
                 progress.done(name, "Ready in the swarm")
         return late
 
-    ids = {machine.name: member(machine).node_id for machine in machines.values()}
+    members = each("asking for the swarm", machines.values(), member)
+    ids = {name: found.node_id for name, found in members.items()}
     try:
         Retrying(
             stop=stop_after_delay(patience), wait=wait_fixed(0.5), retry=retry_if_result(bool)

@@ -22,7 +22,8 @@ class Endpoint:
     a person may say so; else it is refused. `keys` are private key files, `agent` the socket of
     an ssh-agent, of which with `only_keys` just those in `keys` are used. The way leads through
     `jump`, or through the input and output of `proxy_command`, where one is given. `patience` is
-    how many seconds a login is tried; `client` what the user's own ssh is called with.
+    how many seconds a login is tried, `answer` how long each of SSH's answers may take; `client`
+    is what the user's own ssh is called with.
     """
 
     host: str
@@ -39,6 +40,7 @@ class Endpoint:
     jump: Endpoint | None = None
     proxy_command: str = ""
     patience: float = 60
+    answer: float = 30
     client: tuple[str, ...] = ()
 
     def __str__(self) -> str:

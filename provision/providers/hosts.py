@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from provision import ssh_config
-from provision.definition import Lab
-from provision.errors import MachinesError, UserError
-from provision.machine import Machine, connected
-from provision.parallel import each
+from provision.definition import Lab, Machine
+from provision.errors import UserError
+from provision.journal import Journal
+from provision.machine import connected
 from provision.progress import Progress
 from provision.providers.base import Endpoint, MachineState
+from provision.undoing import KEPT, Undoing
 
 
 class HostsProvider:
@@ -18,14 +20,16 @@ class HostsProvider:
 
     What lab.toml does not say (user, port, key, jump hosts) is taken from the user's own SSH
     settings, and host keys are checked against their known_hosts files. With `trust_new` a host
-    that is in none of them is written down at first sight.
+    that is in none of them is written down at first sight. With `purge`, `destroy` removes the
+    engine as well, where it was installed by `up`.
     """
 
     name = "hosts"
 
-    def __init__(self, lab: Lab, trust_new: bool = False) -> None:
+    def __init__(self, lab: Lab, trust_new: bool = False, purge: bool = False) -> None:
         self.lab = lab
         self.trust_new = trust_new
+        self.purge = purge
 
     def up(self, progress: Progress) -> None:
         """Nothing to boot: connecting comes next, and says which host does not answer."""
@@ -34,54 +38,46 @@ class HostsProvider:
 
     def endpoints(self) -> dict[str, Endpoint]:
         """How SSH reaches each host: lab.toml first, then the user's own settings."""
-        return {
-            machine.name: ssh_config.resolve(
-                ssh_config.Target(
-                    host=machine.access.host,
-                    user=machine.access.user,
-                    port=machine.access.port,
-                    key=self.lab.home / Path(machine.access.key).expanduser()
-                    if machine.access.key
-                    else None,
-                    jump=machine.access.jump,
-                    config=self.lab.ssh_config,
-                ),
-                self.trust_new,
-            )
-            for machine in self.lab.machines
-            if machine.access
-        }
+        with ThreadPoolExecutor() as pool:
+            ends = pool.map(self._endpoint, self.lab.machines)
+            return {m.name: end for m, end in zip(self.lab.machines, ends, strict=True)}
+
+    def _endpoint(self, machine: Machine) -> Endpoint:
+        access = machine.access
+        assert access is not None
+        key = self.lab.home / Path(access.key).expanduser() if access.key else None
+        target = ssh_config.Target(
+            access.host, access.user, access.port, key, access.jump, self.lab.ssh_config
+        )
+        return ssh_config.resolve(target, self.trust_new)
 
     def states(self) -> dict[str, MachineState]:
         """Whether a host runs is known only by reaching it, which `status` does anyway."""
         return {machine.name: "unknown" for machine in self.lab.machines}
 
     def destroy(self, progress: Progress) -> list[str]:
-        """Take the hosts out of the swarm that `up` made; nothing else of theirs is touched."""
+        """Undo what the journal has; what is left on purpose is told, with the reason."""
+        journal = Journal(self.lab.state / "journal.json")
         with connected(self.lab, self.endpoints()) as machines:
-
-            def leave(machine: Machine) -> str:
-                machine.connect(patience=10)
-                progress.phase(machine.name, "leaving the swarm")
-                if machine.docker.info()["Swarm"]["LocalNodeState"] == "inactive":
-                    return ""
-                machine.docker.api.leave_swarm(force=True)
-                return f"{machine.name} from the swarm"
-
-            removed = each("leaving the swarm", machines.values(), leave, progress)
-        return [what for what in removed.values() if what]
+            undoing = Undoing(machines, journal, self.purge, progress)
+            try:
+                undoing.all()
+            finally:
+                for what in undoing.left:
+                    progress.say(f"left {what}")
+        return undoing.removed
 
     def leftovers(self) -> list[str]:
-        with connected(self.lab, self.endpoints()) as machines:
-            try:
-                states = each(
-                    "asking for the swarm",
-                    machines.values(),
-                    lambda machine: str(machine.docker.info()["Swarm"]["LocalNodeState"]),
-                )
-            except MachinesError as error:
-                return [str(error)]
-        return [f"{name} is still in a swarm" for name, s in states.items() if s != "inactive"]
+        """What should be undone and is not: a host that is not in lab.toml any more has such."""
+        journal = Journal(self.lab.state / "journal.json")
+        here = {machine.name for machine in self.lab.machines}
+        return [
+            f"{name}: {entry.what}"
+            + ("" if name in here else f" (put {name} back into {self.lab.file.name} to undo it)")
+            for name in journal.hosts()
+            for entry in journal.of(name)
+            if entry.kind not in KEPT
+        ]
 
     def identities(self) -> dict[str, str]:
         return {}

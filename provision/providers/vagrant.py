@@ -19,7 +19,7 @@ from provision.errors import MachineError, UserError
 from provision.files import write_atomic
 from provision.progress import Progress
 from provision.providers import libvirt, libvirt_checkpoints
-from provision.providers.base import Endpoint, MachineState
+from provision.providers.base import Endpoint, MachineState, Provider
 from provision.providers.vagrant_runner import Runner
 from provision.vagrantfile import Plan
 
@@ -329,6 +329,34 @@ def plan(lab: Lab, progress: Progress) -> Plan:
         boot_timeout=600 if driver == "kvm" else _EMULATED_BOOT,
         notes=tuple(notes),
     )
+
+
+def foretold(lab: Lab, there: Provider | None, states: dict[str, MachineState]) -> str:
+    """What `up` would do to machines of which not all run, in words; nothing is made or fetched.
+
+    Raises UserError where `up` would, before it boots anything.
+    """
+    lines = []
+    if there is None:
+        name, why = choose_provider(lab)
+        if clashes := host.clashes(lab):
+            raise UserError("\n".join(clashes), "Take another network.subnet in lab.toml.")
+        box = lab.box if lab.box != "auto" else "a Debian 12 that is here, can be had, or is built"
+        lines = [f"provider {name}: {why}", f"box {box}", *host.memory_warnings(lab)]
+    else:
+        lines = [f"provider {there.name}: the lab has it already"]
+    for machine in lab.machines:
+        state = states.get(machine.name, "absent")
+        what = {
+            "absent": f"would be made: {machine.cpus} CPU, {machine.memory} MiB, {machine.address}",
+            "stopped": "would be booted",
+        }.get(state, f"{state}: stays")
+        lines.append(f"{machine.name}: {what}")
+    lines.append(
+        "Then, on each what is missing: Docker, its image, and its place in the swarm. What that "
+        "is can be told when all of them run."
+    )
+    return "\n".join(lines)
 
 
 def add_box(lab: Lab, provider: str, catalogue: Path, progress: Progress) -> None:

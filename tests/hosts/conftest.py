@@ -62,6 +62,7 @@ def lab_over(
     settings: str = "",
     address: str = "{address}",
     more: str = "",
+    archive: bool = False,
 ) -> Lab:
     """A lab over hosts that exist, with their host keys known.
 
@@ -77,6 +78,8 @@ def lab_over(
     )
     text = f'name = "t"\nprovider = "hosts"\nssh_config = "ssh_config"\n{more}\n'
     text += f'[images]\nscenario = "{image}"\n'
+    if archive:
+        text += f'archives = ["{roots.image_archive()}"]\n'
     for number, host in enumerate(hosts, start=1):
         role = "manager" if number <= managers else "worker"
         at = address.format(address=host.address, name=host.name)

@@ -210,6 +210,41 @@ class Host:
     def load_image(self) -> None:
         self.exec("docker", "load", "-q", file=roots.image_archive())
 
+    @contextlib.contextmanager
+    def unplugged(self) -> Iterator[None]:
+        """Without its network while the block runs."""
+        self.link("down")
+        try:
+            yield
+        finally:
+            self.link("up")
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Every process of it stands still while the block runs; its kernel still answers."""
+        file, on, off = self._freezer()
+        file.write_text(on)
+        try:
+            yield
+        finally:
+            file.write_text(off)
+
+    def _freezer(self) -> tuple[Path, str, str]:
+        for folder in self.cgroups():
+            if (folder / "freezer.state").exists():
+                return folder / "freezer.state", "FROZEN", "THAWED"
+        # Version 2. Not run yet: the machines that tests have run on had version 1.
+        return self.cgroups()[-1] / "cgroup.freeze", "1", "0"
+
+    @contextlib.contextmanager
+    def hung(self, unit: str) -> Iterator[None]:
+        """The main process of a unit is stopped (SIGSTOP) while the block runs."""
+        self.exec("systemctl", "kill", "--kill-whom=main", "--signal=STOP", unit)
+        try:
+            yield
+        finally:
+            self.exec("systemctl", "kill", "--kill-whom=main", "--signal=CONT", unit)
+
     def link(self, state: str) -> None:
         """Plug ("up") or unplug ("down") its network cable."""
         self.fabric.must("ip", "link", "set", f"v{self.number}", state)
@@ -330,6 +365,12 @@ class Fabric:
             yield
         finally:
             self.must("iptables", "-D", *match)
+
+    @contextlib.contextmanager
+    def deaf(self, host: Host, to: Host) -> Iterator[None]:
+        """One way only: what `to` sends does not arrive at `host`."""
+        with self.dropping("-s", to.address, "-d", host.address):
+            yield
 
     @contextlib.contextmanager
     def dropping(self, *match: str) -> Iterator[None]:

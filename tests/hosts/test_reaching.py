@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from provision import commands, definition, reaching
+from provision import commands, definition, doctor, reaching
 from provision.definition import Lab
 from provision.errors import MachineError, MachinesError
 from provision.hostkeys import UnknownHostKey
@@ -96,6 +96,29 @@ def test_a_jump_host_whose_key_is_not_known_is_refused_too(
 def only(known: Path, name: str) -> str:
     lines = known.read_text().splitlines(keepends=True)
     return "".join(line for line in lines if line.startswith(f"{name} "))
+
+
+def test_a_jump_host_that_does_not_answer_is_named(
+    two_hosts: list[Host], lab_of: Labs, hops: str
+) -> None:
+    lab = lab_of(two_hosts, settings=f"{hops}Host 10.77.0.2\n  ProxyJump one\n")
+    two_hosts[0].exec("systemctl", "stop", "ssh")
+    try:
+        assert "through the jump host ops@10.77.0.1:22" in str(refused(lab))
+    finally:
+        two_hosts[0].exec("systemctl", "start", "ssh")
+        two_hosts[0].wait_ready()
+
+
+def test_the_doctor_tells_the_way_to_each_host_and_whose_key_is_not_known(
+    two_hosts: list[Host], lab_of: Labs, hops: str
+) -> None:
+    lab = lab_of(two_hosts, settings=f"{hops}Host 10.77.0.2\n  ProxyJump one\n")
+    (lab.home / "known_hosts").write_text(only(lab.home / "known_hosts", "10.77.0.1"))
+    told = {finding.what: finding.state for finding in doctor.examine(lab)}
+    assert told["machine1: ops@10.77.0.1:22"] == "ok"
+    way = "machine2: ops@10.77.0.2:22 (host key not known yet) through ops@10.77.0.1:22"
+    assert told[way] == "warning"
 
 
 def test_inv_ssh_goes_the_same_way(

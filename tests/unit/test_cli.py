@@ -23,6 +23,7 @@ VERBS += [
     "images.save",
     *(f"checkpoint.{verb}" for verb in ("save", "list", "restore", "delete")),
 ]
+VERBS += ["node.ls", "node.drain", "node.activate", "node.promote", "node.demote"]
 
 
 def inv(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -8,8 +8,8 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from provision import hostkeys
-from provision.errors import UserError
+from provision import definition, hostkeys
+from provision.errors import DefinitionError, UserError
 from provision.providers.base import Endpoint
 from provision.ssh_config import Target, resolve
 
@@ -122,6 +122,27 @@ def test_what_the_lab_file_says_comes_before_the_settings(tmp_path: Path) -> Non
     assert (found.user, found.port) == ("me", 2)
     assert found.jump is not None
     assert found.jump.host == "c"
+
+
+def test_nothing_of_the_lab_file_gets_into_a_proxy_commands_shell(tmp_path: Path) -> None:
+    config = settings(tmp_path, "Host *\n ProxyCommand connect %h %r\n")
+    assert resolve(Target("a", user="me", config=config)).proxy_command == "connect a me"
+    with pytest.raises(UserError):
+        resolve(Target("a", user="me;touch /tmp/x", config=config))
+
+
+@pytest.mark.parametrize("jump", ["-oProxyCommand=x y", "a b", "a;b", "$(x)", "`x`", "a'b"])
+def test_a_way_in_the_lab_file_is_no_shell_text(tmp_path: Path, jump: str) -> None:
+    file = tmp_path / "lab.toml"
+    file.write_text(
+        'provider = "hosts"\n'
+        + "".join(
+            f'[[machines]]\nname = "{name}"\naddress = "10.0.0.{name[1]}"\njump = "{jump}"\n'
+            for name in ("m1", "m2")
+        )
+    )
+    with pytest.raises(DefinitionError, match="jump"):
+        definition.load(file)
 
 
 def test_a_host_cannot_be_an_option(tmp_path: Path) -> None:

@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from provision import boxes, definition
+from provision import boxes, definition, host, lifecycle
 from provision.errors import MachineError, UserError
 from provision.progress import Progress
-from provision.providers import vagrant_runner
+from provision.providers import vagrant, vagrant_runner
 from provision.providers.vagrant import VagrantProvider
 from provision.vagrantfile import Plan
 
@@ -257,3 +257,27 @@ def test_a_checkpoint_that_fails_is_told_in_vagrants_last_words(provider: Vagran
     play(provider, "", "echo; echo The snapshot name is already used.; exit 1")
     with pytest.raises(MachineError, match="snapshot save failed: The snapshot name is already"):
         provider.save("a", quiet())
+
+
+def test_what_up_would_do_is_told_without_a_call_of_vagrant(
+    provider: VagrantProvider, tmp_path: Path
+) -> None:
+    text = vagrant.foretold(
+        provider.lab, provider, {"machine1": "running", "machine2": "stopped"}
+    ).splitlines()
+    assert "machine1: running: stays" in text
+    assert "machine2: would be booted" in text
+    assert not (tmp_path / "calls").exists()
+
+
+def test_what_up_would_make_is_told_and_nothing_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lab.toml").write_text('box = "some/box"\n[machines]\nmemory = 2048\n')
+    lab = definition.load(tmp_path / "lab.toml")
+    monkeypatch.setattr(vagrant, "choose_provider", lambda _: ("libvirt", "it is here"))
+    monkeypatch.setattr(host, "clashes", lambda *_: [])
+    text = lifecycle.dry_run(lab, Progress(Console(file=io.StringIO()))).splitlines()
+    assert text[:2] == ["provider libvirt: it is here", "box some/box"]
+    assert "machine2: would be made: 1 CPU, 2048 MiB, 192.168.56.12" in text
+    assert [path.name for path in tmp_path.iterdir()] == ["lab.toml"]

@@ -1,0 +1,339 @@
+"""Hosts that existed before: told what would be done, changed by that alone, and set back to it."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from provision import definition, images, lifecycle
+from provision.changes import Change
+from provision.definition import Lab
+from provision.errors import MachineError, MachinesError
+from provision.journal import Journal
+from provision.progress import Progress
+from tests.hosts import root as roots
+from tests.hosts.conftest import Labs
+from tests.hosts.fabric import Fabric, Host
+from tests.hosts.test_provision import nodes, quiet
+
+_LOOK = r"""
+echo packages; dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' | grep ^ii
+echo groups; cat /etc/group /etc/gshadow
+echo images; docker image ls --no-trunc --format '{{.ID}} {{.Repository}}:{{.Tag}}' 2>/dev/null
+echo containers; docker ps -a --no-trunc --format '{{.ID}} {{.State}}' 2>/dev/null
+echo networks; docker network ls --no-trunc --format '{{.ID}} {{.Name}}' 2>/dev/null
+echo swarm; docker info -f '{{.Swarm.LocalNodeState}} {{.Swarm.NodeID}}' 2>/dev/null
+echo units; systemctl is-active docker docker.socket containerd; systemctl is-enabled docker
+echo links; ip -o link | cut -d: -f2 | grep -v veth
+echo files; ls /var/lib/docker /var/lib/containerd /etc/docker 2>/dev/null | head -40
+"""
+
+
+def look(hosts: list[Host]) -> list[str]:
+    """All of the hosts that `up` could change, a line for each thing."""
+    return [
+        f"{host.name} {line}"
+        for host in hosts
+        for line in host.exec("sh", "-c", _LOOK, check=False).stdout.splitlines()
+    ]
+
+
+def wait_for_swarm(host: Host) -> None:
+    """Until Docker has made all that it makes by itself in a new swarm."""
+    settled = (
+        "docker network inspect ingress docker_gwbridge && "
+        'if [ -n "$(docker service ls -q)" ]; then docker ps | grep -q theirs.1; fi'
+    )
+    Retrying(stop=stop_after_delay(30), wait=wait_fixed(0.3), retry=retry_if_result(bool))(
+        lambda: host.exec("sh", "-c", settled, check=False).returncode
+    )
+
+
+def told() -> tuple[Progress, io.StringIO]:
+    out = io.StringIO()
+    return Progress(Console(file=out, width=300)), out
+
+
+def done(lab: Lab) -> dict[str, list[str]]:
+    """What the journal has of each host, in words and in order."""
+    journal = Journal(lab.state / "journal.json")
+    return {name: [entry.what for entry in journal.of(name)] for name in journal.hosts()}
+
+
+def planned(text: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    name = ""
+    for line in text.splitlines():
+        if line.startswith("  - "):
+            found[name].append(line[4:])
+        elif line.endswith(":"):
+            name = line[:-1]
+            found[name] = []
+    return found
+
+
+@pytest.fixture
+def bare(fabric: Fabric) -> Iterator[list[Host]]:
+    hosts = fabric.add("machine5", "machine6", docker=False)
+    yield hosts
+    fabric.remove(*hosts)
+
+
+@pytest.fixture
+def own(fabric: Fabric) -> Iterator[list[Host]]:
+    """Hosts with a Docker of their own, that has an image and runs a container."""
+    hosts = fabric.add("machine7", "machine8")
+    for host in hosts:
+        host.load_image()
+        host.exec("docker", "run", "-d", "--name", "theirs", roots.TAG, "sleep", "1000000")
+    yield hosts
+    fabric.remove(*hosts)
+
+
+def test_bare_hosts_are_told_what_comes_get_just_that_and_are_set_back_to_what_they_were(
+    bare: list[Host], lab_of: Labs
+) -> None:
+    lab = lab_of(bare, user="plain", archive=True)
+    before = look(bare)
+
+    foretold = lifecycle.dry_run(lab, quiet())
+    assert look(bare) == before
+    assert not lab.state.exists()
+    assert "apt-get -q" in foretold
+    assert planned(foretold) == {
+        "machine5": [
+            "install Docker, tcpdump with apt-get",
+            "put plain into the group docker",
+            f"load busybox-test.tar ({roots.TAG})",
+            "start the swarm",
+        ],
+        "machine6": [
+            "install Docker, tcpdump with apt-get",
+            "put plain into the group docker",
+            f"load busybox-test.tar ({roots.TAG})",
+            "join the swarm of machine5 as a worker",
+        ],
+    }
+
+    lifecycle.up(lab, quiet())
+    assert done(lab) == planned(foretold)
+    again = lifecycle.dry_run(lab, quiet())
+    assert again.splitlines()[:2] == ["machine5: nothing to do", "machine6: nothing to do"]
+
+    progress, out = told()
+    lifecycle.destroy(lab, progress)
+    assert "machine5: install Docker, tcpdump with apt-get (--purge undoes it)" in out.getvalue()
+    for host in bare:
+        assert host.exec("docker", "image", "ls", "-q").stdout == ""
+        assert "docker_gwbridge" not in host.exec("docker", "network", "ls").stdout
+        assert host.exec("docker", "info", "-f", "{{.Swarm.LocalNodeState}}").stdout == "inactive\n"
+
+    removed = lifecycle.destroy(lab, quiet(), purge=True)
+    assert look(bare) == before
+    assert not lab.state.exists()
+    assert any("docker.io" in what and what.endswith("on machine6") for what in removed)
+    assert lifecycle.destroy(lab, quiet(), purge=True) == []
+
+
+def test_what_a_host_had_before_stays_whatever_is_purged(own: list[Host], lab_of: Labs) -> None:
+    lab = lab_of(own)
+    before = look(own)
+    lifecycle.up(lab, quiet())
+    assert look(own) != before
+    lifecycle.destroy(lab, quiet(), purge=True)
+    assert look(own) == before
+
+
+def test_an_engine_with_what_is_not_the_labs_stays_and_one_that_is_gone_keeps_nothing_from_going(
+    bare: list[Host], lab_of: Labs
+) -> None:
+    lab = lab_of(bare, archive=True)
+    lifecycle.up(lab, quiet())
+    bare[0].exec("docker", "volume", "create", "precious")
+    # Here somebody has removed Docker since.
+    bare[1].exec("systemctl", "stop", "docker.socket", "docker", "containerd")
+    bare[1].exec("apt-get", "purge", "-y", "-q", "docker.io", "containerd", "runc")
+    progress, out = told()
+    lifecycle.destroy(lab, progress, purge=True)
+    assert "left Docker on machine5: it has what is not the lab's: volume precious" in (
+        out.getvalue()
+    )
+    assert bare[0].exec("docker", "volume", "ls", "-q").stdout == "precious\n"
+    assert bare[1].exec("sh", "-c", "command -v tcpdump", check=False).returncode != 0
+
+    bare[0].exec("docker", "volume", "rm", "precious")
+    lifecycle.destroy(lab, quiet(), purge=True)
+    assert bare[0].exec("sh", "-c", "command -v docker", check=False).returncode != 0
+    assert not lab.state.exists()
+
+
+def test_what_was_cut_off_in_the_middle_is_undone_too(
+    own: list[Host], lab_of: Labs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for host in own:
+        host.exec("docker", "rm", "-f", "theirs")
+        host.exec("docker", "image", "rm", roots.TAG)
+    lab = lab_of(own, archive=True)
+    before = look(own)
+    load = images.load
+
+    def load_and_die(*args: object) -> None:
+        load(*args)  # type: ignore[arg-type]
+        raise MachineError("killed")
+
+    monkeypatch.setattr(images, "load", load_and_die)
+    with pytest.raises(MachinesError, match="killed"):
+        lifecycle.up(lab, quiet())
+    assert look(own) != before
+    states = [e.state for h in own for e in Journal(lab.state / "journal.json").of(h.name)]
+    assert states == ["begun", "begun"]
+    lifecycle.destroy(lab, quiet())
+    assert look(own) == before
+
+
+def test_a_swarm_that_was_there_before_is_refused_or_used_and_never_broken_up(
+    own: list[Host], lab_of: Labs
+) -> None:
+    lab = lab_of(own)
+    own[0].exec("docker", "swarm", "init", "--advertise-addr", own[0].address)
+    create = "service create -t --name theirs --no-resolve-image"
+    own[0].exec("docker", *create.split(), roots.TAG)
+    wait_for_swarm(own[0])
+    before = look(own)
+    for attempt in (lifecycle.dry_run, lifecycle.up):
+        with pytest.raises(MachineError, match="machine7: in a swarm already") as caught:
+            attempt(lab, quiet())
+        assert "--adopt-swarm" in caught.value.advice
+        assert look(own) == before
+
+    foretold = lifecycle.dry_run(lab, quiet(), adopt_swarm=True)
+    lifecycle.up(lab, quiet(), adopt_swarm=True)
+    assert done(lab) == planned(foretold)
+    assert len(nodes(own[0])) == 2
+    # It is known from now on, without the flag.
+    lifecycle.up(lab, quiet())
+
+    progress, out = told()
+    lifecycle.destroy(lab, progress)
+    assert "left machine7 in its swarm: it was in it before" in out.getvalue()
+    assert [line.split()[1] for line in nodes(own[0])] == ["machine7"]
+    assert own[0].exec("docker", "service", "ls", "-q").stdout
+    assert look(own[1:]) == [line for line in before if line.startswith("machine8")]
+
+
+def test_a_host_in_another_swarm_is_never_taken_out_of_it(own: list[Host], lab_of: Labs) -> None:
+    for host in own:
+        host.exec("docker", "swarm", "init", "--advertise-addr", host.address)
+        wait_for_swarm(host)
+    before = look(own)
+    with pytest.raises(MachineError, match="machine8: in another swarm than machine7"):
+        lifecycle.up(lab_of(own), quiet(), adopt_swarm=True)
+    assert look(own) == before
+
+
+def test_a_login_that_sudo_asks_for_a_password_is_refused_before_anything_is_changed(
+    bare: list[Host], lab_of: Labs
+) -> None:
+    before = look(bare)
+    with pytest.raises(MachinesError, match="asked may not use sudo without being asked") as caught:
+        lifecycle.up(lab_of(bare, user="asked", archive=True), quiet())
+    assert set(caught.value.failures) == {"machine5", "machine6"}
+    assert "asked ALL=(ALL) NOPASSWD:ALL" in caught.value.for_people()
+    assert look(bare) == before
+
+
+def test_an_engine_of_another_version_is_not_replaced(own: list[Host], lab_of: Labs) -> None:
+    before = look(own)
+    lab = lab_of(own, more='[docker]\nversion = "28.2.2"')
+    with pytest.raises(MachinesError, match="is not replaced"):
+        lifecycle.up(lab, quiet())
+    assert look(own) == before
+
+
+def test_a_host_that_fails_keeps_no_other_from_its_docker_and_the_swarm_from_being_formed(
+    bare: list[Host], lab_of: Labs
+) -> None:
+    bare[0].exec("mv", "/srv/apt", "/srv/away")
+    lab = lab_of(bare, archive=True)
+    with pytest.raises(MachinesError, match="The swarm was left as it is") as caught:
+        lifecycle.up(lab, quiet())
+    assert list(caught.value.failures) == ["machine5"]
+    assert caught.value.succeeded == ["machine6"]
+    assert (
+        roots.TAG
+        in bare[1].exec("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}").stdout
+    )
+    assert bare[1].exec("docker", "info", "-f", "{{.Swarm.LocalNodeState}}").stdout == "inactive\n"
+    bare[0].exec("mv", "/srv/away", "/srv/apt")
+    lifecycle.up(lab, quiet())
+    assert len(nodes(bare[0])) == 2
+
+
+def test_a_host_that_cannot_be_reached_at_destroy_is_named_and_undone_later(
+    own: list[Host], lab_of: Labs
+) -> None:
+    lab = lab_of(own)
+    before = look(own)
+    lifecycle.up(lab, quiet())
+    own[1].link("down")
+    try:
+        with pytest.raises(MachinesError, match="machine8: no SSH") as caught:
+            lifecycle.destroy(lab, quiet())
+    finally:
+        own[1].link("up")
+    assert "inv destroy goes on from here" in str(caught.value)
+    assert look(own[:1]) == [line for line in before if line.startswith("machine7")]
+    lifecycle.destroy(lab, quiet())
+    assert look(own) == before
+
+
+def test_a_host_that_is_not_in_the_lab_any_more_is_not_forgotten(
+    own: list[Host], lab_of: Labs
+) -> None:
+    before = look(own)
+    lab = lab_of(own)
+    lifecycle.up(lab, quiet())
+    whole = lab.file.read_text()
+    lab.file.write_text(whole.replace('name = "machine8"', 'name = "other"'))
+    with pytest.raises(MachineError, match=r"machine8: join .* \(put machine8 back into lab.toml"):
+        lifecycle.destroy(definition.load(lab.file), quiet())
+    lab.file.write_text(whole)
+    lifecycle.destroy(lab, quiet())
+    assert look(own) == before
+
+
+def test_a_setting_of_the_engine_is_taken_out_again_and_the_others_stay(
+    own: list[Host], lab_of: Labs
+) -> None:
+    lab = lab_of(own)
+    lifecycle.up(lab, quiet())
+    file = "/etc/docker/daemon.json"
+    before = json.loads(own[0].exec("cat", file).stdout)
+    text = json.dumps({**before, "log-level": "warn"})
+    own[0].exec("sh", "-c", f"echo '{text}' > {file}")
+    change = Change("machine7", "setting", "set log-level", ("log-level", "warn"))
+    with Journal(lab.state / "journal.json").writing(change):
+        pass
+    removed = lifecycle.destroy(lab, quiet())
+    assert f"log-level from {file} on machine7" in removed
+    assert json.loads(own[0].exec("cat", file).stdout) == before
+    assert own[0].exec("docker", "version", check=False).returncode == 0
+
+
+def test_a_journal_that_cannot_be_read_stops_everything(own: list[Host], lab_of: Labs) -> None:
+    lab = lab_of(own)
+    file = Path(lab.state / "journal.json")
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"hosts": {"machine7": [{"kind": "magic", "what": ""}]}}))
+    before = look(own)
+    for attempt in (lifecycle.up, lifecycle.destroy):
+        (lab.state / "lab.toml").write_text(lab.file.read_text())
+        with pytest.raises(MachineError, match=r"journal\.json cannot be read"):
+            attempt(lab, quiet())
+    assert look(own) == before

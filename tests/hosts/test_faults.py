@@ -1,0 +1,88 @@
+"""Hosts that freeze, lose their network, hang or hear one way only: named, and nothing hangs."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from provision import lifecycle, ssh_config, status
+from provision.definition import Lab
+from provision.errors import MachinesError
+from scenarios.kit import run
+from scenarios.overlay import overlay
+from tests.hosts import root as roots
+from tests.hosts.conftest import Labs
+from tests.hosts.fabric import Fabric, Host
+from tests.hosts.test_provision import nodes, quiet
+
+Fault = Callable[[Host], contextlib.AbstractContextManager[None]]
+UNREACHED = [
+    pytest.param(Host.frozen, id="frozen"),
+    pytest.param(Host.unplugged, id="unplugged"),
+]
+# Each verb below has to end by itself long before this.
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture
+def lab(two_hosts: list[Host], lab_of: Labs, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    made = lab_of(two_hosts)
+    lifecycle.up(made, quiet())
+    monkeypatch.setattr(ssh_config, "ANSWER", 4.0)
+    return made
+
+
+def rows(lab: Lab) -> dict[str, dict[str, str]]:
+    return {row["name"]: row for row in status.look(lab)["machines"]}
+
+
+@pytest.mark.parametrize("fault", UNREACHED)
+def test_every_verb_says_which_host_it_cannot_reach(
+    lab: Lab, two_hosts: list[Host], fault: Fault, tmp_path: Path
+) -> None:
+    before = nodes(two_hosts[0])
+    with fault(two_hosts[1]):
+        seen = rows(lab)
+        assert re.search("no SSH|no answer", seen["machine2"]["node"])
+        assert seen["machine2"]["state"] == "unknown"
+        assert seen["machine1"]["state"] == "running"
+
+        with pytest.raises(MachinesError, match="machine2: no SSH") as caught:
+            lifecycle.up(lab, quiet())
+        assert list(caught.value.failures) == ["machine2"]
+
+        told: list[str] = []
+        with (
+            lifecycle.machines_of(lab) as machines,
+            pytest.raises(MachinesError, match="machine2: no SSH"),
+        ):
+            run.run(overlay, lab, machines, roots.TAG, "hosts", [], {}, tmp_path, told.append)
+    lifecycle.up(lab, quiet())
+    assert nodes(two_hosts[0]) == before
+    assert rows(lab)["machine2"]["node"] == "ready"
+
+
+def test_an_engine_that_hangs_is_told_by_status(lab: Lab, two_hosts: list[Host]) -> None:
+    with two_hosts[0].hung("docker"):
+        seen = rows(lab)
+        assert "no answer" in seen["machine1"]["node"]
+        assert seen["machine2"]["engine"]
+    assert rows(lab)["machine1"]["node"] == "ready (leader)"
+
+
+def test_a_host_that_hears_no_answers_cannot_join_and_can_when_it_hears_again(
+    lab: Lab, two_hosts: list[Host], fabric: Fabric
+) -> None:
+    two_hosts[1].exec("docker", "swarm", "leave", "--force")
+    with (
+        fabric.deaf(two_hosts[1], to=two_hosts[0]),
+        pytest.raises(MachinesError, match=r"could not join the swarm at 10\.77\.0\.1:2377") as no,
+    ):
+        lifecycle.up(lab, quiet())
+    assert "Can machine2 reach 10.77.0.1 on TCP 2377?" in no.value.for_people()
+    lifecycle.up(lab, quiet())
+    assert [line.split()[1] for line in nodes(two_hosts[0])].count("machine2") == 1

@@ -1,0 +1,62 @@
+"""Work on many machines: how many at a time, and what is told when some of them fail."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+
+import pytest
+
+from provision.errors import MachinesError, UserError
+from provision.parallel import at_most, each
+
+
+@dataclass(frozen=True)
+class Named:
+    name: str
+
+
+TEN = [Named(f"m{number}") for number in range(10)]
+
+
+def most_at_a_time(limit: int | None) -> int:
+    lock = threading.Lock()
+    now = most = 0
+
+    def work(machine: Named) -> None:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.05)
+        with lock:
+            now -= 1
+
+    with at_most(limit):
+        each("work", TEN, work)
+    return most
+
+
+@pytest.mark.parametrize(("limit", "most"), [(1, 1), (3, 3), (None, 10)])
+def test_no_more_machines_are_worked_on_than_was_said(limit: int | None, most: int) -> None:
+    assert most_at_a_time(limit) == most
+
+
+def test_a_limit_below_one_is_a_mistake() -> None:
+    with pytest.raises(UserError, match="--parallel: given -1"), at_most(-1):
+        pass
+
+
+def test_every_machine_that_fails_is_named_with_its_own_error() -> None:
+    def work(machine: Named) -> str:
+        if machine.name in {"m2", "m7"}:
+            raise OSError(f"{machine.name} is down")
+        return machine.name
+
+    with pytest.raises(MachinesError) as caught:
+        each("work", TEN, work)
+    assert list(caught.value.failures) == ["m2", "m7"]
+    assert len(caught.value.succeeded) == 8
+    assert "m2 is down" in str(caught.value)
+    assert "m7 is down" in str(caught.value)
