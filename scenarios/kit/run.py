@@ -126,6 +126,8 @@ def run(
     used = context.machines.values()
     try:
         # An earlier run that was killed may have left its services and networks behind.
+        if scenario.restore:
+            scenario.restore(ordered)
         for left in cleaning.leftovers(scenario, ordered):
             tell(f"removing what an earlier run left: {left}")
         cleaning.clean(scenario, ordered)
@@ -200,6 +202,8 @@ def _clean(
     begin = time.monotonic()
     left: list[str] = []
     try:
+        if scenario.restore:
+            scenario.restore(machines)
         cleaning.clean(scenario, machines)
         left = cleaning.leftovers(scenario, machines)
         if plugin:

@@ -25,6 +25,7 @@ from provision.errors import UserError
 from scenarios.kit.driver import Driver
 
 if TYPE_CHECKING:
+    from provision.machine import Machine
     from scenarios.kit.step import Step
 
 Body = Callable[["Step"], None]
@@ -51,6 +52,9 @@ class Scenario:
 
     With a `driver` it is one over a network driver plugin: the plugin is what lab.toml's [weave]
     table says, `{plugin}` in commands is its reference, and it is removed from every node.
+
+    `restore` sets back what it changes otherwise (nodes that are drained, say). It is given all
+    machines of the lab, before the first step and after the last one, whatever has happened.
     """
 
     name: str
@@ -61,6 +65,7 @@ class Scenario:
     services: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     driver: Driver | None = None
+    restore: Callable[[list[Machine]], None] | None = None
     steps: list[StepPlan] = field(default_factory=list)
 
     def step(

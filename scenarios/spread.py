@@ -1,0 +1,349 @@
+"""How a swarm spreads a service's tasks, and what it does when nodes and managers change.
+
+No exercise of the book: the same steps as in Docker's own swarm tutorial, with three nodes, each
+judged from the Engine API. Nodes are active again and have lab.toml's roles when it has ended.
+Source: https://docs.docker.com/engine/swarm/swarm-tutorial/ and …/swarm/admin_guide/.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import docker.errors
+import requests
+from rich.console import Console
+from tenacity import (
+    RetryError,
+    Retrying,
+    retry_if_exception_type,
+    retry_if_result,
+    stop_after_delay,
+    wait_fixed,
+)
+
+from provision import nodes
+from provision.errors import MachineError
+from provision.machine import Machine
+from provision.progress import Progress
+from scenarios.kit.scenario import Scenario
+from scenarios.kit.step import Step
+from scenarios.kit.watch import tasks_of
+
+SERVICE = "spread1"
+ALL = ("machine1", "machine2", "machine3")
+PATIENCE = 60.0
+T = TypeVar("T")
+
+
+def as_lab_has_it(machines: list[Machine]) -> None:
+    """Every node takes tasks, and has the role that lab.toml gives it."""
+    by_name = {machine.name: machine for machine in machines}
+    quiet = Progress(Console(file=io.StringIO()))
+    # While managers elect, none of them answers.
+    swarm = Retrying(
+        stop=stop_after_delay(PATIENCE),
+        wait=wait_fixed(1),
+        retry=retry_if_exception_type(MachineError),
+        reraise=True,
+    )(lambda: nodes.Nodes(by_name, quiet))
+    for machine in machines:
+        swarm.activate(machine.name)
+    # Managers first: at no moment are there fewer than the lab wants.
+    for machine in sorted(machines, key=lambda machine: machine.plan.role != "manager"):
+        if machine.plan.role == "manager":
+            swarm.promote(machine.name)
+        else:
+            swarm.demote(machine.name)
+
+
+spread = Scenario(
+    "spread",
+    exercise="-",
+    title="Spreading tasks over nodes",
+    summary="A service's tasks spread over all nodes, move away from a drained one, and go on when "
+    "the swarm's leader steps down.",
+    machines=3,
+    services=(SERVICE,),
+    restore=as_lab_has_it,
+)
+
+
+@spread.step(
+    1,
+    "All nodes are Ready and take tasks",
+    on="machine1",
+    run="docker node ls",
+)
+def nodes_take_tasks(step: Step) -> None:
+    there = _nodes(step)
+    step.expect(
+        "every node is Ready and active",
+        expected=[],
+        seen=[
+            f"{node['Description']['Hostname']}: {node['Status']['State']}, "
+            f"{node['Spec']['Availability']}"
+            for node in there
+            if (node["Status"]["State"], node["Spec"]["Availability"]) != ("ready", "active")
+        ],
+    )
+    step.remember(replicas=str(2 * len(there)), more=str(3 * len(there)))
+
+
+@spread.step(
+    2,
+    "Start a service with two tasks for each node",
+    on="machine1",
+    run=f"docker service create -t --replicas {{replicas}} --stop-grace-period 1s --name {SERVICE} "
+    "--no-resolve-image {image}",
+    service=SERVICE,
+    needs=[1],
+    why="No constraint says where: the scheduler takes the node that has the fewest tasks of the "
+    "service.",
+)
+def start_service(step: Step) -> None:
+    _expect_even(step, "two tasks run on each node", 2)
+    step.remember(stayed=_running_on(step, "machine1", "machine3"))
+
+
+@spread.step(
+    3,
+    "Drain the second node",
+    on="machine1",
+    run="docker node update --availability drain {host2}",
+    needs=[2],
+)
+def drain(step: Step) -> None:
+    drained = _id(step, "machine2")
+    node = next(node for node in _nodes(step) if node["ID"] == drained)
+    step.expect("it is drained", expected="drain", seen=node["Spec"]["Availability"])
+    total = int(step.names["replicas"])
+    counts = _until(step, lambda c: not c.get(drained) and sum(c.values()) == total)
+    step.expect("no task runs there any more", expected=0, seen=counts.get(drained, 0))
+    step.expect("as many tasks run as before", expected=total, seen=sum(counts.values()))
+    step.expect(
+        "the other nodes share them evenly",
+        expected=True,
+        seen=_even([count for node, count in counts.items() if node != drained]),
+    )
+    step.expect(
+        "the tasks of the other nodes were left alone",
+        expected=step.names["stayed"].split(),
+        seen=[task for task in step.names["stayed"].split() if task in _ids(step)],
+        proves="A drain moves what is on the node, and nothing else.",
+    )
+
+
+@spread.step(
+    4,
+    "Activate it again",
+    on="machine1",
+    run="docker node update --availability active {host2}",
+    needs=[3],
+    why="Tasks that have moved away do not come back: to move them would be to end them.",
+)
+def activate(step: Step) -> None:
+    back = _id(step, "machine2")
+    node = next(node for node in _nodes(step) if node["ID"] == back)
+    step.expect("it takes tasks", expected="active", seen=node["Spec"]["Availability"])
+    step.expect("no task has come back", expected=0, seen=_counts(step).get(back, 0))
+
+
+@spread.step(
+    5,
+    "Spread the tasks anew",
+    on="machine1",
+    run=f"docker service update --force --update-parallelism 0 {SERVICE}",
+    service=SERVICE,
+    needs=[4],
+    why="--force starts every task anew, wherever the scheduler puts it now.",
+)
+def spread_anew(step: Step) -> None:
+    _expect_even(step, "two tasks run on each node again", 2)
+
+
+@spread.step(
+    6,
+    "Make the other two nodes managers",
+    on="machine1",
+    run="docker node promote {host2} {host3}",
+    needs=[1],
+    why="Three managers bear the loss of one; two bear none.",
+)
+def promote(step: Step) -> None:
+    ids = [_id(step, place) for place in ALL]
+    _expect_managers(step, ids)
+
+
+@spread.step(
+    7,
+    "The first node steps down",
+    on="machine2",
+    run="docker node demote {host1}",
+    needs=[6],
+    why="It led the swarm, unless another had been elected before. Those that are left elect.",
+)
+def step_down(step: Step) -> None:
+    first = _id(step, "machine1")
+    there = _when(step, _one_leader_but(first))
+    leaders = [node["ID"] for node in there if _leads(node)]
+    step.expect(
+        "one node leads, and not the first",
+        expected=[1, False],
+        seen=[len(leaders), first in leaders],
+    )
+    step.expect(
+        "the first node is a worker",
+        expected=["worker"],
+        seen=[node["Spec"]["Role"] for node in there if node["ID"] == first],
+    )
+    total = int(step.names["replicas"])
+    step.expect(
+        "all tasks still run",
+        expected=total,
+        seen=sum(_until(step, lambda counts: sum(counts.values()) == total).values()),
+        proves="Tasks do not depend on who leads.",
+    )
+
+
+@spread.step(
+    8,
+    "The swarm goes on: scale the service",
+    on="machine2",
+    run=f"docker service scale {SERVICE}={{more}}",
+    service=SERVICE,
+    needs=[2, 7],
+    why="The new leader schedules; a worker that was a manager takes tasks like any other.",
+)
+def scale(step: Step) -> None:
+    _expect_even(step, "three tasks run on each node", 3)
+
+
+@spread.step(
+    9,
+    "The first node is a manager again",
+    on="machine2",
+    run="docker node promote {host1}",
+    needs=[7],
+)
+def promote_again(step: Step) -> None:
+    _expect_managers(step, [_id(step, place) for place in ALL])
+
+
+@spread.step(10, "Remove the service", on="machine1", run=f"docker service rm {SERVICE}", needs=[2])
+def remove(step: Step) -> None:
+    there = [service.name for service in step.machine.docker.services.list()]
+    step.expect("the service is gone", expected=False, seen=SERVICE in there)
+
+
+# -- looking --------------------------------------------------------------------------------------
+
+
+def _nodes(step: Step) -> list[dict[str, Any]]:
+    return [dict(node.attrs) for node in step.machine.docker.nodes.list()]
+
+
+def _id(step: Step, place: str) -> str:
+    return str(step.context.machines[place].docker.info()["Swarm"]["NodeID"])
+
+
+def _running(step: Step) -> list[dict[str, Any]]:
+    return [
+        task
+        for task in tasks_of(step.machine, SERVICE)
+        if task["Status"]["State"] == task["DesiredState"] == "running"
+    ]
+
+
+def _counts(step: Step) -> dict[str, int]:
+    """How many tasks of the service run on each node, by the node's id."""
+    counts = dict.fromkeys((node["ID"] for node in _nodes(step)), 0)
+    for task in _running(step):
+        counts[task["NodeID"]] += 1
+    return counts
+
+
+def _ids(step: Step) -> set[str]:
+    return {str(task["ID"]) for task in _running(step)}
+
+
+def _running_on(step: Step, *places: str) -> str:
+    wanted = {_id(step, place) for place in places}
+    return " ".join(sorted(str(t["ID"]) for t in _running(step) if t["NodeID"] in wanted))
+
+
+def _even(counts: list[int]) -> bool:
+    return max(counts) - min(counts) <= 1
+
+
+def _leads(node: dict[str, Any]) -> bool:
+    return bool((node.get("ManagerStatus") or {}).get("Leader"))
+
+
+def _one_leader_but(first: str) -> Callable[[list[dict[str, Any]]], bool]:
+    def settled(there: list[dict[str, Any]]) -> bool:
+        leaders = [node["ID"] for node in there if _leads(node)]
+        worker = any(
+            (node["ID"], node["Spec"]["Role"], node["Status"]["State"])
+            == (first, "worker", "ready")
+            for node in there
+        )
+        return len(leaders) == 1 and first not in leaders and worker
+
+    return settled
+
+
+def _expect_even(step: Step, what: str, each: int) -> None:
+    counts = _until(step, lambda counts: set(counts.values()) == {each})
+    step.expect(what, expected=dict.fromkeys(counts, each), seen=counts)
+
+
+def _expect_managers(step: Step, ids: list[str]) -> None:
+    def reachable(there: list[dict[str, Any]]) -> list[str]:
+        return [
+            node["ID"]
+            for node in there
+            if (node.get("ManagerStatus") or {}).get("Reachability") == "reachable"
+        ]
+
+    there = _when(step, lambda there: set(ids) <= set(reachable(there)))
+    step.expect(
+        "the three are managers that reach each other",
+        expected=sorted(ids),
+        seen=sorted(set(reachable(there)) & set(ids)),
+    )
+
+    def own_words() -> list[bool]:
+        machines = step.context.machines.values()
+        return [bool(machine.docker.info()["Swarm"]["ControlAvailable"]) for machine in machines]
+
+    # The list says so first; each engine takes its part up a moment later.
+    step.expect(
+        "each of the three says so itself", expected=[True] * 3, seen=_patiently(own_words, all)
+    )
+
+
+def _until(step: Step, settled: Callable[[dict[str, int]], bool]) -> dict[str, int]:
+    """The tasks on each node, when they are settled or patience has ended."""
+    return _patiently(lambda: _counts(step), settled)
+
+
+def _when(step: Step, settled: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
+    """The nodes, when they are settled or patience has ended."""
+    return _patiently(lambda: _nodes(step), settled)
+
+
+def _patiently(look: Callable[[], T], settled: Callable[[T], bool]) -> T:
+    """What is seen when it is settled, or last. While managers elect, no question is answered."""
+    unanswered = (docker.errors.APIError, requests.RequestException)
+    try:
+        return Retrying(
+            stop=stop_after_delay(PATIENCE),
+            wait=wait_fixed(0.5),
+            retry=retry_if_exception_type(unanswered)
+            | retry_if_result(lambda seen: not settled(seen)),
+        )(look)
+    except RetryError as error:
+        seen: T = error.last_attempt.result()
+        return seen
