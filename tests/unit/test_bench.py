@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import pytest
 
+from tests.bench import scale
 from tests.bench.measure import Comparison, Series, by_turns, figure
 
 
@@ -43,3 +47,20 @@ def test_both_sides_are_measured_by_turns() -> None:
     made = by_turns("t", ("a", lambda: order.append("a")), ("b", lambda: order.append("b")), 3)
     assert order == ["a", "b", "b", "a", "a", "b"]
     assert len(made.ours.values) == len(made.theirs.values) == 3
+
+
+def test_a_number_of_hosts_that_does_not_fit_takes_no_others_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @contextlib.contextmanager
+    def lab(count: int) -> Iterator[int]:
+        if count == 20:
+            raise TimeoutError("machine18 ready")
+        yield count
+
+    monkeypatch.setattr(scale, "light_lab", lab)
+    monkeypatch.setattr(scale, "cost_of_up", lambda count: scale.Cost(count / 2, 60, 1, 1, count))
+    said = "\n".join(scale.run(2, (2, 10, 20)))
+    assert "20 hosts  not measured: machine18 ready" in said
+    assert "against 2: 5.00 (5.00–5.00)" in said  # noqa: RUF001
+    assert "20 hosts  10" not in said
