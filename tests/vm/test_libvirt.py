@@ -39,8 +39,12 @@ class Tiny:
             self.must("qemu-img", "create", "-q", "-f", "qcow2", disk, "64M")
             self.must("virsh", "define", str(file))
             self.must("virsh", "start", PREFIX + name)
-        pool = ("--type", "dir", "--target", "/var/lib/libvirt/images")
-        self.must("virsh", "pool-create-as", "default", *pool)
+        # Vagrant makes the same pool, where it was here before.
+        self.own_pool = "default" not in world.virsh("pool-list", "--name")
+        if self.own_pool:
+            pool = ("--type", "dir", "--target", "/var/lib/libvirt/images")
+            self.must("virsh", "pool-create-as", "default", *pool)
+        self.must("virsh", "pool-refresh", "default")
 
     def must(self, *argv: str) -> str:
         done = self.world.run(list(argv))
@@ -79,7 +83,8 @@ class Tiny:
 def tiny(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tiny]:
     made = Tiny(world, tmp_path_factory.mktemp("tiny"))
     yield made
-    world.run(["virsh", "pool-destroy", "default"])
+    if made.own_pool:
+        world.run(["virsh", "pool-destroy", "default"])
 
 
 RUNNING = dict.fromkeys(NAMES, "running")
