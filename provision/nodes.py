@@ -103,6 +103,11 @@ class Nodes:
 
     def promote(self, name: str, patience: float = PATIENCE) -> None:
         """It is a manager that the others reach."""
+        node = self._node(name)
+        if node["Spec"]["Role"] == "worker":
+            # A demotion that is taken back in its middle leaves an engine that is neither.
+            self._demoted = name
+            self._until_worker(name, f"{name} is being demoted, and", patience)
         self._set(self._node(name), name, Role="manager")
 
         def lacking() -> list[str]:
@@ -131,14 +136,16 @@ class Nodes:
         self._demoted = name
         self._set(node, name, Role="worker")
         self.progress.phase(name, "waiting until it is no manager any more")
+        self._until_worker(name, f"{name} is demoted, and", patience)
+        self.progress.done(name, "a worker")
 
+    def _until_worker(self, name: str, about: str, patience: float) -> None:
         def still() -> list[str]:
             # The list changes first; the engine itself lays its part down a moment later.
             is_one = _manager(self._node(name)) or self._says_manager(name)
             return ["it still is a manager"] if is_one else []
 
-        self._wait(still, f"{name} is demoted, and", patience)
-        self.progress.done(name, "a worker")
+        self._wait(still, about, patience)
 
     def _says_manager(self, name: str) -> bool:
         """Whether a machine's own engine says so; one that does not answer cannot be asked."""

@@ -35,27 +35,32 @@ SERVICE = "spread1"
 ALL = ("machine1", "machine2", "machine3")
 PATIENCE = 60.0
 T = TypeVar("T")
+_UNANSWERED = (docker.errors.APIError, requests.RequestException)
 
 
 def as_lab_has_it(machines: list[Machine]) -> None:
     """Every node takes tasks, and has the role that lab.toml gives it."""
     by_name = {machine.name: machine for machine in machines}
     quiet = Progress(Console(file=io.StringIO()))
-    # While managers elect, none of them answers.
-    swarm = Retrying(
+
+    def restore() -> None:
+        swarm = nodes.Nodes(by_name, quiet)
+        for machine in machines:
+            swarm.activate(machine.name)
+        # Managers first: at no moment are there fewer than the lab wants.
+        for machine in sorted(machines, key=lambda machine: machine.plan.role != "manager"):
+            if machine.plan.role == "manager":
+                swarm.promote(machine.name)
+            else:
+                swarm.demote(machine.name)
+
+    # While managers elect, none of them answers; each verb can be said again.
+    Retrying(
         stop=stop_after_delay(PATIENCE),
         wait=wait_fixed(1),
-        retry=retry_if_exception_type(MachineError),
+        retry=retry_if_exception_type((MachineError, *_UNANSWERED)),
         reraise=True,
-    )(lambda: nodes.Nodes(by_name, quiet))
-    for machine in machines:
-        swarm.activate(machine.name)
-    # Managers first: at no moment are there fewer than the lab wants.
-    for machine in sorted(machines, key=lambda machine: machine.plan.role != "manager"):
-        if machine.plan.role == "manager":
-            swarm.promote(machine.name)
-        else:
-            swarm.demote(machine.name)
+    )(restore)
 
 
 spread = Scenario(
@@ -336,12 +341,11 @@ def _when(step: Step, settled: Callable[[list[dict[str, Any]]], bool]) -> list[d
 
 def _patiently(look: Callable[[], T], settled: Callable[[T], bool]) -> T:
     """What is seen when it is settled, or last. While managers elect, no question is answered."""
-    unanswered = (docker.errors.APIError, requests.RequestException)
     try:
         return Retrying(
             stop=stop_after_delay(PATIENCE),
             wait=wait_fixed(0.5),
-            retry=retry_if_exception_type(unanswered)
+            retry=retry_if_exception_type(_UNANSWERED)
             | retry_if_result(lambda seen: not settled(seen)),
         )(look)
     except RetryError as error:
