@@ -261,7 +261,8 @@ def _play(
     ready = lifecycle.ready(lab)
 
     def wait_for_reader(plan: scenarios.StepPlan) -> None:
-        _tell(f"\n{plan.number}. {plan.title}\n   {plan.why}\n   $ {plan.run}")
+        lines = [f"\n{plan.number}. {plan.title}", plan.why, f"$ {plan.run}" if plan.run else ""]
+        _tell("\n   ".join(line for line in lines if line))
         Console(highlight=False).input("[dim]Enter runs it[/dim] ")
 
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")

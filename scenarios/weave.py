@@ -66,6 +66,7 @@ def plugin_scenario(  # noqa: PLR0915 - as many as the exercise's steps
         others = [machine for machine in step.plugin.machines if machine.name != first_host]
         plugin_proof.expect_enabled(step, others)
         plugin_proof.expect_mesh(step)
+        plugin_proof.expect_known(step)
 
     @it.step(
         3,

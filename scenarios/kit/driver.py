@@ -6,14 +6,18 @@ to driver is in a `Driver`, and where the plugin comes from in lab.toml's [weave
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from provision import plugin_install, plugins
 from provision.definition import Lab, Plugin
 from provision.errors import UserError
+from provision.files import write_atomic
 from provision.machine import Machine
+from provision.parallel import each
 from scenarios.kit.evidence import Encapsulation
 
 
@@ -67,18 +71,27 @@ class Driver:
 
 @dataclass
 class Use:
-    """A driver in one run: what is wanted, what it asks for, and what was done where."""
+    """A driver in one run: what is wanted, what it asks for, and what was done where.
+
+    `claim` is the note by which a plugin on hosts that exist already is known to be the lab's.
+    """
 
     driver: Driver
     want: plugin_install.Wanted
     asked: list[plugins.Privilege]
     machines: list[Machine]
     how: Encapsulation
+    claim: Path | None = None
     done: dict[str, plugin_install.Done] = field(default_factory=dict)
 
     @property
     def reference(self) -> str:
         return self.want.reference
+
+    def release(self) -> None:
+        """The plugin is gone from every node: one that is found there later is not this lab's."""
+        if self.claim:
+            self.claim.unlink(missing_ok=True)
 
 
 def prepare(
@@ -96,7 +109,26 @@ def prepare(
     asked = plugin_install.asked(machines[0], want)
     if more := plugins.beyond(asked, driver.listed, grants):
         raise plugins.refuse(want.reference, more)
-    return Use(driver, want, asked, machines, driver.encapsulation(plugin))
+    claim = _claim(lab, machines, want.reference) if lab.provider == "hosts" else None
+    return Use(driver, want, asked, machines, driver.encapsulation(plugin), claim)
+
+
+def _claim(lab: Lab, machines: list[Machine], reference: str) -> Path:
+    """Note that the plugin on these hosts is the lab's, before it is installed.
+
+    Hosts that exist already may have it for reasons of their own, and the exercise ends with its
+    removal. Raises UserError where it is there and no run of this lab has noted it.
+    """
+    note = lab.state / "plugin.json"
+    if note.is_file() and json.loads(note.read_text()).get("reference") == reference:
+        return note
+    there = each("looking for the plugin", machines, lambda m: plugins.installed(m, reference))
+    if owners := [name for name, found in there.items() if found]:
+        raise UserError(
+            f"Plugin {reference} is on {', '.join(owners)} already, and not by this lab.",
+            "The exercise ends with its removal: take other hosts, or remove it there first.",
+        )
+    return write_atomic(note, json.dumps({"reference": reference}) + "\n")
 
 
 def check_kind(driver: Driver, reference: str, socket: str) -> None:

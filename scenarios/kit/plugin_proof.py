@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from tenacity import (
     Retrying,
@@ -15,7 +16,7 @@ from tenacity import (
 from provision import plugin_install, plugins
 from provision.errors import MachineError, MachinesError
 from provision.machine import Machine
-from scenarios.kit import cleaning
+from scenarios.kit import cleaning, proof
 from scenarios.kit.driver import Mesh
 from scenarios.kit.step import Step
 
@@ -78,6 +79,34 @@ def expect_enabled(step: Step, machines: list[Machine]) -> None:
         )
         kept = plugin_install.without_secrets(machine.docker.api.inspect_plugin(use.reference))
         step.keep("plugin", kept, machine)
+
+
+def expect_known(step: Step, patience: float = 45) -> None:
+    """The swarm's manager knows of the plugin on every node: until then no task is placed there.
+
+    An agent tells its manager within 20 seconds what has changed on its node.
+    """
+    use = step.plugin
+    names = {machine.docker.info()["Name"] for machine in use.machines}
+
+    def unknown() -> list[str]:
+        return sorted(
+            name
+            for node in step.context.manager.docker.nodes.list()
+            if (name := node.attrs["Description"]["Hostname"]) in names
+            and use.reference not in _plugins_of(node.attrs)
+        )
+
+    step.expect(
+        "the swarm knows of the plugin on every node",
+        expected=[],
+        seen=proof.until_empty(unknown, patience),
+    )
+
+
+def _plugins_of(node: dict[str, Any]) -> set[str]:
+    engine = node["Description"].get("Engine") or {}
+    return {plugin["Name"] for plugin in engine.get("Plugins") or []}
 
 
 def expect_mesh(step: Step, patience: float = 90) -> None:

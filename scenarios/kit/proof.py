@@ -271,7 +271,7 @@ def expect_no_containers(step: Step, services: Sequence[str], patience: float = 
             for container in step.containers(service, machine)
         ]
 
-    seen = _until_empty(left, patience)
+    seen = until_empty(left, patience)
     for machine in step.context.machines.values():
         step.run("docker ps", on=machine)
     step.expect("no container of the services runs on any node", expected=[], seen=seen)
@@ -283,10 +283,11 @@ def expect_no_network(step: Step, network: str, patience: float = 60) -> None:
     def left() -> list[str]:
         return [m.name for m in step.context.machines.values() if step.network(network, m)]
 
-    step.expect(f"{network} is gone on every node", expected=[], seen=_until_empty(left, patience))
+    step.expect(f"{network} is gone on every node", expected=[], seen=until_empty(left, patience))
 
 
-def _until_empty(look: Any, patience: float) -> list[str]:
+def until_empty(look: Callable[[], list[str]], patience: float) -> list[str]:
+    """What `look` finds when it finds nothing any more, or after `patience` seconds."""
     try:
         Retrying(
             stop=stop_after_delay(patience), wait=wait_fixed(0.5), retry=retry_if_result(bool)

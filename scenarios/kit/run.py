@@ -208,7 +208,10 @@ def _clean(
         left = cleaning.leftovers(scenario, machines)
         if plugin:
             cleaning.clean_plugin(plugin)
-            left += cleaning.plugin_leftovers(plugin)
+            behind = cleaning.plugin_leftovers(plugin)
+            left += behind
+            if not behind:
+                plugin.release()
     except _TROUBLE as error:
         data.state, data.reason = "error", str(error)
     else:

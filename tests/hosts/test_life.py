@@ -129,7 +129,7 @@ def test_up_killed_at_any_moment_is_gone_on_with(life: Life) -> None:
         life.assert_up()
         life.inv("destroy")
         life.assert_gone()
-    assert at_work >= 7
+    assert at_work >= 5  # the first run is the slowest: the last moments can be after its end
 
 
 def test_destroy_killed_at_any_moment_is_gone_on_with(life: Life) -> None:
@@ -141,7 +141,7 @@ def test_destroy_killed_at_any_moment_is_gone_on_with(life: Life) -> None:
         at_work += life.killed("destroy", after=moment)
         life.inv("destroy")
         life.assert_gone()
-    assert at_work >= 5
+    assert at_work >= 3
 
 
 def test_rebuild_killed_at_any_moment_is_gone_on_with(life: Life) -> None:
@@ -152,7 +152,7 @@ def test_rebuild_killed_at_any_moment_is_gone_on_with(life: Life) -> None:
         at_work += life.killed("rebuild", after=moment)
         life.inv("rebuild")
         life.assert_up()
-    assert at_work >= 5
+    assert at_work >= 3
 
 
 def test_a_scenario_killed_at_any_moment_can_be_run_again(life: Life) -> None:

@@ -96,6 +96,25 @@ def test_every_step_passes_and_no_report_names_another_driver(
         assert host.exec("docker", "plugin", "ls", "-q").stdout == ""
 
 
+def test_a_plugin_that_was_there_before_is_not_taken_and_not_removed(
+    play: Play, two_hosts: list[Host], tmp_path: Path
+) -> None:
+    with tarfile.open(package.archive()) as tar:
+        tar.extract("config.json", tmp_path, filter="data")
+    config = tmp_path / "config.json"
+    two_hosts[1].exec("mkdir", "-p", "/root/theirs/rootfs")
+    two_hosts[1].exec("sh", "-c", "cat > /root/theirs/config.json", file=config)
+    two_hosts[1].exec("docker", "plugin", "create", package.NAME, "/root/theirs")
+    try:
+        with pytest.raises(UserError, match="is on machine2 already, and not by this lab"):
+            play()
+        assert two_hosts[1].exec("docker", "plugin", "ls", "-q").stdout != ""
+        assert two_hosts[0].exec("docker", "plugin", "ls", "-q").stdout == ""
+    finally:
+        two_hosts[1].exec("docker", "plugin", "rm", "--force", package.NAME)
+        two_hosts[1].exec("rm", "-r", "/root/theirs")
+
+
 def test_packets_that_do_not_cross_are_seen(play: Play, fabric: Fabric) -> None:
     with fabric.dropping("-p", "udp", "--dport", str(package.PORT)):
         result = play()

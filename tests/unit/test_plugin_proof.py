@@ -262,3 +262,21 @@ def test_files_of_lettered_steps_sort_as_they_ran(tmp_path: Path) -> None:
 
 def test_weave_loads_what_its_kernel_part_needs() -> None:
     assert {"openvswitch", "vxlan", "dummy"} <= set(WEAVE.modules)
+
+
+@pytest.mark.parametrize(("second", "seen"), [("p:1", []), ("bridge", ["machine2"])])
+def test_a_node_whose_plugin_the_swarm_does_not_know_of_is_told(
+    tmp_path: Path, second: str, seen: list[str]
+) -> None:
+    one = step(tmp_path, BOTH)
+    nodes = [
+        SimpleNamespace(
+            attrs={"Description": {"Hostname": name, "Engine": {"Plugins": [{"Name": plugin}]}}}
+        )
+        for name, plugin in (("machine1", "p:1"), ("machine2", second))
+    ]
+    manager: Any = one.context.manager
+    manager.docker.nodes = SimpleNamespace(list=lambda: nodes)
+    plugin_proof.expect_known(one, patience=0)
+    assert one.data.expectations[0].seen == seen
+    assert one.data.expectations[0].passed is (seen == [])
