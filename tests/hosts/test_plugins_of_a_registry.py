@@ -166,5 +166,7 @@ def test_the_locked_image_is_pulled_though_its_tag_has_moved_on(
     remove()
     lifecycle.up(lab, quiet())
     assert locked.image.id not in ids()
+    # What the lab has pulled goes with it.
     lifecycle.destroy(lab, quiet())
-    remove()
+    for host in two_hosts:
+        assert host.exec("docker", "image", "ls", "-q", name).stdout == ""
