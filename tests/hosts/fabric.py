@@ -50,7 +50,7 @@ def why_not() -> str:
     return f"missing here: {', '.join(missing)}" if missing else ""
 
 
-def _wait(what: str, check: Callable[[], object], patience: float = 60) -> None:
+def _wait(what: str, check: Callable[[], object], patience: float = 120) -> None:
     try:
         Retrying(
             stop=stop_after_delay(patience),
@@ -180,7 +180,7 @@ class Host:
             raise RuntimeError(f"{self.name}: {' '.join(argv)}: {done.stderr}")
         return done
 
-    def wait_ready(self, patience: float = 60) -> None:
+    def wait_ready(self, patience: float = 120) -> None:
         """Wait until sshd, and Docker where the host has it, answer."""
 
         def ready() -> bool:
