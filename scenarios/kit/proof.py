@@ -140,14 +140,7 @@ def expect_name_is_task(step: Step, task: str, service: str, address: str) -> No
         source="ping",
         proves=ADDRESS_PROVES,
     )
-    step.expect(
-        f"replies arrive from {service}",
-        expected=f"{ping.sent or 3} replies",
-        seen=f"{ping.received} replies",
-        passed=ping.sent > 0 and ping.received == ping.sent,
-        source="ping",
-        proves=ADDRESS_PROVES,
-    )
+    _expect_replies(step, ping, f"replies arrive from {service}", ADDRESS_PROVES)
 
 
 def expect_name_answers(step: Step, task: str, service: str) -> None:
@@ -163,13 +156,18 @@ def expect_name_answers(step: Step, task: str, service: str) -> None:
         source="ping",
         proves=NAME_PROVES,
     )
+    _expect_replies(step, ping, f"replies arrive from {service}", NAME_PROVES)
+
+
+def _expect_replies(step: Step, ping: record.Ping, what: str, proves: str) -> None:
+    """Every ping that was sent was answered, and at least one was sent."""
     step.expect(
-        f"replies arrive from {service}",
+        what,
         expected=f"{ping.sent or 3} replies",
         seen=f"{ping.received} replies",
         passed=ping.sent > 0 and ping.received == ping.sent,
         source="ping",
-        proves=NAME_PROVES,
+        proves=proves,
     )
 
 
@@ -187,14 +185,7 @@ def expect_crossing(
     vni = _vni(step) if how.vni_tells_network else None
     with step.capturing(how) as captures:
         ping = step.ping(task, other, "task-address")
-    step.expect(
-        f"the task's own address {other} answers",
-        expected=f"{ping.sent or 3} replies",
-        seen=f"{ping.received} replies",
-        passed=ping.sent > 0 and ping.received == ping.sent,
-        source="ping",
-        proves=ADDRESS_PROVES,
-    )
+    _expect_replies(step, ping, f"the task's own address {other} answers", ADDRESS_PROVES)
     if how.encrypted:
         _expect_unreadable(step, captures, how, (own, other), ping.sent or 3)
         return
