@@ -17,6 +17,7 @@ from provision import hostkeys
 from provision.errors import MachineError
 from provision.logins import Keys
 from provision.providers.base import Endpoint
+from provision.streamlocal import Transport
 
 CONNECT_LIMIT = 10  # seconds
 # A peer that vanishes without a word is noticed after a minute, not after a quarter of an hour.
@@ -32,7 +33,7 @@ class JumpHosts:
         self._open: dict[Endpoint, Connection] = {}
         self._failed: dict[Endpoint, tuple[float, Exception]] = {}
 
-    def transport(self, end: Endpoint) -> paramiko.Transport:
+    def transport(self, end: Endpoint) -> Transport:
         """The jump host's transport; logs in first where that is needed, raising what that does."""
         asked = time.monotonic()
         with self._lock:
@@ -50,8 +51,7 @@ class JumpHosts:
                     self._failed[end] = (time.monotonic(), failure)
                     raise
                 self._open[end] = there
-        transport: paramiko.Transport = there.client.get_transport()
-        return transport
+        return transport_of(there)
 
     def close(self) -> None:
         with self._lock:
@@ -64,8 +64,13 @@ class JumpHosts:
 def open_connection(end: Endpoint, jumps: JumpHosts) -> Connection:
     """Log in. Raises HostKeyError, MachineError (no key is accepted), or what SSH says:
     OSError, EOFError or paramiko.SSHException."""
-    known = hostkeys.lookup(end)
-    keys = Keys(end)
+    # First of all: while the keys are read here, sshd there starts what it starts for each login.
+    link = _dial(end, jumps)
+    try:
+        known, keys = hostkeys.lookup(end), Keys(end)
+    except BaseException:
+        link.close()
+        raise
     connection = Connection(
         end.host,
         user=end.user,
@@ -74,7 +79,7 @@ def open_connection(end: Endpoint, jumps: JumpHosts) -> Connection:
         config=Config(overrides={"load_ssh_configs": False}),
         connect_timeout=CONNECT_LIMIT,
         connect_kwargs={
-            "sock": _dial(end, jumps),
+            "sock": link,
             "auth_strategy": keys,
             "transport_factory": hostkeys.preferring(known),
             "banner_timeout": end.answer,
@@ -92,6 +97,12 @@ def open_connection(end: Endpoint, jumps: JumpHosts) -> Connection:
     # A machine that dies without a word is noticed, also through a jump host.
     connection.client.get_transport().set_keepalive(15)
     return connection
+
+
+def transport_of(connection: Connection) -> Transport:
+    """The transport beneath a connection that `open_connection` has made."""
+    transport: Transport = connection.client.get_transport()
+    return transport
 
 
 def _dial(end: Endpoint, jumps: JumpHosts) -> Any:

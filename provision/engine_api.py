@@ -1,13 +1,16 @@
 """The Docker SDK over an SSH connection that is already there.
 
 The SDK can speak SSH by itself, but only with a second login and the user's own ssh settings
-(docker-py issue 2416). Here each HTTP connection is one more channel of the Fabric connection,
-running `docker system dial-stdio`, as the docker CLI itself does for DOCKER_HOST=ssh://.
+(docker-py issue 2416). Here each HTTP connection is one more channel of the Fabric connection: to
+the engine's socket itself, or, where sshd or the socket refuses that, to `docker system
+dial-stdio`, as the docker CLI does it for DOCKER_HOST=ssh://. The socket saves the start of a CLI,
+which takes an emulated machine half a second.
 Source: https://docs.docker.com/engine/security/protect-access/#use-ssh-to-protect-the-docker-daemon-socket
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -18,9 +21,15 @@ import requests
 import urllib3
 from docker.transport.basehttpadapter import BaseHTTPAdapter
 
+from provision.streamlocal import Transport
+
 # sshd allows ten sessions on a connection (MaxSessions); commands and captures need some too.
 CHANNELS = 4
 URL = "http+docker://ssh"
+_SOCKET = "/var/run/docker.sock"
+_DIAL = "docker system dial-stdio"
+# A login outside the group `docker` needs sudo.
+_DIAL_AS_NEEDED = f"if [ -w {_SOCKET} ]; then exec {_DIAL}; else exec sudo -n {_DIAL}; fi"
 # The oldest engine that Swarmrig provisions speaks this; the real one is asked for before use.
 _FIRST_VERSION = "1.41"
 
@@ -79,10 +88,9 @@ class _Adapter(BaseHTTPAdapter):
         super().close()
 
 
-def client(transport: paramiko.Transport, command: str, timeout: int = 60) -> docker.DockerClient:
-    """A Docker client whose every connection is a channel of `transport` running `command`.
+def client(transport: Transport, is_root: bool, timeout: int = 60) -> docker.DockerClient:
+    """A Docker client whose every connection is a channel of `transport`, which root has or not.
 
-    `command` is "docker system dial-stdio", with sudo before it where the login needs that.
     `timeout` (seconds) bounds each answer. Raises docker.errors.DockerException or
     paramiko.SSHException where the engine does not answer.
     """
@@ -90,8 +98,10 @@ def client(transport: paramiko.Transport, command: str, timeout: int = 60) -> do
 
     def open_channel() -> paramiko.Channel:
         with lock:
+            with contextlib.suppress(paramiko.ChannelException):
+                return transport.open_socket(_SOCKET, timeout)
             channel = transport.open_session(timeout=timeout)
-        channel.exec_command(command)
+        channel.exec_command(_DIAL if is_root else _DIAL_AS_NEEDED)
         return channel
 
     # A fixed version keeps the constructor from connecting before the adapter is in place.
@@ -100,5 +110,8 @@ def client(transport: paramiko.Transport, command: str, timeout: int = 60) -> do
     api.timeout = timeout
     api.mount(URL, _Adapter(open_channel))
     api.base_url = URL
-    api._version = api._retrieve_server_version()
+    # As the docker CLI asks it; /version starts programs to tell their versions, which takes time.
+    pong = api.get(f"{URL}/_ping", timeout=timeout)
+    pong.raise_for_status()
+    api._version = pong.headers["Api-Version"]
     return made

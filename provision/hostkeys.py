@@ -19,6 +19,7 @@ import paramiko
 
 from provision.errors import MachineError
 from provision.providers.base import Endpoint
+from provision.streamlocal import Transport
 
 _FOUND = re.compile(r"^# Host .* found: line (\d+) ?(CA|REVOKED)?")
 # An RSA key signs by either of these; "ssh-rsa" as a signature is SHA-1, which nobody takes.
@@ -141,15 +142,15 @@ class Judge(paramiko.MissingHostKeyPolicy):
             write_down(self._end, key)
 
 
-def preferring(known: list[Known]) -> type[paramiko.Transport]:
+def preferring(known: list[Known]) -> type[Transport]:
     """A transport that asks the host first for the types of key that are known of it."""
     kinds = [
         name for entry in known if not entry.revoked for name in _SIGNATURES.get(entry.kind, ())
     ] + [entry.kind for entry in known if not entry.revoked and entry.kind not in _SIGNATURES]
 
-    class Preferring(paramiko.Transport):
+    class Preferring(Transport):
         def __init__(self, *args: object, **settings: object) -> None:
-            super().__init__(*args, **settings)  # type: ignore[arg-type]
+            super().__init__(*args, **settings)
             options = self.get_security_options()
             offered = list(options.key_types)
             first = [kind for kind in dict.fromkeys(kinds) if kind in offered]

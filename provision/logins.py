@@ -9,7 +9,7 @@ import contextlib
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import paramiko
 from paramiko.agent import AgentSSH
@@ -26,6 +26,18 @@ class Keys(AuthStrategy):
         super().__init__(ssh_config=paramiko.SSHConfig())
         self._end = end
         self.locked: list[Path] = []
+        # At once, while the host gets ready to speak: an RSA key is checked for 50 ms.
+        self._read = {file: self._key(file) for file in end.keys if file.is_file()}
+
+    def _key(self, file: Path) -> paramiko.PKey | Literal["locked", "none"]:
+        try:
+            return paramiko.PKey.from_path(file)
+        except (paramiko.PasswordRequiredException, TypeError):
+            # The latter is what cryptography says of a passphrase that is missing.
+            return "locked"
+        except (OSError, ValueError, paramiko.SSHException) as error:
+            self.log.warning("key %s: %s", file, error)
+            return "none"
 
     def get_sources(self) -> Iterator[AuthSource]:
         user = self._end.user
@@ -37,17 +49,14 @@ class Keys(AuthStrategy):
             for key in (*ours, *others):
                 tried.add(key.asbytes())
                 yield InMemoryPrivateKey(user, key)
-            for file in self._end.keys:
+            for file, read in self._read.items():
                 # A public key alone names one that the agent has.
-                if not file.is_file() or _public(file) in tried:
+                if _public(file) in tried or read == "none":
                     continue
-                try:
-                    yield OnDiskPrivateKey(user, "ssh-config", file, paramiko.PKey.from_path(file))
-                except (paramiko.PasswordRequiredException, TypeError):
-                    # The latter is what cryptography says of a passphrase that is missing.
+                if isinstance(read, paramiko.PKey):
+                    yield OnDiskPrivateKey(user, "ssh-config", file, read)
+                else:
                     self.locked.append(file)
-                except (OSError, ValueError, paramiko.SSHException) as error:
-                    self.log.warning("key %s: %s", file, error)
 
 
 @contextlib.contextmanager

@@ -20,10 +20,11 @@ from invoke.exceptions import CommandTimedOut, UnexpectedExit
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from provision import definition
-from provision.connecting import JumpHosts, open_connection
+from provision.connecting import JumpHosts, open_connection, transport_of
 from provision.errors import MachineError
 from provision.hostkeys import HostKeyError
 from provision.providers.base import Endpoint
+from provision.streamlocal import Transport
 
 if TYPE_CHECKING:
     import docker
@@ -115,12 +116,11 @@ class Machine:
         )
 
     @property
-    def transport(self) -> paramiko.Transport:
+    def transport(self) -> Transport:
         """The live SSH transport, connecting first where that is needed."""
         self.connect()
         assert self._connection is not None
-        transport: paramiko.Transport = self._connection.client.get_transport()
-        return transport
+        return transport_of(self._connection)
 
     def reconnect(self) -> None:
         """Log in anew, so that a group given just now counts."""
@@ -304,21 +304,13 @@ class Machine:
             transport = self.transport
             if self._docker is None:
                 try:
-                    self._docker = engine_api.client(transport, self.dial)
+                    self._docker = engine_api.client(transport, self.is_root)
                 except Exception as error:
                     raise MachineError(
                         f"{self.name}: the Docker Engine does not answer: {_short(error)}",
                         f"Its log: inv ssh {self.name}, then sudo journalctl -u docker -n 50",
                     ) from error
             return self._docker
-
-    @property
-    def dial(self) -> str:
-        """The command that reaches the engine's socket; sudo where the login is not in `docker`."""
-        dial = "docker system dial-stdio"
-        if self.is_root:
-            return dial
-        return f"if [ -w /var/run/docker.sock ]; then exec {dial}; else exec sudo -n {dial}; fi"
 
     def daemon_log(self, lines: int = 5) -> str:
         """The daemon's latest warnings and errors, for an error message."""
