@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from invoke import Collection, Context, Exit, task
 
-from provision.cli import for_people, lazily
+from provision.cli import for_people
+from provision.lazy import lazily
 
 if TYPE_CHECKING:
-    from provision import commands
+    from provision import commands, overview
 else:
     commands = lazily("provision.commands")
+    overview = lazily("provision.overview")
 
 _LAB = {"lab": "the lab file (default: $SWARMRIG_LAB, else lab.toml)"}
 _NODE = {**_LAB, "machine": "its name in lab.toml"}
@@ -44,7 +46,7 @@ def up(
 @for_people
 def status(c: Context, lab: str = "", json: bool = False, watch: bool = False) -> None:
     """Lab: machines, addresses, engines, nodes, networks, services."""
-    commands.status(lab, json, watch)
+    overview.show(lab, json, watch)
 
 
 @task(help={**_LAB, "machine": "its name", "command": "run this instead of a shell"})

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
+import gc
 import os
 import sys
 from collections.abc import Callable
-from types import ModuleType
 from typing import ParamSpec, TypeVar
 
 from invoke.exceptions import Exit
@@ -54,24 +53,12 @@ def for_people(verb: Callable[P, R]) -> Callable[P, R]:
                 "  See where with: SWARMRIG_DEBUG=1 and the same command.",
                 3,
             ) from None
+        finally:
+            # At its end the interpreter would look through all that is loaded once more for what
+            # can be collected, which takes longer than many a verb's own work.
+            gc.freeze()
 
     return wrapped
-
-
-def lazily(name: str) -> ModuleType:
-    """A module that is loaded when something of it is first asked for.
-
-    The verbs stand on paramiko, pydantic and the Docker SDK, half a second together; to list them
-    needs none of these. Source: https://docs.python.org/3/library/importlib.html (lazy imports).
-    """
-    spec = importlib.util.find_spec(name)
-    assert spec is not None
-    assert spec.loader is not None
-    spec.loader = importlib.util.LazyLoader(spec.loader)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def debugging() -> bool:

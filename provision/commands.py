@@ -11,12 +11,10 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
-from rich.live import Live
+from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from provision import box as boxes
 from provision import (
@@ -32,7 +30,6 @@ from provision import (
     versions,
 )
 from provision import doctor as doctors
-from provision import status as statuses
 from provision.definition import Lab
 from provision.errors import CheckFailed, DefinitionError, MachineError, UserError
 from provision.files import sweep
@@ -144,39 +141,6 @@ def checkpoint_delete(lab_file: str, name: str) -> None:
     lab, progress = load(lab_file), Progress()
     lifecycle.delete_checkpoint(lab, checkpoints.checked(name))
     progress.say(f"Checkpoint {name!r} is deleted.")
-
-
-def status(lab_file: str, as_json: bool, watch: bool) -> None:
-    """Tell what is there: once, or until Ctrl-C. As JSON, each answer is one document."""
-    lab = load(lab_file)
-    if watch:
-        with contextlib.suppress(KeyboardInterrupt):
-            _watch(lab, as_json)
-    elif as_json:
-        Console().print_json(json.dumps(statuses.look(lab)))
-    else:
-        Console().print(_status(statuses.look(lab)))
-
-
-def _watch(lab: Lab, as_json: bool) -> None:
-    if as_json:
-        for said in statuses.watching(lab):
-            print(json.dumps(said), flush=True)
-        return
-    with Live(console=Console(), auto_refresh=False) as live:
-        for said in statuses.watching(lab):
-            live.update(_status(said), refresh=True)
-
-
-def _status(said: dict[str, Any]) -> Group:
-    table = Table(title=f"Lab {said['lab']} ({said['provider'] or 'not up'})", title_justify="left")
-    for column in ("machine", "role", "address", "state", "engine", "node"):
-        table.add_column(column)
-    for row in said["machines"]:
-        table.add_row(*(row[k] for k in ("name", "role", "address", "state", "engine", "node")))
-    lines = [f"network {n['name']}: {n['driver']}, {n['scope']}" for n in said["networks"]]
-    lines += [f"service {service}" for service in said["services"]]
-    return Group(table, *(Text(line) for line in lines))
 
 
 def node(lab_file: str, verb: str, machine: str) -> None:

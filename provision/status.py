@@ -1,10 +1,13 @@
-"""What is there now, quickly: from the provider's own lists and the engines themselves.
+"""What is there now, quickly: from the provider's own lists, a manager, and the engines themselves.
 
-No Vagrant is called, and a machine that does not answer costs the others nothing.
+No Vagrant is called, and a machine that does not answer costs the others nothing. Where the
+provider says that a machine runs and a manager says that its node is ready, it is not asked itself:
+a login takes longer than all the rest.
 """
 
 from __future__ import annotations
 
+import importlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +21,8 @@ from provision.providers import choosing
 from provision.providers.base import Provider
 
 PATIENCE = 10.0  # seconds for all machines together; an emulated one on a busy host takes some
+FIRST = 2.0  # seconds after which the others are asked as well
+_Question = Callable[[Machine], dict[str, Any]]
 _SILENT = f"no answer within {PATIENCE:.0f} s"
 
 
@@ -87,92 +92,117 @@ def _said(lab: Lab, provider: Provider | None) -> dict[str, Any]:
 
 
 class _Watch:
-    """Asks all machines at once, and waits for none longer than for all."""
+    """Asks the machines, all at once, and waits for none longer than for all."""
 
     def __init__(self, machines: dict[str, Machine]) -> None:
         self.machines = machines
-        self._asking: dict[str, threading.Thread] = {}
-        self._answers: dict[str, Any] = {}
+        self._asking: dict[tuple[str, _Question], threading.Thread] = {}
+        self._answers: dict[tuple[str, _Question], dict[str, Any]] = {}
 
     def add(self, said: dict[str, Any]) -> dict[str, Any]:
-        """The engines' answers, added to what the provider says."""
+        """What the machines answer, added to what the provider says."""
         rows = {row["name"]: row for row in said["machines"]}
         asked = [n for n, row in rows.items() if row["state"] in {"running", "unknown"}]
-        infos = self._ask({name: self._info(self.machines[name]) for name in asked})
-        for name, info in infos.items():
-            rows[name]["engine"] = info.get("ServerVersion", "")
-            rows[name]["node"] = info.get("error") or info.get("Swarm", {}).get(
-                "LocalNodeState", ""
-            )
-            if rows[name]["engine"]:
-                rows[name]["state"] = "running"
+        sure = [n for n in asked if (rows[n]["state"], rows[n]["role"]) == ("running", "manager")]
+        view = self._view(sure[:1], FIRST)
+        rest = [name for name in asked if not _vouched_for(rows[name], view)]
+        infos = self._ask(rest, _info, PATIENCE)
         managers = [n for n, i in infos.items() if i.get("Swarm", {}).get("ControlAvailable")]
         # One manager's view will do; another is asked where it does not answer.
-        for name in managers[:2]:
-            seen = self._ask({name: self._swarm(self.machines[name])})[name]
-            if "nodes" in seen:
-                said["networks"], said["services"] = seen["networks"], seen["services"]
-                for each, info in infos.items():
-                    node = info.get("Swarm", {}).get("NodeID", "")
-                    rows[each]["node"] = seen["nodes"].get(node, rows[each]["node"])
-                break
+        view = view or self._view(managers[:1], PATIENCE) or self._view(managers[1:2], PATIENCE)
+        for name, info in infos.items():
+            _add(rows[name], info, view)
+        said["networks"], said["services"] = view.get("networks", []), view.get("services", [])
         return said
 
-    def _ask(self, questions: dict[str, Callable[[], Any]]) -> dict[str, Any]:
-        """Each machine's answer, or {"error": …}; one that is still being asked is not asked."""
-        for name, question in questions.items():
-            if name not in self._asking or not self._asking[name].is_alive():
-                self._answers.pop(name, None)
-                self._asking[name] = threading.Thread(
-                    target=self._answer, args=(name, question), daemon=True
-                )
-                self._asking[name].start()
-        end = time.monotonic() + PATIENCE
-        for name in questions:
-            self._asking[name].join(max(0.0, end - time.monotonic()))
+    def _view(self, manager: list[str], patience: float) -> dict[str, Any]:
+        """The swarm as a manager sees it; {} where it does not answer, or there is none."""
+        answers = self._ask(manager, _swarm, patience)
+        return next((answer for answer in answers.values() if "nodes" in answer), {})
+
+    def _ask(
+        self, names: list[str], question: _Question, patience: float
+    ) -> dict[str, dict[str, Any]]:
+        """Each machine's answer, or {"error": …}; a question that still waits is not put again."""
+        keys = [(name, question) for name in names]
+        for key in keys:
+            if key not in self._asking or not self._asking[key].is_alive():
+                self._answers.pop(key, None)
+                self._asking[key] = threading.Thread(target=self._answer, args=key, daemon=True)
+                self._asking[key].start()
+        # The SDK is loaded while the logins wait for their machines.
+        importlib.import_module("provision.engine_api")
+        end = time.monotonic() + min(patience, PATIENCE)
+        for key in keys:
+            self._asking[key].join(max(0.0, end - time.monotonic()))
+        silent = {"error": _SILENT}
         return {
-            name: {"error": _SILENT}
-            if self._asking[name].is_alive()
-            else self._answers.get(name, {"error": _SILENT})
-            for name in questions
+            key[0]: silent if self._asking[key].is_alive() else self._answers.get(key, silent)
+            for key in keys
         }
 
-    def _answer(self, name: str, question: Callable[[], Any]) -> None:
+    def _answer(self, name: str, question: _Question) -> None:
         try:
-            self._answers[name] = question()
+            self._answers[name, question] = question(self.machines[name])
         except Exception as error:
             text = str(error) or type(error).__name__
-            self._answers[name] = {"error": text.splitlines()[0]}
-
-    @staticmethod
-    def _info(machine: Machine) -> Callable[[], dict[str, Any]]:
-        def ask() -> dict[str, Any]:
-            machine.connect(patience=0)
-            return dict(machine.docker.info())
-
-        return ask
-
-    @staticmethod
-    def _swarm(manager: Machine) -> Callable[[], dict[str, Any]]:
-        def ask() -> dict[str, Any]:
-            nodes = {}
-            for node in manager.docker.nodes.list():
-                leads = (node.attrs.get("ManagerStatus") or {}).get("Leader")
-                nodes[node.id] = node.attrs["Status"]["State"] + (" (leader)" if leads else "")
-            return {
-                "nodes": nodes,
-                "networks": [
-                    {"name": n.name, "driver": n.attrs["Driver"], "scope": n.attrs["Scope"]}
-                    for n in manager.docker.networks.list()
-                    if n.attrs["Scope"] == "swarm"
-                ],
-                "services": [service.name for service in manager.docker.services.list()],
-            }
-
-        return ask
+            self._answers[name, question] = {"error": text.splitlines()[0]}
 
     def leave(self) -> None:
         """Who is still being asked is not waited for."""
-        for name, thread in self._asking.items():
-            if thread.is_alive():
-                self.machines.pop(name).abandon()
+        for name in {name for (name, _), thread in self._asking.items() if thread.is_alive()}:
+            self.machines.pop(name).abandon()
+
+
+def _info(machine: Machine) -> dict[str, Any]:
+    machine.connect(patience=0)
+    return dict(machine.docker.info())
+
+
+def _swarm(manager: Machine) -> dict[str, Any]:
+    manager.connect(patience=0)
+    engine = manager.docker
+    return {
+        "nodes": [_node(node.attrs) for node in engine.nodes.list()],
+        "networks": [
+            {"name": n.name, "driver": n.attrs["Driver"], "scope": n.attrs["Scope"]}
+            for n in engine.networks.list(filters={"scope": "swarm"})
+        ],
+        "services": [service.name for service in engine.services.list()],
+    }
+
+
+def _node(attrs: dict[str, Any]) -> dict[str, Any]:
+    manager = attrs.get("ManagerStatus") or {}
+    state = attrs["Status"]["State"]
+    return {
+        "id": attrs["ID"],
+        # A manager's own entry may have another address in Status than the others reach it at.
+        "addresses": {attrs["Status"].get("Addr"), manager.get("Addr", "").rpartition(":")[0]},
+        "engine": attrs["Description"].get("Engine", {}).get("EngineVersion", ""),
+        "ready": state == "ready",
+        "told": state + (" (leader)" if manager.get("Leader") else ""),
+    }
+
+
+def _vouched_for(row: dict[str, str], view: dict[str, Any]) -> bool:
+    """Whether a manager says that a machine which runs is ready; if so, what else it says is added.
+
+    Of a host that exists already only a login tells whether it is there.
+    """
+    for node in view.get("nodes", []):
+        if row["state"] == "running" and node["ready"] and row["address"] in node["addresses"]:
+            row["engine"], row["node"] = node["engine"], node["told"]
+            return True
+    return False
+
+
+def _add(row: dict[str, str], info: dict[str, Any], view: dict[str, Any]) -> None:
+    """What a machine says of itself, and what a manager says of its node."""
+    row["engine"] = info.get("ServerVersion", "")
+    if row["engine"]:
+        row["state"] = "running"
+    swarm = info.get("Swarm", {})
+    told = {node["id"]: node["told"] for node in view.get("nodes", [])}
+    own = info.get("error") or swarm.get("LocalNodeState", "")
+    row["node"] = told.get(swarm.get("NodeID", ""), own)

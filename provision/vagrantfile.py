@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from provision.definition import Lab
 from provision.errors import UserError
 
@@ -47,6 +45,9 @@ def ruby(value: str) -> str:
 
 def render(lab: Lab, plan: Plan) -> str:
     """The Vagrantfile; the same lab and plan give the same bytes."""
+    # Loaded where it is used: `status` reads a plan as well, and is to be quick.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
+
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE.parent),
         undefined=StrictUndefined,

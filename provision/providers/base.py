@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from provision.progress import Progress
+if TYPE_CHECKING:
+    from provision.progress import Progress
 
 MachineState = Literal["absent", "stopped", "paused", "running", "unknown"]
 

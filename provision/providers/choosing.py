@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from provision.definition import Lab
-from provision.progress import Progress
 from provision.providers.base import Provider
-from provision.providers.hosts import HostsProvider
+
+if TYPE_CHECKING:
+    from provision.progress import Progress
+
+# Each provider is loaded for its own labs alone: what one stands on is of no use to the other, and
+# `status` is to be quick.
 
 
 def choose(lab: Lab, progress: Progress, trust_new: bool = False) -> tuple[Provider, list[str]]:
@@ -14,8 +20,10 @@ def choose(lab: Lab, progress: Progress, trust_new: bool = False) -> tuple[Provi
     Raises UserError that names what is missing.
     """
     if lab.provider == "hosts":
-        return HostsProvider(lab, trust_new), ["provider hosts: named in lab.toml"]
-    from provision.providers import vagrant  # noqa: PLC0415 - needless for hosts that exist
+        from provision.providers import hosts  # noqa: PLC0415
+
+        return hosts.HostsProvider(lab, trust_new), ["provider hosts: named in lab.toml"]
+    from provision.providers import vagrant  # noqa: PLC0415
 
     there = vagrant.VagrantProvider.from_state(lab)
     made = there or vagrant.VagrantProvider(lab, vagrant.plan(lab, progress))
@@ -25,8 +33,10 @@ def choose(lab: Lab, progress: Progress, trust_new: bool = False) -> tuple[Provi
 def of_state(lab: Lab) -> Provider | None:
     """The provider whose machines the lab's state folder speaks of; None where there are none."""
     if lab.provider == "hosts":
-        return HostsProvider(lab) if (lab.state / "lab.toml").exists() else None
-    from provision.providers import vagrant  # noqa: PLC0415 - needless for hosts that exist
+        from provision.providers import hosts  # noqa: PLC0415
+
+        return hosts.HostsProvider(lab) if (lab.state / "lab.toml").exists() else None
+    from provision.providers import vagrant  # noqa: PLC0415
 
     return vagrant.VagrantProvider.from_state(lab)
 
@@ -36,7 +46,7 @@ def orphans(lab: Lab) -> list[str]:
 
     libvirt's lists tell by the lab's name; other providers' machines lay in the folder itself.
     """
-    from provision import neighbours  # noqa: PLC0415 - needless for hosts that exist
+    from provision import neighbours  # noqa: PLC0415
     from provision.providers import libvirt  # noqa: PLC0415
 
     if lab.provider not in {"auto", "libvirt"} or libvirt.answers():

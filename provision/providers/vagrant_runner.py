@@ -18,13 +18,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-import psutil
 import vagrant
 
 from provision.errors import MachineError
 from provision.files import write_atomic
+from provision.lazy import lazily
+
+if TYPE_CHECKING:
+    import psutil
+else:
+    psutil = lazily("psutil")
 
 # What start_new_session is on Windows, which has no sessions; 0 elsewhere.
 _OWN_GROUP: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from provision import definition, status
 from provision.definition import Lab
 from provision.errors import MachineError
 from provision.providers import choosing
-from provision.providers.base import Endpoint
+from provision.providers.base import Endpoint, MachineState
 from tests.unit.test_checkpoints import Playing
 
 
@@ -65,9 +66,104 @@ def test_machines_that_never_answer_are_waited_for_once_for_all(
     for _ in range(3):
         said = watch.add(status._said(lab, Playing()))
         assert all("no answer" in machine["node"] for machine in said["machines"])
-    # One thread each is still waiting, and none was added.
+    # Each is asked as itself, the first manager for its view as well: nothing is asked twice.
     assert time.monotonic() - begin < 5
-    assert sum(thread.is_alive() for thread in watch._asking.values()) == 2
+    assert sum(thread.is_alive() for thread in watch._asking.values()) == 3
     watch.leave()
     assert all(machine.let_go.is_set() for machine in machines.values())
     assert watch.machines == {}
+
+
+class Manager:
+    """A manager that sees these nodes, and counts who is asked for what."""
+
+    def __init__(self, nodes: list[dict[str, Any]], info: dict[str, Any] | None = None) -> None:
+        self.docker = self
+        self.asked: list[str] = []
+        self._nodes = nodes
+        self._info = info
+
+    def connect(self, patience: float) -> None:
+        pass
+
+    def info(self) -> dict[str, Any]:
+        self.asked.append("info")
+        if self._info is None:
+            raise MachineError("no SSH at all")
+        return self._info
+
+    @property
+    def nodes(self) -> Listing:
+        self.asked.append("nodes")
+        return Listing([SimpleNamespace(attrs=attrs) for attrs in self._nodes])
+
+    @property
+    def networks(self) -> Listing:
+        attrs = {"Driver": "overlay", "Scope": "swarm"}
+        return Listing([SimpleNamespace(name="ingress", attrs=attrs)])
+
+    @property
+    def services(self) -> Listing:
+        return Listing([SimpleNamespace(name="web")])
+
+
+class Listing:
+    def __init__(self, items: list[SimpleNamespace]) -> None:
+        self._items = items
+
+    def list(self, **_: Any) -> list[SimpleNamespace]:
+        return self._items
+
+
+def node(number: int, state: str = "ready") -> dict[str, Any]:
+    leader = {"ManagerStatus": {"Leader": True, "Addr": "192.168.56.11:2377"}}
+    return {
+        "ID": f"n{number}",
+        # What a manager's own entry has in Status differs by version.
+        "Status": {"State": state, "Addr": "127.0.0.1" if number == 1 else f"192.168.56.1{number}"},
+        "Description": {"Engine": {"EngineVersion": "20.10.24"}},
+        **(leader if number == 1 else {}),
+    }
+
+
+def told(lab: Lab, provider: Any, **machines: Any) -> list[tuple[str, str, str]]:
+    said = status._Watch(machines).add(status._said(lab, provider))
+    return [(m["state"], m["engine"], m["node"]) for m in said["machines"]]
+
+
+def test_a_machine_that_runs_and_whose_node_is_ready_is_not_logged_in_to(lab: Lab) -> None:
+    manager, worker = Manager([node(1), node(2)]), Manager([])
+    assert told(lab, Playing(), machine1=manager, machine2=worker) == [
+        ("running", "20.10.24", "ready (leader)"),
+        ("running", "20.10.24", "ready"),
+    ]
+    assert (manager.asked, worker.asked) == (["nodes"], [])
+
+
+@pytest.mark.parametrize("seen", [[node(1), node(2, "down")], [node(1)]], ids=["down", "no node"])
+def test_a_machine_for_which_no_manager_vouches_is_asked_itself(
+    lab: Lab, seen: list[dict[str, Any]]
+) -> None:
+    assert told(lab, Playing(), machine1=Manager(seen), machine2=Manager([])) == [
+        ("running", "20.10.24", "ready (leader)"),
+        ("running", "", "no SSH at all"),
+    ]
+    own = {"ServerVersion": "20.10.24", "Swarm": {"NodeID": "n2", "LocalNodeState": "pending"}}
+    last = told(lab, Playing(), machine1=Manager(seen), machine2=Manager([], own))[1]
+    assert last == ("running", "20.10.24", "down" if len(seen) == 2 else "pending")
+
+
+def test_of_a_host_that_exists_already_only_a_login_tells_whether_it_is_there(lab: Lab) -> None:
+    class Hosts(Playing):
+        def states(self) -> dict[str, MachineState]:
+            return dict.fromkeys(self.ids, "unknown")
+
+    own = {
+        "ServerVersion": "20.10.24",
+        "Swarm": {"NodeID": "n1", "LocalNodeState": "active", "ControlAvailable": True},
+    }
+    manager = Manager([node(1), node(2)], own)
+    assert told(lab, Hosts(), machine1=manager, machine2=Manager([])) == [
+        ("running", "20.10.24", "ready (leader)"),
+        ("unknown", "", "no SSH at all"),
+    ]
