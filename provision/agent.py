@@ -8,11 +8,12 @@ Source: moby, libnetwork/networkdb/cluster.go (clusterLeave returns before it sh
 
 from __future__ import annotations
 
-from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
+from operator import not_
 
 from provision import engine
 from provision.machine import Machine
 from provision.progress import Progress
+from provision.waiting import until
 
 PORT = 7946
 _PATIENCE = 3.0  # seconds; an agent that ends in order is gone within one
@@ -23,11 +24,7 @@ def let_go(machine: Machine, progress: Progress) -> None:
 
     To be asked before it joins or starts a swarm. Raises MachineError.
     """
-    try:
-        Retrying(
-            stop=stop_after_delay(_PATIENCE), wait=wait_fixed(0.3), retry=retry_if_result(bool)
-        )(lambda: _held(machine))
-    except RetryError:
+    if until(lambda: _held(machine), not_, _PATIENCE, pause=0.3):
         progress.phase(machine.name, "restarting Docker, which holds on to a swarm that it left")
         # systemd starts a unit only so often a minute, unless it is told that all is well.
         machine.must("systemctl reset-failed docker; systemctl restart docker", 180, sudo=True)

@@ -7,17 +7,18 @@ Source: https://docs.docker.com/engine/swarm/admin_guide/ and …/manage-nodes/.
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import not_
 from typing import Any
 
 import docker.errors
 import requests
-from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from provision import swarm
 from provision.definition import Lab
 from provision.errors import MachineError, UserError
 from provision.machine import Machine
 from provision.progress import Progress
+from provision.waiting import until
 
 PATIENCE = 90.0
 _GONE = {"complete", "failed", "shutdown", "rejected", "orphaned", "remove"}
@@ -241,13 +242,8 @@ class Nodes:
             except (docker.errors.APIError, requests.RequestException) as error:
                 return [f"the swarm does not answer: {error}"]
 
-        try:
-            Retrying(
-                stop=stop_after_delay(patience), wait=wait_fixed(0.3), retry=retry_if_result(bool)
-            )(ask)
-        except RetryError as error:
-            words = "; ".join(error.last_attempt.result())
-            raise MachineError(f"{about} {words}, after {patience:.0f} s.") from None
+        if seen := until(ask, not_, patience, pause=0.3):
+            raise MachineError(f"{about} {'; '.join(seen)}, after {patience:.0f} s.")
 
 
 def _manager(node: dict[str, Any]) -> str:

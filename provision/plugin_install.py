@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import docker.errors
-from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from provision import api_range, plugin_log, plugins
 from provision.definition import PASSWORD_SETTING, Plugin
 from provision.errors import MachineError, UserError
 from provision.machine import Machine, Result
 from provision.parallel import each
+from provision.waiting import until
 
 _STARTS = 3  # a slow machine's plugin comes up later than its engine waits, and is then quicker
 
@@ -286,12 +286,7 @@ def _wait_stopped(machine: Machine, plugin: str, patience: float = 60) -> None:
     """Wait until what is left of a failed start has ended: until then a new one is refused."""
     # The brackets keep the search from finding itself.
     look = f"grep -l '[{plugin[0]}]{plugin[1:]}' /proc/[0-9]*/cmdline 2>/dev/null"
-    with contextlib.suppress(RetryError):
-        Retrying(
-            stop=stop_after_delay(patience),
-            wait=wait_fixed(0.5),
-            retry=retry_if_result(lambda r: r.ok),
-        )(machine.run, look, 30, True)
+    until(lambda: machine.run(look, 30, sudo=True), lambda found: not found.ok, patience)
 
 
 def missing_modules(machine: Machine, modules: tuple[str, ...]) -> tuple[str, ...]:
@@ -337,19 +332,8 @@ def remove(
 
 
 def _until_ok(machine: Machine, command: str, done: Done, patience: float) -> None:
-    last: list[Result] = []
-
-    def tried() -> bool:
-        last[:] = [machine.run(command, 120)]
-        return last[0].ok
-
-    with contextlib.suppress(RetryError):
-        Retrying(
-            stop=stop_after_delay(patience),
-            wait=wait_fixed(1),
-            retry=retry_if_result(lambda ok: not ok),
-        )(tried)
-    _kept(last[0], machine, done, "A network may still use it: docker network ls")
+    last = until(lambda: machine.run(command, 120), lambda result: result.ok, patience, pause=1)
+    _kept(last, machine, done, "A network may still use it: docker network ls")
 
 
 def without_secrets(document: Any) -> Any:

@@ -17,14 +17,7 @@ from typing import Any
 
 import docker.errors
 import requests
-from tenacity import RetryError as TenacityRetryError
-from tenacity import (
-    Retrying,
-    retry_if_exception,
-    retry_if_result,
-    stop_after_delay,
-    wait_fixed,
-)
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from provision import agent
 from provision.changes import Change, carry_out
@@ -34,6 +27,7 @@ from provision.journal import Journal
 from provision.machine import Machine
 from provision.parallel import each
 from provision.progress import Progress
+from provision.waiting import until
 
 PORT = 2377
 
@@ -325,10 +319,7 @@ def _lasting(machines: dict[str, Machine], leader: Machine) -> Machine:
     wanted = [machine for machine in machines.values() if machine.plan.role == "manager"]
     if leader in wanted:
         return leader
-    with contextlib.suppress(TenacityRetryError):
-        Retrying(stop=stop_after_delay(60), wait=wait_fixed(0.5), retry=retry_if_result(not_))(
-            lambda: any(ready(machine) for machine in wanted)
-        )
+    until(lambda: any(ready(machine) for machine in wanted), bool, 60)
     return next((machine for machine in wanted if ready(machine)), leader)
 
 
@@ -448,12 +439,7 @@ def wait_ready(
 
     members = each("asking for the swarm", machines.values(), member)
     ids = {name: found.node_id for name, found in members.items()}
-    try:
-        Retrying(
-            stop=stop_after_delay(patience), wait=wait_fixed(0.5), retry=retry_if_result(bool)
-        )(lagging)
-    except TenacityRetryError as error:
-        late: dict[str, str] = error.last_attempt.result()
+    if late := until(lagging, not_, patience):
         words = "; ".join(
             f"{name} is {state} (its daemon logged: {machines[name].daemon_log(2)})"
             for name, state in late.items()
@@ -461,4 +447,4 @@ def wait_ready(
         raise MachineError(
             f"The swarm is not healthy after {patience:.0f} s: {words}",
             "Run inv up again: it goes on from here.",
-        ) from None
+        )

@@ -14,19 +14,13 @@ from typing import Any, TypeVar
 import docker.errors
 import requests
 from rich.console import Console
-from tenacity import (
-    RetryError,
-    Retrying,
-    retry_if_exception_type,
-    retry_if_result,
-    stop_after_delay,
-    wait_fixed,
-)
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from provision import nodes
 from provision.errors import MachineError
 from provision.machine import Machine
 from provision.progress import Progress
+from provision.waiting import until
 from scenarios.kit.scenario import Scenario
 from scenarios.kit.step import Step
 from scenarios.kit.watch import tasks_of
@@ -341,13 +335,4 @@ def _when(step: Step, settled: Callable[[list[dict[str, Any]]], bool]) -> list[d
 
 def _patiently(look: Callable[[], T], settled: Callable[[T], bool]) -> T:
     """What is seen when it is settled, or last. While managers elect, no question is answered."""
-    try:
-        return Retrying(
-            stop=stop_after_delay(PATIENCE),
-            wait=wait_fixed(0.5),
-            retry=retry_if_exception_type(_UNANSWERED)
-            | retry_if_result(lambda seen: not settled(seen)),
-        )(look)
-    except RetryError as error:
-        seen: T = error.last_attempt.result()
-        return seen
+    return until(look, settled, PATIENCE, unanswered=_UNANSWERED)

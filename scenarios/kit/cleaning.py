@@ -6,12 +6,12 @@ import contextlib
 
 import docker.errors
 import requests
-from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from provision import plugin_install, plugins
 from provision.errors import MachineError
 from provision.machine import Machine
 from provision.parallel import each
+from provision.waiting import until
 from scenarios.kit.driver import Use
 from scenarios.kit.scenario import Scenario
 
@@ -64,12 +64,7 @@ def clean(scenario: Scenario, machines: list[Machine], patience: float = 60) -> 
                     manager.docker.api.remove_network(str(network.id))
         return not leftovers(scenario, machines)
 
-    with contextlib.suppress(RetryError):
-        Retrying(
-            stop=stop_after_delay(patience),
-            wait=wait_fixed(0.5),
-            retry=retry_if_result(lambda done: not done),
-        )(gone)
+    until(gone, bool, patience)
 
 
 def plugin_leftovers(use: Use) -> list[str]:

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import not_
 from typing import Any
-
-from tenacity import (
-    Retrying,
-    retry_if_exception_type,
-    retry_if_result,
-    stop_after_delay,
-    wait_fixed,
-)
 
 from provision import plugin_install, plugins
 from provision.errors import MachineError, MachinesError
 from provision.machine import Machine
-from scenarios.kit import cleaning, proof
+from provision.waiting import until
+from scenarios.kit import cleaning
 from scenarios.kit.driver import Mesh
 from scenarios.kit.step import Step
 
@@ -100,7 +94,7 @@ def expect_known(step: Step, patience: float = 45) -> None:
     step.expect(
         "the swarm knows of the plugin on every node",
         expected=[],
-        seen=proof.until_empty(unknown, patience),
+        seen=until(unknown, not_, patience),
     )
 
 
@@ -152,14 +146,7 @@ def _mesh(
     def settled(mesh: Mesh) -> bool:
         return others <= {peer.name for peer in mesh.peers if peer.established}
 
-    seen: Mesh = Retrying(
-        stop=stop_after_delay(patience),
-        wait=wait_fixed(1),
-        retry=retry_if_exception_type(MachineError)
-        | retry_if_result(lambda mesh: not settled(mesh)),
-        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
-    )(ask, machine)
-    return seen
+    return until(lambda: ask(machine), settled, patience, pause=1, unanswered=(MachineError,))
 
 
 def remove(step: Step) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network
+from operator import not_
 from typing import Any
 
-from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
-
+from provision.waiting import until
 from scenarios.kit import evidence, record
 from scenarios.kit.evidence import Encapsulation
 from scenarios.kit.step import Step, StepFailed
@@ -262,7 +262,7 @@ def expect_no_containers(step: Step, services: Sequence[str], patience: float = 
             for container in step.containers(service, machine)
         ]
 
-    seen = until_empty(left, patience)
+    seen = until(left, not_, patience)
     for machine in step.context.machines.values():
         step.run("docker ps", on=machine)
     step.expect("no container of the services runs on any node", expected=[], seen=seen)
@@ -274,16 +274,5 @@ def expect_no_network(step: Step, network: str, patience: float = 60) -> None:
     def left() -> list[str]:
         return [m.name for m in step.context.machines.values() if step.network(network, m)]
 
-    step.expect(f"{network} is gone on every node", expected=[], seen=until_empty(left, patience))
-
-
-def until_empty(look: Callable[[], list[str]], patience: float) -> list[str]:
-    """What `look` finds when it finds nothing any more, or after `patience` seconds."""
-    try:
-        Retrying(
-            stop=stop_after_delay(patience), wait=wait_fixed(0.5), retry=retry_if_result(bool)
-        )(look)
-    except RetryError as error:
-        seen: list[str] = error.last_attempt.result()
-        return seen
-    return []
+    seen = until(left, not_, patience)
+    step.expect(f"{network} is gone on every node", expected=[], seen=seen)
