@@ -8,11 +8,7 @@ from __future__ import annotations
 import functools
 import gzip
 import hashlib
-import json
-import shutil
-import subprocess
 import tarfile
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,11 +16,12 @@ from filelock import FileLock
 
 from provision import cache
 from tests.driver import driver
+from tests.support import debian
 
 NAME = "swarmrig/test-driver:latest"
 PORT = driver.PORT
 CONFIG = Path(__file__).parent / "config.json"
-_PACKAGES = "python3,iproute2,iptables"
+_PACKAGES = ("python3", "iproute2", "iptables")
 _LEFT_OUT = (
     "/usr/share/doc/*",
     "/usr/share/man/*",
@@ -47,37 +44,11 @@ def vni_of(network: dict[str, object]) -> int:
     return int(options[driver.VNI])
 
 
+# Found once: tests give themselves another home, where no cache is.
 @functools.cache
 def _root() -> Path:
-    """The packages, unpacked; half a minute when first asked for."""
-    key = hashlib.sha256(json.dumps([_PACKAGES, _LEFT_OUT]).encode()).hexdigest()[:12]
-    target = cache.folder() / f"driver-root-{key}"
-    with FileLock(f"{target}.lock"):
-        if target.is_dir():
-            return target
-        made = Path(tempfile.mkdtemp(dir=cache.folder(), prefix="building-driver-"))
-        done = subprocess.run(
-            [
-                "mmdebstrap",
-                "--variant=extract",
-                '--aptopt=Acquire::Check-Valid-Until "false"',
-                '--aptopt=APT::Install-Recommends "false"',
-                *(f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT),
-                f"--include={_PACKAGES}",
-                "bookworm",
-                str(made / "root"),
-            ],
-            check=False,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-        )
-        if done.returncode != 0:
-            shutil.rmtree(made)
-            raise RuntimeError(f"mmdebstrap failed: {done.stderr[-800:]}")
-        (made / "root").rename(target)
-        made.rmdir()
-        return target
+    """The packages, unpacked."""
+    return debian.root("driver-root", _PACKAGES, "extract", left_out=_LEFT_OUT)
 
 
 @functools.cache

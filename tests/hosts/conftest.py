@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from provision import definition
+from provision import definition, lifecycle
 from provision.definition import Lab
 from tests.hosts import root as roots
 from tests.hosts.fabric import Fabric, Host, why_not
+from tests.support.progress import quiet
 from tests.support.tier import cannot_run
 
 CLONE = Path(__file__).parent.parent.parent
@@ -96,3 +97,11 @@ def lab_over(
 @pytest.fixture
 def lab_of(fabric: Fabric) -> Labs:
     return lab_over
+
+
+@pytest.fixture
+def lab(two_hosts: list[Host], lab_of: Labs) -> Lab:
+    """A lab over the two hosts, up."""
+    made = lab_of(two_hosts)
+    lifecycle.up(made, quiet())
+    return made

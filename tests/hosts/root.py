@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
-import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 
 from filelock import FileLock
 
 from provision import busybox_image, cache
+from tests.support import debian
 
 TAG = "swarmrig/busybox:test"
 _BASE = (
@@ -47,35 +43,7 @@ def root(docker: bool) -> Path:
     """A Debian root with systemd and sshd, and with or without Docker; about half a minute."""
     packages = f"{_BASE} {_DOCKER}" if docker else _BASE
     hooks = [_USERS, *([] if docker else [_REPOSITORY])]
-    key = hashlib.sha256(json.dumps([packages, hooks]).encode()).hexdigest()[:12]
-    target = cache.folder() / f"hosts-root-{key}"
-    with FileLock(f"{target}.lock"):
-        if target.is_dir():
-            return target
-        made = Path(tempfile.mkdtemp(dir=cache.folder(), prefix="building-root-"))
-        made.chmod(0o755)
-        done = subprocess.run(
-            [
-                "mmdebstrap",
-                "--variant=minbase",
-                '--aptopt=Acquire::Check-Valid-Until "false"',
-                '--aptopt=APT::Install-Recommends "false"',
-                f"--include={packages.replace(' ', ',')}",
-                *(f"--customize-hook={hook}" for hook in hooks),
-                "bookworm",
-                str(made / "root"),
-            ],
-            check=False,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-        )
-        if done.returncode != 0:
-            shutil.rmtree(made)
-            raise RuntimeError(f"mmdebstrap failed: {done.stderr[-800:]}")
-        (made / "root").rename(target)
-        made.rmdir()
-        return target
+    return debian.root("hosts-root", packages.split(), "minbase", hooks)
 
 
 @functools.cache

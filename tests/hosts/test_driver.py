@@ -19,7 +19,7 @@ from tests.driver import package
 from tests.hosts import root as roots
 from tests.hosts.conftest import Labs
 from tests.hosts.fabric import Fabric, Host
-from tests.hosts.test_provision import quiet
+from tests.support.progress import quiet
 
 NETWORK = "tunnel"
 SUBNET = "10.1.1.0/24"

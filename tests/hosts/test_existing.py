@@ -20,7 +20,8 @@ from provision.progress import Progress
 from tests.hosts import root as roots
 from tests.hosts.conftest import Labs
 from tests.hosts.fabric import Fabric, Host
-from tests.hosts.test_provision import nodes, quiet
+from tests.hosts.test_provision import nodes
+from tests.support.progress import quiet
 
 _LOOK = r"""
 echo packages; dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' | grep ^ii

@@ -15,9 +15,9 @@ from provision.errors import MachinesError
 from scenarios.kit import run
 from scenarios.overlay import overlay
 from tests.hosts import root as roots
-from tests.hosts.conftest import Labs
 from tests.hosts.fabric import Fabric, Host
-from tests.hosts.test_provision import nodes, quiet
+from tests.hosts.test_provision import nodes
+from tests.support.progress import quiet
 
 Fault = Callable[[Host], contextlib.AbstractContextManager[None]]
 UNREACHED = [
@@ -29,11 +29,9 @@ pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture
-def lab(two_hosts: list[Host], lab_of: Labs, monkeypatch: pytest.MonkeyPatch) -> Lab:
-    made = lab_of(two_hosts)
-    lifecycle.up(made, quiet())
+def lab(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
     monkeypatch.setattr(ssh_config, "ANSWER", 4.0)
-    return made
+    return lab
 
 
 def rows(lab: Lab) -> dict[str, dict[str, str]]:

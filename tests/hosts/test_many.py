@@ -9,7 +9,8 @@ import pytest
 from provision import lifecycle
 from tests.hosts.conftest import Labs
 from tests.hosts.fabric import Fabric, Host
-from tests.hosts.test_provision import nodes, quiet
+from tests.hosts.test_provision import nodes
+from tests.support.progress import quiet
 
 
 @pytest.fixture

@@ -16,21 +16,12 @@ from scenarios.kit import record, run
 from scenarios.kit.scenario import Scenario, StepPlan
 from scenarios.overlay import overlay
 from tests.hosts import root as roots
-from tests.hosts.conftest import Labs
 from tests.hosts.fabric import Fabric, Host
-from tests.hosts.test_provision import quiet
 
 # The kernel of a light host has no IPVS, so a service's virtual address answers nobody there.
 NO_IPVS = {"replies arrive from alpine-overlay1", "replies arrive from alpine-overlay2"}
 
 Play = Callable[..., record.Record]
-
-
-@pytest.fixture
-def lab(two_hosts: list[Host], lab_of: Labs) -> Lab:
-    made = lab_of(two_hosts)
-    lifecycle.up(made, quiet())
-    return made
 
 
 @pytest.fixture

@@ -23,19 +23,10 @@ from scenarios.weave import weave
 from tests.driver import package
 from tests.driver.scenario import tunnel
 from tests.hosts import root as roots
-from tests.hosts.conftest import Labs
 from tests.hosts.fabric import Fabric, Host
 from tests.hosts.test_overlay import failed
-from tests.hosts.test_provision import quiet
 
 Play = Callable[..., record.Record]
-
-
-@pytest.fixture
-def lab(two_hosts: list[Host], lab_of: Labs) -> Lab:
-    made = lab_of(two_hosts)
-    lifecycle.up(made, quiet())
-    return made
 
 
 @pytest.fixture

@@ -27,9 +27,8 @@ from scenarios.kit import record, run
 from scenarios.kit.scenario import StepPlan
 from scenarios.weave import weave
 from tests.hosts import root as roots
-from tests.hosts.conftest import Labs
 from tests.hosts.fabric import Host
-from tests.hosts.test_provision import quiet
+from tests.support.progress import quiet
 from tests.unit.test_plugins import CONFIG
 
 NAME = "swarmrig/no-plugin:latest"
@@ -55,13 +54,6 @@ def plugin_archive(folder: Path, **more: Any) -> Path:
             folder_info.type, folder_info.mode = tarfile.DIRTYPE, 0o755
             tar.addfile(folder_info)
     return file
-
-
-@pytest.fixture
-def lab(two_hosts: list[Host], lab_of: Labs) -> Lab:
-    made = lab_of(two_hosts)
-    lifecycle.up(made, quiet())
-    return made
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from tests.hosts import root as roots
 from tests.hosts.conftest import Labs
 from tests.hosts.fabric import Fabric, Host
 from tests.hosts.test_plugins import nothing_left, plugin_archive
-from tests.hosts.test_provision import quiet
+from tests.support.progress import quiet
 
 DRIVER = f"{registry.NAME}/swarmrig/test-driver:1"
 GREEDY = f"{registry.NAME}/swarmrig/greedy:1"
@@ -54,10 +54,8 @@ def insecure(hosts: list[Host]) -> None:
 
 
 @pytest.fixture
-def lab(two_hosts: list[Host], lab_of: Labs, filled: None) -> Lab:
-    made = lab_of(two_hosts)
-    lifecycle.up(made, quiet())
-    return made
+def lab(filled: None, lab: Lab) -> Lab:
+    return lab
 
 
 def test_a_registry_is_asked_what_its_plugin_asks_for(lab: Lab) -> None:

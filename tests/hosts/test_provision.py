@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Iterator
 
 import pytest
-from rich.console import Console
 
 from provision import lifecycle
 from provision.errors import MachineError, MachinesError
 from provision.machine import connected
-from provision.progress import Progress
 from provision.providers.hosts import HostsProvider
 from tests.hosts.conftest import Labs
 from tests.hosts.fabric import Fabric, Host
-
-
-def quiet() -> Progress:
-    return Progress(Console(file=io.StringIO()))
+from tests.support.progress import quiet
 
 
 def nodes(host: Host) -> list[str]:

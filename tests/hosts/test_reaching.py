@@ -20,7 +20,7 @@ from provision.progress import Progress
 from provision.providers.hosts import HostsProvider
 from tests.hosts.conftest import CLONE, Labs
 from tests.hosts.fabric import Fabric, Host
-from tests.hosts.test_provision import quiet
+from tests.support.progress import quiet
 
 
 def ask(lab: Lab, command: str = "hostname", machine: str = "machine2") -> str:

@@ -12,19 +12,16 @@ from provision import images, lifecycle, plugins, saving
 from provision.definition import Lab, Plugin
 from provision.errors import MachineError, UserError
 from tests.hosts import root as roots
-from tests.hosts.conftest import Labs
 from tests.hosts.fabric import Host
 from tests.hosts.test_plugins import NAME, plugin_archive
-from tests.hosts.test_provision import quiet
+from tests.support.progress import quiet
 
 NONE: frozenset[plugins.Privilege] = frozenset()
 
 
 @pytest.fixture
-def lab(two_hosts: list[Host], lab_of: Labs) -> Lab:
-    made = lab_of(two_hosts)
-    lifecycle.up(made, quiet())
-    return dataclasses.replace(made, weave=Plugin(NAME))
+def lab(lab: Lab) -> Lab:
+    return dataclasses.replace(lab, weave=Plugin(NAME))
 
 
 def save(lab: Lab, folder: Path) -> saving.Saved:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from provision import checkpoints, definition, lifecycle, swarm
 from provision.definition import Lab
@@ -18,6 +17,7 @@ from provision.progress import Progress
 from provision.providers import choosing
 from provision.providers.base import Endpoint, MachineState
 from provision.providers.hosts import HostsProvider
+from tests.support.progress import quiet
 
 
 class Playing:
@@ -95,10 +95,6 @@ def lab(tmp_path: Path, provider: Playing, monkeypatch: pytest.MonkeyPatch) -> L
     made.state.mkdir(parents=True)
     (made.state / "ready.json").write_text(json.dumps({"provider": "playing", "image": "i"}))
     return made
-
-
-def quiet(told: io.StringIO | None = None) -> Progress:
-    return Progress(Console(file=told or io.StringIO()))
 
 
 def journal(lab: Lab) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from provision import definition, doctor, logs, redact, versions
-from tests.unit.test_checkpoints import quiet
+from tests.support.progress import quiet
 
 KEY = (
     "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk\nAAAA\n-----END OPENSSH PRIVATE KEY-----"

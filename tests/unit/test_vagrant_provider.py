@@ -16,14 +16,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from provision import boxes, definition, host, lifecycle
 from provision.errors import MachineError, UserError
-from provision.progress import Progress
 from provision.providers import vagrant, vagrant_runner
 from provision.providers.vagrant import VagrantProvider
 from provision.vagrantfile import Plan
+from tests.support.progress import quiet
 
 CLONE = Path(__file__).parent.parent.parent
 PLAN = Plan("virtualbox", "some/box", None, "swarmrig-book_", "swarmrig-book")
@@ -70,10 +69,6 @@ def play(provider: VagrantProvider, says: str, does: str) -> None:
 
 def calls(provider: VagrantProvider) -> list[str]:
     return (provider.state / "calls").read_text().splitlines()
-
-
-def quiet(told: io.StringIO | None = None) -> Progress:
-    return Progress(Console(file=told or io.StringIO()))
 
 
 def test_all_machines_come_up_in_one_call_and_are_asked_for_in_one(
@@ -277,7 +272,7 @@ def test_what_up_would_make_is_told_and_nothing_is_made(
     lab = definition.load(tmp_path / "lab.toml")
     monkeypatch.setattr(vagrant, "choose_provider", lambda _: ("libvirt", "it is here"))
     monkeypatch.setattr(host, "clashes", lambda *_: [])
-    text = lifecycle.dry_run(lab, Progress(Console(file=io.StringIO()))).splitlines()
+    text = lifecycle.dry_run(lab, quiet()).splitlines()
     assert text[:2] == ["provider libvirt: it is here", "box some/box"]
     assert "machine2: would be made: 1 CPU, 2048 MiB, 192.168.56.12" in text
     assert [path.name for path in tmp_path.iterdir()] == ["lab.toml"]
