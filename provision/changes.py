@@ -20,6 +20,8 @@ Kind = Literal[
     "group",
     "setting",
     "image",
+    "plugin",
+    "scenario",
     "swarm-adopt",
     "swarm-leave",
     "swarm-init",
@@ -35,7 +37,8 @@ Kind = Literal[
 class Change:
     """One change to one machine. `what` says it in words; `script` is the shell text of it.
 
-    `items` are what it is about: packages, a login, image references, a role, a node's id.
+    `items` are what it is about: packages, a login, image references, a plugin's reference,
+    services and networks of a scenario ("service web"), a role, a node's id.
     """
 
     machine: str

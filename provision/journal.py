@@ -1,7 +1,8 @@
-"""What `up` has done to hosts that exist already, written down before each change.
+"""What was done to hosts that exist already, written down before each change.
 
-It is what `destroy` undoes, and nothing else is: an entry that is only begun (the command was
-killed in the middle) is undone as well, by what was there before.
+`up` and scenarios write it; what a scenario has undone itself is struck out again. It is what
+`destroy` undoes, and nothing else is: an entry that is only begun (the command was killed in the
+middle) is undone as well, by what was there before.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from provision.changes import Change, Kind
+from provision.definition import Lab
 from provision.errors import MachineError
 from provision.files import write_atomic
 
@@ -44,6 +46,11 @@ class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     hosts: dict[str, list[Entry]] = {}
+
+
+def of_lab(lab: Lab) -> Journal:
+    """What was done to hosts that exist already; nothing is kept of machines that are our own."""
+    return Journal(lab.state / "journal.json" if lab.provider == "hosts" else None)
 
 
 class Journal:
@@ -94,6 +101,12 @@ class Journal:
 
         The block puts that into the entry's `after`. When it fails, the entry stays begun.
         """
+        entry = self.begin(change, before)
+        yield entry
+        self.finish(entry, entry.after)
+
+    def begin(self, change: Change, before: dict[str, str] | None = None) -> Entry:
+        """Write down a change that comes now."""
         entry = Entry(
             kind=change.kind,
             what=change.what,
@@ -104,8 +117,7 @@ class Journal:
         with self._lock:
             self._file.hosts.setdefault(change.machine, []).append(entry)
             self._write()
-        yield entry
-        self.finish(entry, entry.after)
+        return entry
 
     def finish(self, entry: Entry, after: dict[str, str]) -> None:
         """What came of a change is known."""
@@ -118,6 +130,10 @@ class Journal:
         with self._lock:
             self._file.hosts[host].remove(entry)
             self._write()
+
+    def about(self, host: str, kind: Kind, items: tuple[str, ...]) -> list[Entry]:
+        """What is written of a host about just these things."""
+        return [e for e in self.of(host) if (e.kind, e.items) == (kind, items)]
 
     def _write(self) -> None:
         if self.path:

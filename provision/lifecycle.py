@@ -10,12 +10,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from provision import changes, checkpoints, lockfile, plugins, provisioning, reaching, registry
+from provision import (
+    changes,
+    checkpoints,
+    journal,
+    lockfile,
+    plugins,
+    provisioning,
+    reaching,
+    registry,
+)
 from provision.definition import Lab
 from provision.errors import MachineError, UserError
 from provision.files import write_atomic
 from provision.holding import HOLDER, LOCK, holding
-from provision.journal import Journal
 from provision.machine import Machine, connected
 from provision.progress import Progress
 from provision.providers import choosing
@@ -85,7 +93,7 @@ def dry_run(lab: Lab, progress: Progress, adopt_swarm: bool = False) -> str:
     with connected(lab, provider.endpoints()) as machines:
         reaching.reach(machines, progress, ask=lambda *_: False)
         wanted = _wanted(lab, provider)
-        plan = provisioning.plan(lab, machines, journal_of(lab), wanted, adopt_swarm)
+        plan = provisioning.plan(lab, machines, journal.of_lab(lab), wanted, adopt_swarm)
     notes = [f"{name}: {what}" for name, what in plan.unknown.items()]
     image = f"image for scenarios: {plan.choice.reference} ({plan.choice.why})"
     return "\n".join([changes.told(machines, plan.changes), *notes, image])
@@ -95,11 +103,6 @@ def _wanted(lab: Lab, provider: Provider) -> provisioning.Wanted:
     return provisioning.Wanted(
         lockfile.engine_wanted(lab, provider.name), lockfile.image_wanted(lab, provider.name)
     )
-
-
-def journal_of(lab: Lab) -> Journal:
-    """What was done to hosts that exist already; nothing is kept of machines that are our own."""
-    return Journal(lab.state / "journal.json" if lab.provider == "hosts" else None)
 
 
 def _provision(
@@ -112,7 +115,7 @@ def _provision(
 ) -> Ready:
     reaching.reach(machines, progress)
     choice, engines = provisioning.provision(
-        lab, machines, journal_of(lab), progress, _wanted(lab, provider), adopt
+        lab, machines, journal.of_lab(lab), progress, _wanted(lab, provider), adopt
     )
     note = f"image {choice.reference}: {choice.why}"
     progress.say(note)
@@ -169,7 +172,7 @@ def destroy(lab: Lab, progress: Progress, purge: bool = False) -> list[str]:
                     ),
                 )
         # A later `destroy --purge` must still know what was there before.
-        kept = {"lab.toml", "journal.json"} if journal_of(lab).hosts() else set()
+        kept = {"lab.toml", "journal.json"} if journal.of_lab(lab).hosts() else set()
         _empty_state(lab.state, kept)
         if not kept:
             registry.forget(lab.state)

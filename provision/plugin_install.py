@@ -17,13 +17,16 @@ from typing import Any
 
 import docker.errors
 
-from provision import api_range, plugin_log, plugins
+from provision import api_range, plugin_log, plugins, weave_traces
 from provision.definition import PASSWORD_SETTING, Plugin
 from provision.errors import MachineError, UserError
 from provision.machine import Machine, Result
 from provision.parallel import each
 from provision.waiting import until
 
+# By a plugin's socket: what undoes what it has made on a machine, with the help of what is in its
+# root file system; called while it is disabled and not yet removed.
+_CLEAN: dict[str, Callable[[Machine, str], None]] = {weave_traces.SOCKET: weave_traces.clean}
 _STARTS = 3  # a slow machine's plugin comes up later than its engine waits, and is then quicker
 
 # tar reads what is fed; the folder goes whatever happens, a lost connection included: it ends the
@@ -303,17 +306,11 @@ def missing_modules(machine: Machine, modules: tuple[str, ...]) -> tuple[str, ..
     return tuple(said.stdout.split())
 
 
-def remove(
-    machine: Machine,
-    reference: str,
-    between: Callable[[Machine, str], None] | None = None,
-    patience: float = 60,
-) -> Done:
-    """Disable and remove the plugin; what ran. A machine without it is left alone.
+def remove(machine: Machine, reference: str, patience: float = 60) -> Done:
+    """Disable and remove the plugin, and what it has made; what ran. Without it nothing is done.
 
-    `between(machine, rootfs)` is called while it is disabled and still there, with the path of its
-    root file system on the machine: the place to undo what the plugin has made. An engine frees a
-    driver a moment after its last network has gone; until then it is tried again.
+    An engine frees a driver a moment after its last network has gone; until then it is tried
+    again, for `patience` seconds. Raises MachineError with the engine's own words.
     """
     done = Done()
     there = plugins.installed(machine, reference)
@@ -322,9 +319,9 @@ def remove(
     quoted = shlex.quote(reference)
     if there.enabled:
         _until_ok(machine, f"docker plugin disable {quoted}", done, patience)
-    if between:
+    if clean := _CLEAN.get(plugins.socket_of(there.config)):
         root = machine.docker.info()["DockerRootDir"]
-        between(machine, f"{root}/plugins/{there.id}/rootfs")
+        clean(machine, f"{root}/plugins/{there.id}/rootfs")
     _until_ok(machine, f"docker plugin rm {quoted}", done, patience)
     if plugins.installed(machine, reference):
         raise MachineError(f"{machine.name}: plugin {reference} is still there.")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from collections.abc import Iterable
+from operator import not_
 
 import docker.errors
 import requests
 
-from provision import daemon_json, engine, swarm
+from provision import daemon_json, engine, plugin_install, plugins, swarm
 from provision.errors import MachineError, MachinesError
 from provision.journal import MEMBERSHIPS, Entry, Journal
 from provision.machine import Machine
 from provision.parallel import each
 from provision.progress import Progress
+from provision.waiting import until
 
 _APT = "DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300"
 # What stays on a host until `--purge` is asked for.
@@ -43,6 +46,11 @@ class Undoing:
         except MachinesError as error:
             failures.update(error.failures)
         there = [machine for machine in ours if machine.name not in failures]
+        try:
+            each("removing what scenarios have left", there, self._scenarios, self.progress)
+        except MachinesError as error:
+            failures.update(error.failures)
+            there = [machine for machine in there if machine.name not in failures]
         # Workers first: a manager that has gone can tell nobody that they have left.
         for role in ("worker", "manager"):
             some = [m for m in there if m.plan.role == role and m.name not in failures]
@@ -63,6 +71,41 @@ class Undoing:
                 note="What was done to them is still written down: inv destroy goes on from here.",
             )
 
+    # -- scenarios that were killed -----------------------------------------------------------
+
+    def _scenarios(self, machine: Machine) -> None:
+        """What is the lab's in a swarm that stays; in its own it goes with the swarm."""
+        entries = [e for e in self.journal.of(machine.name) if e.kind == "scenario"]
+        stays = any(
+            entry.kind == "swarm-adopt"
+            for host in self.journal.hosts()
+            for entry in self.journal.of(host)
+        )
+        if entries and stays and swarm.member(machine).manager:
+            for entry in entries:
+                self._scenario(machine, entry)
+        self._forget(machine, entries)
+
+    def _scenario(self, manager: Machine, entry: Entry) -> None:
+        """Its services, then its networks, which go only when no task uses them any more."""
+        engine = manager.docker
+        wanted = {tuple(item.split(" ", 1)) for item in entry.items}
+
+        def networks() -> list[str]:
+            here = [n for n in engine.networks.list() if ("network", n.name) in wanted]
+            for network in here:
+                with contextlib.suppress(docker.errors.APIError):
+                    network.remove()
+            return [f"network {network.name}" for network in here]
+
+        there = [s for s in engine.services.list() if ("service", s.name) in wanted]
+        for service in there:
+            service.remove()
+        found = networks()
+        if left := until(networks, not_, 60):
+            raise MachineError(f"{manager.name}: {', '.join(left)} of {entry.what} does not go.")
+        self.removed += [f"service {service.name}" for service in there] + found
+
     # -- the swarm ----------------------------------------------------------------------------
 
     def _leave(self, machine: Machine) -> None:
@@ -70,7 +113,8 @@ class Undoing:
         memberships = [entry for entry in entries if entry.kind in MEMBERSHIPS]
         if not engine.facts(machine).daemon:
             # Somebody has removed Docker meanwhile, and with it all that it held.
-            inside = [e for e in self.journal.of(machine.name) if e.kind in ("image", "setting")]
+            gone = ("image", "plugin", "setting")
+            inside = [e for e in self.journal.of(machine.name) if e.kind in gone]
             self._forget(machine, [*entries, *inside])
             return
         if not memberships:
@@ -121,6 +165,8 @@ class Undoing:
             self.progress.phase(machine.name, f"undoing: {entry.what}")
             if entry.kind == "image":
                 self._image(machine, entry)
+            elif entry.kind == "plugin":
+                self._plugin(machine, *entry.items)
             elif entry.kind == "setting":
                 key, value = entry.items
                 if daemon_json.unset(machine, key, value, self.progress):
@@ -159,6 +205,11 @@ class Undoing:
                 self.left.append(
                     f"image {reference} on {machine.name}: {error.explanation or error}"
                 )
+
+    def _plugin(self, machine: Machine, reference: str) -> None:
+        if plugins.installed(machine, reference):
+            plugin_install.remove(machine, reference)
+            self.removed.append(f"plugin {reference} on {machine.name}")
 
     def _purged(self, machine: Machine, entry: Entry) -> bool:
         """Undo an installation, a start, a group; whether that is done."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from provision import ssh_config
 from provision.definition import Lab, Machine
 from provision.errors import UserError
-from provision.journal import Journal
+from provision.journal import of_lab
 from provision.machine import connected
-from provision.progress import Progress
 from provision.providers.base import Endpoint, MachineState
-from provision.undoing import KEPT, Undoing
+
+if TYPE_CHECKING:
+    from provision.progress import Progress
 
 
 class HostsProvider:
@@ -57,7 +59,9 @@ class HostsProvider:
 
     def destroy(self, progress: Progress) -> list[str]:
         """Undo what the journal has; what is left on purpose is told, with the reason."""
-        journal = Journal(self.lab.state / "journal.json")
+        from provision.undoing import Undoing  # noqa: PLC0415 - of no use to `status`
+
+        journal = of_lab(self.lab)
         with connected(self.lab, self.endpoints()) as machines:
             undoing = Undoing(machines, journal, self.purge, progress)
             try:
@@ -69,7 +73,9 @@ class HostsProvider:
 
     def leftovers(self) -> list[str]:
         """What should be undone and is not: a host that is not in lab.toml any more has such."""
-        journal = Journal(self.lab.state / "journal.json")
+        from provision.undoing import KEPT  # noqa: PLC0415 - of no use to `status`
+
+        journal = of_lab(self.lab)
         here = {machine.name for machine in self.lab.machines}
         return [
             f"{name}: {entry.what}"

@@ -88,7 +88,7 @@ def remove_plugin(use: Use) -> dict[str, plugin_install.Done]:
     return each(
         "removing the plugin",
         use.machines,
-        lambda machine: plugin_install.remove(machine, use.reference, use.driver.clean),
+        lambda machine: plugin_install.remove(machine, use.reference),
     )
 
 

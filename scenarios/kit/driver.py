@@ -6,16 +6,15 @@ to driver is in a `Driver`, and where the plugin comes from in lab.toml's [weave
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from provision import plugin_install, plugins
+from provision.changes import Change
 from provision.definition import Lab, Plugin
 from provision.errors import UserError
-from provision.files import write_atomic
+from provision.journal import Journal
 from provision.machine import Machine
 from provision.parallel import each
 from scenarios.kit.evidence import Encapsulation
@@ -52,9 +51,7 @@ class Driver:
     - `vni(network)`: the VXLAN network identifier of an inspected network, where it has one that
       tells networks apart.
     - `mesh(machine)`: its peers, where it offers a status; raises MachineError when it is silent.
-    - `clean(machine, rootfs)`: undoes what the plugin has left in the kernel and on disk, called
-      while it is disabled and not yet removed; `rootfs` is its root file system's path there.
-    - `left(machine)`: what of it is still there, in words.
+    - `left(machine)`: what of it is still there when it has been removed, in words.
     """
 
     name: str
@@ -65,7 +62,6 @@ class Driver:
     modules: tuple[str, ...] = ()
     vni: Callable[[dict[str, Any]], int | None] | None = None
     mesh: Callable[[Machine], Mesh] | None = None
-    clean: Callable[[Machine, str], None] | None = None
     left: Callable[[Machine], list[str]] | None = None
 
 
@@ -73,7 +69,7 @@ class Driver:
 class Use:
     """A driver in one run: what is wanted, what it asks for, and what was done where.
 
-    `claim` is the note by which a plugin on hosts that exist already is known to be the lab's.
+    By the journal a plugin on hosts that exist already is known to be the lab's.
     """
 
     driver: Driver
@@ -81,7 +77,7 @@ class Use:
     asked: list[plugins.Privilege]
     machines: list[Machine]
     how: Encapsulation
-    claim: Path | None = None
+    journal: Journal
     done: dict[str, plugin_install.Done] = field(default_factory=dict)
 
     @property
@@ -90,12 +86,17 @@ class Use:
 
     def release(self) -> None:
         """The plugin is gone from every node: one that is found there later is not this lab's."""
-        if self.claim:
-            self.claim.unlink(missing_ok=True)
+        for machine in self.machines:
+            for entry in self.journal.about(machine.name, "plugin", (self.reference,)):
+                self.journal.forget(machine.name, entry)
 
 
 def prepare(
-    driver: Driver, lab: Lab, machines: list[Machine], grants: frozenset[plugins.Privilege]
+    driver: Driver,
+    lab: Lab,
+    machines: list[Machine],
+    grants: frozenset[plugins.Privilege],
+    journal: Journal,
 ) -> Use:
     """Look at all that can be wrong before a step is taken; every node takes part in the mesh.
 
@@ -109,26 +110,27 @@ def prepare(
     asked = plugin_install.asked(machines[0], want)
     if more := plugins.beyond(asked, driver.listed, grants):
         raise plugins.refuse(want.reference, more)
-    claim = _claim(lab, machines, want.reference) if lab.provider == "hosts" else None
-    return Use(driver, want, asked, machines, driver.encapsulation(plugin), claim)
+    if journal.existing:
+        _claim(journal, machines, want.reference)
+    return Use(driver, want, asked, machines, driver.encapsulation(plugin), journal)
 
 
-def _claim(lab: Lab, machines: list[Machine], reference: str) -> Path:
-    """Note that the plugin on these hosts is the lab's, before it is installed.
+def _claim(journal: Journal, machines: list[Machine], reference: str) -> None:
+    """Write down that the plugin on these hosts is the lab's, before it is installed.
 
     Hosts that exist already may have it for reasons of their own, and the exercise ends with its
-    removal. Raises UserError where it is there and no run of this lab has noted it.
+    removal. Raises UserError where it is there and no run of this lab has written it down.
     """
-    note = lab.state / "plugin.json"
-    if note.is_file() and json.loads(note.read_text()).get("reference") == reference:
-        return note
-    there = each("looking for the plugin", machines, lambda m: plugins.installed(m, reference))
+    new = [m for m in machines if not journal.about(m.name, "plugin", (reference,))]
+    there = each("looking for the plugin", new, lambda m: plugins.installed(m, reference))
     if owners := [name for name, found in there.items() if found]:
         raise UserError(
             f"Plugin {reference} is on {', '.join(owners)} already, and not by this lab.",
             "The exercise ends with its removal: take other hosts, or remove it there first.",
         )
-    return write_atomic(note, json.dumps({"reference": reference}) + "\n")
+    for machine in new:
+        what = f"install plugin {reference}"
+        journal.begin(Change(machine.name, "plugin", what, (reference,)))
 
 
 def check_kind(driver: Driver, reference: str, socket: str) -> None:

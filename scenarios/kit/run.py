@@ -12,6 +12,8 @@ from typing import Any
 import docker.errors
 import requests
 
+from provision import journal
+from provision.changes import Change
 from provision.definition import AUTO_PLUGIN, Lab
 from provision.errors import MachineError, UserError
 from provision.files import write_atomic
@@ -78,9 +80,9 @@ def run(
         )
     ordered = sorted(machines.values(), key=lambda machine: machine.plan.role != "manager")
     by_place = {f"machine{number}": machine for number, machine in enumerate(ordered, start=1)}
-    plugin = None
+    plugin, done = None, journal.of_lab(lab)
     if scenario.driver:
-        plugin = driver.prepare(scenario.driver, lab, ordered, grants)
+        plugin = driver.prepare(scenario.driver, lab, ordered, grants, done)
     begin = time.monotonic()
     infos = each("asking the engine", ordered, lambda machine: machine.docker.info())
     api = each(
@@ -131,6 +133,7 @@ def run(
         for left in cleaning.leftovers(scenario, ordered):
             tell(f"removing what an earlier run left: {left}")
         cleaning.clean(scenario, ordered)
+        _write_down(scenario, ordered[0], done)
         states: dict[str, str] = {}
         for plan in scenario.steps:
             if before_step:
@@ -144,7 +147,7 @@ def run(
     except KeyboardInterrupt:
         tell("interrupted; cleaning up")
     finally:
-        result.steps.append(_clean(scenario, list(used), ordered, plugin))
+        result.steps.append(_clean(scenario, list(used), ordered, plugin, done))
         if result.verdict != "interrupted":
             result.verdict = _verdict(result)
         keep()
@@ -188,7 +191,11 @@ def _run_step(
 
 
 def _clean(
-    scenario: Scenario, used: list[Machine], machines: list[Machine], plugin: driver.Use | None
+    scenario: Scenario,
+    used: list[Machine],
+    machines: list[Machine],
+    plugin: driver.Use | None,
+    done: journal.Journal,
 ) -> record.Step:
     """Remove what is left of the scenario and verify; a step of its own in the record."""
     data = record.Step(
@@ -206,6 +213,8 @@ def _clean(
             scenario.restore(machines)
         cleaning.clean(scenario, machines)
         left = cleaning.leftovers(scenario, machines)
+        if not left:
+            _strike_out(scenario, machines[0], done)
         if plugin:
             cleaning.clean_plugin(plugin)
             behind = cleaning.plugin_leftovers(plugin)
@@ -228,6 +237,26 @@ def _clean(
         )
     data.seconds = round(time.monotonic() - begin, 3)
     return data
+
+
+def _made(scenario: Scenario) -> tuple[str, ...]:
+    services = tuple(f"service {name}" for name in scenario.services)
+    return services + tuple(f"network {name}" for name in scenario.networks)
+
+
+def _write_down(scenario: Scenario, manager: Machine, done: journal.Journal) -> None:
+    """For `destroy`, should this run be killed: the swarm may go on where the lab has only joined.
+
+    What an earlier run has written down is gone by now.
+    """
+    _strike_out(scenario, manager, done)
+    what = f"run scenario {scenario.name}"
+    done.begin(Change(manager.name, "scenario", what, _made(scenario)))
+
+
+def _strike_out(scenario: Scenario, manager: Machine, done: journal.Journal) -> None:
+    for entry in done.about(manager.name, "scenario", _made(scenario)):
+        done.forget(manager.name, entry)
 
 
 def _verdict(result: record.Record) -> record.Verdict:

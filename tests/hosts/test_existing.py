@@ -17,10 +17,13 @@ from provision.definition import Lab
 from provision.errors import MachineError, MachinesError
 from provision.journal import Journal
 from provision.progress import Progress
+from scenarios.kit import run
+from scenarios.overlay import overlay
 from tests.hosts import root as roots
 from tests.hosts.conftest import Labs
 from tests.hosts.fabric import Fabric, Host
 from tests.hosts.test_provision import nodes
+from tests.support.killed import killed_before
 from tests.support.progress import quiet
 
 _LOOK = r"""
@@ -226,6 +229,34 @@ def test_a_swarm_that_was_there_before_is_refused_or_used_and_never_broken_up(
     assert [line.split()[1] for line in nodes(own[0])] == ["machine7"]
     assert own[0].exec("docker", "service", "ls", "-q").stdout
     assert look(own[1:]) == [line for line in before if line.startswith("machine8")]
+
+
+def test_what_a_killed_scenario_has_left_in_somebody_elses_swarm_goes_with_the_lab(
+    own: list[Host], lab_of: Labs, tmp_path: Path
+) -> None:
+    lab = lab_of(own)
+    own[0].exec("docker", "swarm", "init", "--advertise-addr", own[0].address)
+    create = "service create -t --name theirs --no-resolve-image"
+    own[0].exec("docker", *create.split(), roots.TAG)
+    wait_for_swarm(own[0])
+    before = look(own)
+    lifecycle.up(lab, quiet(), adopt_swarm=True)
+    with (
+        lifecycle.machines_of(lab) as machines,
+        killed_before("9") as end,
+    ):
+        run.run(overlay, lab, machines, roots.TAG, "hosts", [], {}, tmp_path, lambda _: None, end)
+    there = own[0].exec("docker", "service", "ls", "--format", "{{.Name}}").stdout.split()
+    assert set(there) == {"theirs", *overlay.services}
+
+    removed = lifecycle.destroy(lab, quiet())
+    assert {f"service {name}" for name in overlay.services} <= set(removed)
+    assert {f"network {name}" for name in overlay.networks} <= set(removed)
+    assert own[0].exec("docker", "service", "ls", "--format", "{{.Name}}").stdout == "theirs\n"
+    # What its nodes have of it still goes a moment later.
+    Retrying(stop=stop_after_delay(30), wait=wait_fixed(0.5), retry=retry_if_result(bool))(
+        lambda: look(own) != before
+    )
 
 
 def test_a_host_in_another_swarm_is_never_taken_out_of_it(own: list[Host], lab_of: Labs) -> None:

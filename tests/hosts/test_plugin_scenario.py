@@ -25,6 +25,8 @@ from tests.driver.scenario import tunnel
 from tests.hosts import root as roots
 from tests.hosts.fabric import Fabric, Host
 from tests.hosts.test_overlay import failed
+from tests.support.killed import killed_before
+from tests.support.progress import quiet
 
 Play = Callable[..., record.Record]
 
@@ -104,6 +106,19 @@ def test_a_plugin_that_was_there_before_is_not_taken_and_not_removed(
     finally:
         two_hosts[1].exec("docker", "plugin", "rm", "--force", package.NAME)
         two_hosts[1].exec("rm", "-r", "/root/theirs")
+
+
+def test_what_a_killed_run_has_installed_goes_with_the_lab(
+    lab: Lab, play: Play, two_hosts: list[Host]
+) -> None:
+    with killed_before("8a") as end:
+        play(before=end)
+    assert all(host.exec("docker", "plugin", "ls", "-q").stdout for host in two_hosts)
+    removed = lifecycle.destroy(lab, quiet())
+    assert {f"plugin {package.NAME} on {host.name}" for host in two_hosts} <= set(removed)
+    for host in two_hosts:
+        assert host.exec("docker", "plugin", "ls", "-q").stdout == ""
+    assert not (lab.state / "journal.json").exists()
 
 
 def test_packets_that_do_not_cross_are_seen(play: Play, fabric: Fabric) -> None:

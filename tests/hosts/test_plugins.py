@@ -19,7 +19,8 @@ from typing import Any
 
 import pytest
 
-from provision import daemon_json, lifecycle, plugin_install, plugins
+from provision import daemon_json, journal, lifecycle, plugin_install, plugins
+from provision.changes import Change
 from provision.definition import Lab, Plugin
 from provision.errors import MachineError, MachinesError, UserError
 from provision.machine import Machine
@@ -161,7 +162,8 @@ def test_a_plugin_that_has_more_than_the_archive_says_is_not_started(
 ) -> None:
     # It is there already, under that name, with more than the archive says; the lab's own note of
     # a run that was killed, without which one that is there is not taken at all.
-    (lab.state / "plugin.json").write_text(json.dumps({"reference": NAME}))
+    for host in two_hosts:
+        journal.of_lab(lab).begin(Change(host.name, "plugin", "a run that was killed", (NAME,)))
     more = plugin_archive(tmp_path, linux={"capabilities": ["CAP_SYS_RESOURCE"]})
     for host in two_hosts:
         host.exec("sh", "-c", f"mkdir /p; tar -xz -C /p; docker plugin create {NAME} /p", file=more)

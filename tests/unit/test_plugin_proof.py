@@ -18,6 +18,7 @@ import pytest
 
 from provision.definition import Plugin
 from provision.errors import MachineError
+from provision.journal import Journal
 from provision.machine import Result
 from provision.plugin_install import Wanted
 from scenarios.kit import plugin_proof, proof, record
@@ -50,7 +51,7 @@ def step(folder: Path, peers: Mapping[str, tuple[Peer, ...]], password: str | No
     plugin = Plugin("p:1", password=password)
     driver = Driver("Weave Net", "weave.sock", encapsulation, mesh=mesh)
     machines: Any = [ONE, TWO]
-    use = Use(driver, Wanted("p:1", plugin), [], machines, encapsulation(plugin))
+    use = Use(driver, Wanted("p:1", plugin), [], machines, encapsulation(plugin), Journal())
     context = Context(
         machines={"machine1": machines[0], "machine2": machines[1]},
         manager=machines[0],

@@ -14,6 +14,7 @@ from scapy.layers.vxlan import VXLAN
 from scapy.packet import Raw
 from scapy.utils import rdpcap, wrpcap
 
+from provision import weave_traces
 from provision.definition import Plugin, load
 from scenarios.kit import evidence, record, run, weave_net
 from scenarios.kit.driver import Driver, Peer
@@ -183,13 +184,13 @@ src 10.0.0.1 dst 10.0.0.2\ proto esp spi 0x00000bed reqid 0 mode tunnel
 
 
 def test_only_weaves_own_ipsec_is_removed() -> None:
-    assert weave_net.ipsec_removal(POLICIES, STATES) == [
+    assert weave_traces.ipsec_removal(POLICIES, STATES) == [
         "ip xfrm policy delete dir out src 192.168.56.11/32 dst 192.168.56.12/32 proto udp "
         "mark 0x20000 mask 0x20000",
         "ip xfrm state delete src 192.168.56.11 dst 192.168.56.12 proto esp spi 0x148fa34e",
         "ip xfrm state delete src 192.168.56.12 dst 192.168.56.11 proto esp spi 0x10a89fee",
     ]
-    assert weave_net.ipsec_removal("", STATES) == []
+    assert weave_traces.ipsec_removal("", STATES) == []
 
 
 # -- the exercise -------------------------------------------------------------------------------
