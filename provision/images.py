@@ -130,11 +130,14 @@ def carried_image(machine: Machine) -> str:
     return str(image.get("tag", "") if isinstance(image, dict) else image)
 
 
-def present(machine: Machine, reference: str, progress: Progress) -> None:
+def present(
+    lab: Lab, machine: Machine, reference: str, journal: Journal, progress: Progress
+) -> None:
     """Make sure that an image is on the machine. Raises MachineError with the registry's words."""
     if reference not in facts(machine, [reference]).ids:
-        progress.phase(machine.name, f"pulling {reference}")
-        fetch(machine, reference)
+        change = Change(machine.name, "image", f"pull {reference}", (reference,))
+        progress.phase(machine.name, change.what)
+        make(lab, machine, change, journal)
 
 
 def fetch(machine: Machine, reference: str, digest: str = "") -> None:

@@ -13,7 +13,8 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from provision import images, plugin_install, plugins
+from provision import images, journal, plugin_install, plugins
+from provision.changes import Change
 from provision.definition import Lab, Plugin
 from provision.errors import MachineError, UserError
 from provision.machine import Machine
@@ -56,7 +57,8 @@ def save(
     for more than the exercise lists.
     """
     file = folder / f"{_slug(image)}.tar"
-    images.present(machine, image, progress)
+    written = journal.of_lab(lab)
+    images.present(lab, machine, image, written, progress)
     progress.phase(machine.name, f"saving {image}")
     machine.fetch(f"docker save {shlex.quote(image)}", file)
     if image not in images.archive_tags(file):
@@ -64,7 +66,7 @@ def save(
     files = [file]
     hint = ["[images]", f'scenario = "{image}"', f"archives = [{_toml(lab, file)}]"]
     if lab.weave:
-        made, reference = _plugin(lab.weave, machine, folder, grants, progress)
+        made, reference = _plugin(lab.weave, machine, folder, grants, written, progress)
         files.append(made)
         hint += ["[weave]", f'plugin = "{reference}"', f"plugin_archive = {_toml(lab, made)}"]
     return Saved(tuple(files), "\n".join(hint))
@@ -75,6 +77,7 @@ def _plugin(
     machine: Machine,
     folder: Path,
     grants: frozenset[plugins.Privilege],
+    written: journal.Journal,
     progress: Progress,
 ) -> tuple[Path, str]:
     allowed = plugins.EXERCISE | grants
@@ -90,12 +93,21 @@ def _plugin(
         )
     file = folder / f"{_slug(want.reference)}.tar.gz"
     progress.phase(machine.name, f"saving {want.reference}")
-    found = there or plugin_install.bring(machine, want, plugin_install.Done())
-    try:
+    if there:
+        found = there
         pack(machine, found, file)
-    finally:
-        if there is None:
+    else:
+        change = Change(
+            machine.name, "plugin", f"install plugin {want.reference}", (want.reference,)
+        )
+        # Should this be killed, `destroy` removes it.
+        entry = written.begin(change)
+        try:
+            found = plugin_install.bring(machine, want, plugin_install.Done())
+            pack(machine, found, file)
+        finally:
             plugin_install.remove(machine, want.reference)
+            written.forget(machine.name, entry)
     config = plugins.read_archive(file)
     if plugins.asked_in(config) != plugins.asked_in(found.config):
         raise MachineError(f"{machine.name}: the archive of {want.reference} differs from it.")
