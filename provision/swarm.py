@@ -397,10 +397,28 @@ def _missing_networks(machine: Machine) -> list[str]:
     return sorted({"ingress", "docker_gwbridge"} - there)
 
 
+def unready(role: str, node: dict[str, Any] | None) -> str:
+    """Why a node of that role is not ready yet, "" where it is. `node` is the swarm's entry of it.
+
+    A demotion is written down at once and comes about a moment later: a leader first hands over,
+    and then the new one asks all nodes whether they are still there.
+    """
+    if node is None:
+        return "not in the swarm's list of nodes"
+    state, manager = node["Status"], node.get("ManagerStatus") or {}
+    if state["State"] != "ready":
+        return f"{state['State']} {state.get('Message', '')}".strip()
+    if role == "manager" and manager.get("Reachability") != "reachable":
+        return "a manager that the others do not reach"
+    if role == "worker" and manager:
+        return "a manager still, that becomes a worker"
+    return ""
+
+
 def wait_ready(
     machines: dict[str, Machine], leader: Machine, progress: Progress, patience: float
 ) -> None:
-    """Wait until every node is Ready (and every manager Reachable).
+    """Wait until every node is Ready, in its role (see `unready`), and has its networks.
 
     Raises MachineError that names each node that is not, with its state and its daemon's log.
     """
@@ -412,18 +430,8 @@ def wait_ready(
             nodes = {node["ID"]: node for node in _nodes(leader)}
         except (docker.errors.APIError, requests.RequestException) as error:
             return {leader.name: f"its swarm does not answer: {error}"}
-        late: dict[str, str] = {}
-        for machine in machines.values():
-            node = nodes.get(ids[machine.name])
-            if node is None:
-                late[machine.name] = "not in the swarm's list of nodes"
-            elif node["Status"]["State"] != "ready":
-                message = node["Status"].get("Message", "")
-                late[machine.name] = f"{node['Status']['State']} {message}".strip()
-            elif machine.plan.role == "manager" and (
-                (node.get("ManagerStatus") or {}).get("Reachability") != "reachable"
-            ):
-                late[machine.name] = "a manager that the others do not reach"
+        said = {m.name: unready(m.plan.role, nodes.get(ids[m.name])) for m in machines.values()}
+        late = {name: why for name, why in said.items() if why}
         waiting = [m for m in machines.values() if m.name not in late and m.name not in complete]
         for name, absent in each("asking for networks", waiting, _missing_networks).items():
             if absent:

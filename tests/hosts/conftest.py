@@ -9,6 +9,7 @@ import pytest
 
 from provision import definition, lifecycle
 from provision.definition import Lab
+from tests.driver import package
 from tests.hosts import root as roots
 from tests.hosts.fabric import Fabric, Host, why_not
 from tests.support.progress import quiet
@@ -26,6 +27,7 @@ def fabric() -> Iterator[Fabric]:
     roots.root(docker=True)
     roots.root(docker=False)
     roots.image_archive()
+    package.archive()
     made = Fabric.start()
     yield made
     made.close()

@@ -109,6 +109,26 @@ def test_new_managers_come_before_old_ones_go(lab: Lab) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("role", "state", "manager", "why"),
+    [
+        ("worker", "ready", None, ""),
+        ("manager", "ready", {"Reachability": "reachable"}, ""),
+        ("manager", "ready", None, "a manager that the others do not reach"),
+        ("manager", "ready", {"Reachability": "unknown"}, "a manager that the others do not reach"),
+        ("worker", "ready", {"Leader": True}, "a manager still, that becomes a worker"),
+        ("worker", "unknown", None, "unknown heartbeat failure"),
+    ],
+)
+def test_a_node_is_ready_when_it_is_so_in_its_role(
+    role: str, state: str, manager: dict[str, Any] | None, why: str
+) -> None:
+    message = "" if state == "ready" else "heartbeat failure"
+    there = {"Status": {"State": state, "Message": message}, "ManagerStatus": manager}
+    assert swarm.unready(role, there) == why
+    assert swarm.unready(role, None) == "not in the swarm's list of nodes"
+
+
 def journal_with(path: Path, kind: str, machine: str, after: dict[str, str]) -> Journal:
     journal = Journal(path)
     with journal.writing(Change(machine, kind, "x")) as entry:  # type: ignore[arg-type]
