@@ -107,6 +107,13 @@ def remove_network(swarm: list[Host]) -> None:
     Retrying(stop=stop_after_delay(60), wait=wait_fixed(0.5), retry=retry_if_result(bool))(left)
 
 
+def wait_until_gone(swarm: list[Host]) -> None:
+    """The engine forgets a network a moment before its driver has."""
+    Retrying(stop=stop_after_delay(20), wait=wait_fixed(0.3), retry=retry_if_result(bool))(
+        lambda: any(own_interfaces(host) or "tdb" in rules(host) for host in swarm)
+    )
+
+
 def task_errors(manager: Host, service: str) -> str:
     form = "{{.Error}}"
     argv = ["docker", "service", "ps", "--no-trunc", "--format", form, service]
@@ -178,6 +185,7 @@ def test_the_network_outlives_the_drivers_process(
 def test_removing_the_network_leaves_no_interface_and_no_rule(
     swarm: list[Host], plugin: None
 ) -> None:
+    wait_until_gone(swarm)
     before = [rules(host) for host in swarm]
     create_network(swarm[0])
     create_services(swarm)
@@ -186,12 +194,7 @@ def test_removing_the_network_leaves_no_interface_and_no_rule(
         assert {name[:3] for name in own_interfaces(host)} == {"tdb", "tdx", "tdh"}
         assert "-i tdb" in rules(host)
     remove_network(swarm)
-
-    def left() -> list[set[str]]:
-        return [names for host in swarm if (names := own_interfaces(host))]
-
-    # The engine forgets a network a moment before its driver has.
-    Retrying(stop=stop_after_delay(20), wait=wait_fixed(0.3), retry=retry_if_result(bool))(left)
+    wait_until_gone(swarm)
     assert [rules(host) for host in swarm] == before
 
 
