@@ -327,6 +327,9 @@ class Machine:
 
 def _short(error: BaseException) -> str:
     text = str(error) or type(error).__name__
+    if "RemoteDisconnected" in text:
+        # What passes its connection on has ended without a word.
+        return "nobody listens at its socket"
     return text.splitlines()[0][:200]
 
 

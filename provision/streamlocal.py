@@ -7,9 +7,14 @@ Source: https://github.com/openssh/openssh-portable/blob/master/PROTOCOL, sectio
 
 from __future__ import annotations
 
+import logging
 import threading
 
 import paramiko
+
+# Without a handler Python prints a library's errors to the terminal, in the middle of what we say.
+# All that this one logs as an error is raised as well, and told by who asked.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 _KIND = "direct-streamlocal@openssh.com"
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import paramiko
 import pytest
 
+from provision.errors import MachineError
 from provision.machine import Machine
 from provision.providers.hosts import HostsProvider
 from tests.hosts.conftest import Labs
@@ -66,6 +67,18 @@ def test_a_login_without_a_right_to_the_socket_reaches_it_by_sudo(
     assert machine.docker.ping()
     assert helpers(two_hosts[0]) == 1
     machine.close()
+
+
+def test_an_engine_that_is_stopped_is_told_in_words(two_hosts: list[Host], lab_of: Labs) -> None:
+    machine = machine_of(two_hosts, lab_of, "ops")
+    two_hosts[0].exec("systemctl", "stop", "docker.socket", "docker")
+    try:
+        with pytest.raises(MachineError, match="does not answer: nobody listens at its socket"):
+            machine.docker.ping()
+    finally:
+        two_hosts[0].exec("systemctl", "start", "docker")
+        two_hosts[0].wait_ready()
+        machine.close()
 
 
 def test_a_socket_that_nobody_listens_at_is_refused_and_other_channels_are_as_ever(

@@ -280,3 +280,17 @@ def test_kvm_is_not_believed_without_a_device(monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_recipe_of_the_box_has_a_hash_of_its_own() -> None:
     assert box.recipe_hash(docker=True) != box.recipe_hash(docker=False)
+
+
+# -- what the SSH library says --------------------------------------------------------------------
+
+
+def test_the_ssh_librarys_own_log_is_not_printed_to_people() -> None:
+    code = (
+        "import logging, provision.machine; "
+        "logging.getLogger('paramiko.transport').error('Secsh channel 0 open FAILED')"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=CLONE, capture_output=True, text=True, check=True
+    )
+    assert (said.stdout, said.stderr) == ("", "")
