@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 def load(lab_file: str) -> Lab:
     """The lab of the file given by flag, else $SWARMRIG_LAB, else lab.toml here."""
-    return definition.load(definition.find_file(lab_file or None))
+    return definition.load(definition.find_file(lab_file))
 
 
 def up(
@@ -65,7 +65,7 @@ def up(
 
 def destroy(lab_file: str, name: str, purge: bool = False, parallel: int = 0) -> None:
     progress = Progress()
-    lab = _lab_to_destroy(definition.find_file(lab_file or None), name)
+    lab = _lab_to_destroy(definition.find_file(lab_file), name)
     with at_most(parallel or None):
         removed = lifecycle.destroy(lab, progress, purge)
     for what in removed:

@@ -135,6 +135,11 @@ class Journal:
         """What is written of a host about just these things."""
         return [e for e in self.of(host) if (e.kind, e.items) == (kind, items)]
 
+    def strike_out(self, host: str, kind: Kind, items: tuple[str, ...]) -> None:
+        """These things are gone from the host: nothing of them is to be undone any more."""
+        for entry in self.about(host, kind, items):
+            self.forget(host, entry)
+
     def _write(self) -> None:
         if self.path:
             # Only the owner may read it: it tells what is on other people's machines.

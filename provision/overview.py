@@ -20,7 +20,7 @@ from provision.definition import Lab
 
 def show(lab_file: str, as_json: bool, watch: bool) -> None:
     """Tell what is there: once, or until Ctrl-C. As JSON, each answer is one document."""
-    lab = definition.load(definition.find_file(lab_file or None))
+    lab = definition.load(definition.find_file(lab_file))
     if watch:
         with contextlib.suppress(KeyboardInterrupt):
             _watch(lab, as_json)

@@ -132,7 +132,7 @@ class _Watch:
                 self._asking[key].start()
         # The SDK is loaded while the logins wait for their machines.
         importlib.import_module("provision.engine_api")
-        end = time.monotonic() + min(patience, PATIENCE)
+        end = time.monotonic() + patience
         for key in keys:
             self._asking[key].join(max(0.0, end - time.monotonic()))
         silent = {"error": _SILENT}

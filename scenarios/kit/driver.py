@@ -87,8 +87,7 @@ class Use:
     def release(self) -> None:
         """The plugin is gone from every node: one that is found there later is not this lab's."""
         for machine in self.machines:
-            for entry in self.journal.about(machine.name, "plugin", (self.reference,)):
-                self.journal.forget(machine.name, entry)
+            self.journal.strike_out(machine.name, "plugin", (self.reference,))
 
 
 def prepare(

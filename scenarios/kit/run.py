@@ -214,7 +214,7 @@ def _clean(
         cleaning.clean(scenario, machines)
         left = cleaning.leftovers(scenario, machines)
         if not left:
-            _strike_out(scenario, machines[0], done)
+            done.strike_out(machines[0].name, "scenario", _made(scenario))
         if plugin:
             cleaning.clean_plugin(plugin)
             behind = cleaning.plugin_leftovers(plugin)
@@ -249,14 +249,9 @@ def _write_down(scenario: Scenario, manager: Machine, done: journal.Journal) -> 
 
     What an earlier run has written down is gone by now.
     """
-    _strike_out(scenario, manager, done)
+    done.strike_out(manager.name, "scenario", _made(scenario))
     what = f"run scenario {scenario.name}"
     done.begin(Change(manager.name, "scenario", what, _made(scenario)))
-
-
-def _strike_out(scenario: Scenario, manager: Machine, done: journal.Journal) -> None:
-    for entry in done.about(manager.name, "scenario", _made(scenario)):
-        done.forget(manager.name, entry)
 
 
 def _verdict(result: record.Record) -> record.Verdict:

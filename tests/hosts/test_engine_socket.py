@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import paramiko
@@ -25,10 +26,21 @@ def refusing(two_hosts: list[Host]) -> Iterator[int]:
     two_hosts[0].exec("sh", "-c", f"kill $(cat {pid})")
 
 
-def machine_of(hosts: list[Host], lab_of: Labs, user: str, port: int = 22) -> Machine:
+@contextmanager
+def machine_of(hosts: list[Host], lab_of: Labs, user: str, port: int = 22) -> Iterator[Machine]:
+    """machine1 as that user reaches it."""
     lab = lab_of(hosts, user=user)
     end = HostsProvider(lab).endpoints()["machine1"]
-    return Machine(lab.machines[0], replace(end, port=port, alias=hosts[0].address))
+    machine = Machine(lab.machines[0], replace(end, port=port, alias=hosts[0].address))
+    try:
+        yield machine
+    finally:
+        machine.close()
+
+
+def refuses(machine: Machine, socket: str) -> None:
+    with pytest.raises(paramiko.ChannelException):
+        machine.transport.open_socket(socket, 10)
 
 
 def helpers(host: Host) -> int:
@@ -40,52 +52,46 @@ def helpers(host: Host) -> int:
 def test_who_may_use_the_socket_needs_no_docker_cli(
     two_hosts: list[Host], lab_of: Labs, user: str
 ) -> None:
-    machine = machine_of(two_hosts, lab_of, user)
-    assert machine.docker.ping()
-    assert helpers(two_hosts[0]) == 0
-    machine.close()
+    with machine_of(two_hosts, lab_of, user) as machine:
+        assert machine.docker.ping()
+        assert helpers(two_hosts[0]) == 0
 
 
 @pytest.mark.parametrize("user", ["root", "ops"])
 def test_where_sshd_refuses_sockets_the_docker_cli_reaches_it(
     two_hosts: list[Host], lab_of: Labs, refusing: int, user: str
 ) -> None:
-    machine = machine_of(two_hosts, lab_of, user, refusing)
-    with pytest.raises(paramiko.ChannelException):
-        machine.transport.open_socket("/var/run/docker.sock", 10)
-    assert machine.docker.ping()
-    assert helpers(two_hosts[0]) == 1
-    machine.close()
+    with machine_of(two_hosts, lab_of, user, refusing) as machine:
+        refuses(machine, "/var/run/docker.sock")
+        assert machine.docker.ping()
+        assert helpers(two_hosts[0]) == 1
 
 
 def test_a_login_without_a_right_to_the_socket_reaches_it_by_sudo(
     two_hosts: list[Host], lab_of: Labs
 ) -> None:
-    machine = machine_of(two_hosts, lab_of, "plain")
-    with pytest.raises(paramiko.ChannelException):
-        machine.transport.open_socket("/var/run/docker.sock", 10)
-    assert machine.docker.ping()
-    assert helpers(two_hosts[0]) == 1
-    machine.close()
+    with machine_of(two_hosts, lab_of, "plain") as machine:
+        refuses(machine, "/var/run/docker.sock")
+        assert machine.docker.ping()
+        assert helpers(two_hosts[0]) == 1
 
 
 def test_an_engine_that_is_stopped_is_told_in_words(two_hosts: list[Host], lab_of: Labs) -> None:
-    machine = machine_of(two_hosts, lab_of, "ops")
     two_hosts[0].exec("systemctl", "stop", "docker.socket", "docker")
     try:
-        with pytest.raises(MachineError, match="does not answer: nobody listens at its socket"):
+        with (
+            machine_of(two_hosts, lab_of, "ops") as machine,
+            pytest.raises(MachineError, match="does not answer: nobody listens at its socket"),
+        ):
             machine.docker.ping()
     finally:
         two_hosts[0].exec("systemctl", "start", "docker")
         two_hosts[0].wait_ready()
-        machine.close()
 
 
 def test_a_socket_that_nobody_listens_at_is_refused_and_other_channels_are_as_ever(
     two_hosts: list[Host], lab_of: Labs
 ) -> None:
-    machine = machine_of(two_hosts, lab_of, "root")
-    with pytest.raises(paramiko.ChannelException):
-        machine.transport.open_socket("/nowhere.sock", 10)
-    assert machine.must("echo here") == "here\n"
-    machine.close()
+    with machine_of(two_hosts, lab_of, "root") as machine:
+        refuses(machine, "/nowhere.sock")
+        assert machine.must("echo here") == "here\n"

@@ -59,6 +59,14 @@ def wait_for_swarm(host: Host) -> None:
     )
 
 
+def theirs(host: Host) -> None:
+    """A swarm of somebody else's on the host, with a service of that name."""
+    host.exec("docker", "swarm", "init", "--advertise-addr", host.address)
+    create = "service create -t --name theirs --no-resolve-image"
+    host.exec("docker", *create.split(), roots.TAG)
+    wait_for_swarm(host)
+
+
 def told() -> tuple[Progress, io.StringIO]:
     out = io.StringIO()
     return Progress(Console(file=out, width=300)), out
@@ -205,10 +213,7 @@ def test_a_swarm_that_was_there_before_is_refused_or_used_and_never_broken_up(
     own: list[Host], lab_of: Labs
 ) -> None:
     lab = lab_of(own)
-    own[0].exec("docker", "swarm", "init", "--advertise-addr", own[0].address)
-    create = "service create -t --name theirs --no-resolve-image"
-    own[0].exec("docker", *create.split(), roots.TAG)
-    wait_for_swarm(own[0])
+    theirs(own[0])
     before = look(own)
     for attempt in (lifecycle.dry_run, lifecycle.up):
         with pytest.raises(MachineError, match="machine7: in a swarm already") as caught:
@@ -235,10 +240,7 @@ def test_what_a_killed_scenario_has_left_in_somebody_elses_swarm_goes_with_the_l
     own: list[Host], lab_of: Labs, tmp_path: Path
 ) -> None:
     lab = lab_of(own)
-    own[0].exec("docker", "swarm", "init", "--advertise-addr", own[0].address)
-    create = "service create -t --name theirs --no-resolve-image"
-    own[0].exec("docker", *create.split(), roots.TAG)
-    wait_for_swarm(own[0])
+    theirs(own[0])
     before = look(own)
     lifecycle.up(lab, quiet(), adopt_swarm=True)
     with (

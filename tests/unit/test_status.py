@@ -60,6 +60,7 @@ def test_machines_that_never_answer_are_waited_for_once_for_all(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(status, "PATIENCE", 0.3)
+    monkeypatch.setattr(status, "FIRST", 0.3)
     machines = {name: Silent(name) for name in ("machine1", "machine2")}
     watch = status._Watch(dict(machines))  # type: ignore[arg-type]
     begin = time.monotonic()
@@ -164,6 +165,20 @@ def test_of_a_host_that_exists_already_only_a_login_tells_whether_it_is_there(la
     }
     manager = Manager([node(1), node(2)], own)
     assert told(lab, Hosts(), machine1=manager, machine2=Manager([])) == [
+        ("running", "20.10.24", "ready (leader)"),
+        ("unknown", "", "no SSH at all"),
+    ]
+
+
+def test_a_machine_whose_provider_does_not_know_it_is_asked_though_its_node_is_ready(
+    lab: Lab,
+) -> None:
+    class Unsure(Playing):
+        def states(self) -> dict[str, MachineState]:
+            return {"machine1": "running", "machine2": "unknown"}
+
+    manager = Manager([node(1), node(2)])
+    assert told(lab, Unsure(), machine1=manager, machine2=Manager([])) == [
         ("running", "20.10.24", "ready (leader)"),
         ("unknown", "", "no SSH at all"),
     ]
