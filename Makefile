@@ -25,6 +25,7 @@ lint:
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-cache
 
 lock: ## the lock files anew, from pyproject.toml
 	@.venv/bin/python -m pip install --quiet uv

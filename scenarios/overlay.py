@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
 
-from scenarios.kit import proof
-from scenarios.kit.evidence import VXLAN
+from scenarios.checks import network
+from scenarios.checks.network import remember_network, subnets
+from scenarios.evidence.encapsulation import VXLAN
 from scenarios.kit.scenario import Scenario
 from scenarios.kit.step import Step
 
@@ -114,10 +115,10 @@ def create_network(step: Step) -> None:
     step.expect(
         "the network has the subnet that was asked for",
         expected=[SUBNET],
-        seen=proof.subnets(network),
+        seen=subnets(network),
     )
     step.keep(f"network {NETWORK}", network)
-    proof.remember_network(step, network)
+    remember_network(step, network)
 
 
 @overlay.step(6, "It is a swarm network", on="machine1", run="docker network ls", needs=[5])
@@ -141,7 +142,7 @@ def network_is_listed(step: Step) -> None:
     "--no-resolve-image takes the image that every node has, without asking a registry.",
 )
 def first_service(step: Step) -> None:
-    proof.expect_one_task(step, "alpine-overlay1", on="machine1")
+    network.expect_one_task(step, "alpine-overlay1", on="machine1")
 
 
 @overlay.step(
@@ -157,19 +158,19 @@ def first_service(step: Step) -> None:
     why="This one goes to the second host, so that the two can meet only through the network.",
 )
 def second_service(step: Step) -> None:
-    proof.expect_one_task(step, "alpine-overlay2", on="machine2")
+    network.expect_one_task(step, "alpine-overlay2", on="machine2")
 
 
 @overlay.step(9, "One task runs here", on="machine1", run="docker ps", needs=[7])
 def task_on_first_host(step: Step) -> None:
-    proof.remember_task(step, "alpine-overlay1", as_name="task1", network=NETWORK)
+    network.remember_task(step, "alpine-overlay1", as_name="task1", network=NETWORK)
 
 
 @overlay.step(
     10, "Its address is inside the subnet", on="machine1", run="docker inspect {task1}", needs=[9]
 )
 def first_address(step: Step) -> None:
-    proof.expect_address(step, "alpine-overlay1", network=NETWORK, subnet=SUBNET)
+    network.expect_address(step, "alpine-overlay1", network=NETWORK, subnet=SUBNET)
 
 
 @overlay.step(
@@ -192,7 +193,7 @@ def network_on_second_host(step: Step) -> None:
 
 @overlay.step(12, "The other task runs here", on="machine2", run="docker ps", needs=[8])
 def task_on_second_host(step: Step) -> None:
-    proof.remember_task(step, "alpine-overlay2", as_name="task2", network=NETWORK)
+    network.remember_task(step, "alpine-overlay2", as_name="task2", network=NETWORK)
 
 
 @overlay.step(
@@ -203,7 +204,7 @@ def task_on_second_host(step: Step) -> None:
     needs=[12],
 )
 def second_address(step: Step) -> None:
-    proof.expect_address(step, "alpine-overlay2", network=NETWORK, subnet=SUBNET)
+    network.expect_address(step, "alpine-overlay2", network=NETWORK, subnet=SUBNET)
     if "address1" in step.names:
         both = [IPv4Address(step.names[key]) for key in ("address1", "address2")]
         step.expect(
@@ -223,8 +224,8 @@ def second_address(step: Step) -> None:
     "proves name resolution. Beside it the task's own address is pinged, and the underlay watched.",
 )
 def ping_first_from_second(step: Step) -> None:
-    proof.expect_name_answers(step, "task2", "alpine-overlay1")
-    proof.expect_crossing(step, ("task2", "address2"), ("task1", "address1"), VXLAN)
+    network.expect_name_answers(step, "task2", "alpine-overlay1")
+    network.expect_crossing(step, ("task2", "address2"), ("task1", "address1"), VXLAN)
 
 
 @overlay.step(
@@ -236,8 +237,8 @@ def ping_first_from_second(step: Step) -> None:
     why="A path that works one way only is a fault that is easily missed.",
 )
 def ping_second_from_first(step: Step) -> None:
-    proof.expect_name_answers(step, "task1", "alpine-overlay2")
-    proof.expect_crossing(step, ("task1", "address1"), ("task2", "address2"), VXLAN)
+    network.expect_name_answers(step, "task1", "alpine-overlay2")
+    network.expect_crossing(step, ("task1", "address1"), ("task2", "address2"), VXLAN)
 
 
 @overlay.step(
@@ -249,7 +250,7 @@ def ping_second_from_first(step: Step) -> None:
     needs=[5],
 )
 def remove_services(step: Step) -> None:
-    proof.expect_no_containers(step, overlay.services)
+    network.expect_no_containers(step, overlay.services)
 
 
 @overlay.step(
@@ -260,4 +261,4 @@ def remove_services(step: Step) -> None:
     needs=[5],
 )
 def remove_network(step: Step) -> None:
-    proof.expect_no_network(step, NETWORK)
+    network.expect_no_network(step, NETWORK)

@@ -16,14 +16,14 @@ import requests
 from rich.console import Console
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from provision import nodes
-from provision.errors import MachineError
-from provision.machine import Machine
-from provision.progress import Progress
-from provision.waiting import until
+from provision.machine.machine import Machine
+from provision.support.errors import MachineError
+from provision.support.progress import Progress
+from provision.support.wait import wait_until
+from provision.swarm import nodes
 from scenarios.kit.scenario import Scenario
+from scenarios.kit.services import tasks_of
 from scenarios.kit.step import Step
-from scenarios.kit.watch import tasks_of
 
 SERVICE = "spread1"
 ALL = ("machine1", "machine2", "machine3")
@@ -335,4 +335,4 @@ def _when(step: Step, settled: Callable[[list[dict[str, Any]]], bool]) -> list[d
 
 def _patiently(look: Callable[[], T], settled: Callable[[T], bool]) -> T:
     """What is seen when it is settled, or last. While managers elect, no question is answered."""
-    return until(look, settled, PATIENCE, unanswered=_UNANSWERED)
+    return wait_until(look, settled, PATIENCE, unanswered=_UNANSWERED)

@@ -2,55 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from provision.ssh.endpoint import Endpoint
+
 if TYPE_CHECKING:
-    from provision.progress import Progress
+    from provision.support.progress import Progress
 
 MachineState = Literal["absent", "stopped", "paused", "running", "unknown"]
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """How SSH reaches one machine.
-
-    `known_hosts` is where host keys are checked and written down, `also_known` where they are
-    only looked up; `alias` is the name under which they stand there, where that is another one
-    than the host's. With `trust_first` a host that is in none of them is written down at first
-    sight (a VM that we have just made, or `accept-new` in the user's own settings); with `ask`
-    a person may say so; else it is refused. `keys` are private key files, `agent` the socket of
-    an ssh-agent, of which with `only_keys` just those in `keys` are used. The way leads through
-    `jump`, or through the input and output of `proxy_command`, where one is given. `patience` is
-    how many seconds a login is tried, `answer` how long each of SSH's answers may take; `client`
-    is what the user's own ssh is called with.
-    """
-
-    host: str
-    port: int
-    user: str
-    keys: tuple[Path, ...]
-    known_hosts: Path
-    trust_first: bool
-    also_known: tuple[Path, ...] = ()
-    alias: str = ""
-    ask: bool = False
-    agent: str = ""
-    only_keys: bool = True
-    jump: Endpoint | None = None
-    proxy_command: str = ""
-    patience: float = 60
-    answer: float = 30
-    client: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.user}@{self.host}:{self.port}"
-
-    @property
-    def key_name(self) -> str:
-        """The name that known_hosts files have for it (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT)."""
-        return self.alias or (self.host if self.port == 22 else f"[{self.host}]:{self.port}")
 
 
 class Provider(Protocol):

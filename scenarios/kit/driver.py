@@ -10,14 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from provision import plugin_install, plugins
-from provision.changes import Change
-from provision.definition import Lab, Plugin
-from provision.errors import UserError
-from provision.journal import Journal
-from provision.machine import Machine
-from provision.parallel import each
-from scenarios.kit.evidence import Encapsulation
+from provision.changes.change import Change
+from provision.changes.journal import Journal
+from provision.lab.model import Lab, PluginSpec
+from provision.machine.machine import Machine
+from provision.plugins import facts, install, privileges
+from provision.support.errors import UserError
+from provision.support.parallel import run_on_all
+from scenarios.evidence.encapsulation import Encapsulation
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class Driver:
 
     name: str
     socket: str
-    encapsulation: Callable[[Plugin], Encapsulation]
+    encapsulation: Callable[[PluginSpec], Encapsulation]
     book: str = ""
-    listed: frozenset[plugins.Privilege] = plugins.EXERCISE
+    listed: frozenset[privileges.Privilege] = privileges.EXERCISE
     modules: tuple[str, ...] = ()
     vni: Callable[[dict[str, Any]], int | None] | None = None
     mesh: Callable[[Machine], Mesh] | None = None
@@ -73,12 +73,12 @@ class Use:
     """
 
     driver: Driver
-    want: plugin_install.Wanted
-    asked: list[plugins.Privilege]
+    want: install.Wanted
+    asked: list[privileges.Privilege]
     machines: list[Machine]
     how: Encapsulation
     journal: Journal
-    done: dict[str, plugin_install.Done] = field(default_factory=dict)
+    done: dict[str, install.Done] = field(default_factory=dict)
 
     @property
     def reference(self) -> str:
@@ -94,7 +94,7 @@ def prepare(
     driver: Driver,
     lab: Lab,
     machines: list[Machine],
-    grants: frozenset[plugins.Privilege],
+    grants: frozenset[privileges.Privilege],
     journal: Journal,
 ) -> Use:
     """Look at all that can be wrong before a step is taken; every node takes part in the mesh.
@@ -102,13 +102,13 @@ def prepare(
     Raises UserError: more privileges than the exercise lists, an archive that is none, another
     driver than the scenario's, an engine that does not speak the plugin's API.
     """
-    plugin = lab.weave or Plugin()
-    want = plugin_install.wanted(machines, plugin, driver.modules, driver.listed | grants)
+    plugin = lab.weave or PluginSpec()
+    want = install.resolve(machines, plugin, driver.modules, driver.listed | grants)
     if want.config is not None:
-        check_kind(driver, want.reference, plugins.socket_of(want.config))
-    asked = plugin_install.asked(machines[0], want)
-    if more := plugins.beyond(asked, driver.listed, grants):
-        raise plugins.refuse(want.reference, more)
+        check_kind(driver, want.reference, facts.socket_of(want.config))
+    asked = install.asked(machines[0], want)
+    if more := privileges.beyond(asked, driver.listed, grants):
+        raise privileges.refuse(want.reference, more)
     if journal.existing:
         _claim(journal, machines, want.reference)
     return Use(driver, want, asked, machines, driver.encapsulation(plugin), journal)
@@ -121,7 +121,7 @@ def _claim(journal: Journal, machines: list[Machine], reference: str) -> None:
     removal. Raises UserError where it is there and no run of this lab has written it down.
     """
     new = [m for m in machines if not journal.about(m.name, "plugin", (reference,))]
-    there = each("looking for the plugin", new, lambda m: plugins.installed(m, reference))
+    there = run_on_all("looking for the plugin", new, lambda m: facts.installed(m, reference))
     if owners := [name for name, found in there.items() if found]:
         raise UserError(
             f"Plugin {reference} is on {', '.join(owners)} already, and not by this lab.",

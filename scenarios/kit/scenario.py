@@ -14,18 +14,14 @@ Engine API, what came of it: two independent ways to the same fact.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import scenarios
-from provision.errors import UserError
 from scenarios.kit.driver import Driver
 
 if TYPE_CHECKING:
-    from provision.machine import Machine
+    from provision.machine.machine import Machine
     from scenarios.kit.step import Step
 
 Body = Callable[["Step"], None]
@@ -106,26 +102,3 @@ class Scenario:
             return body
 
         return add
-
-
-def found() -> dict[str, Scenario]:
-    """Every scenario there is: a `Scenario` in a module of the `scenarios` folder, by its name."""
-    all_of_them: dict[str, Scenario] = {}
-    for info in pkgutil.iter_modules(scenarios.__path__):
-        if info.ispkg:
-            continue
-        module = importlib.import_module(f"scenarios.{info.name}")
-        for value in vars(module).values():
-            if isinstance(value, Scenario):
-                all_of_them[value.name] = value
-    return all_of_them
-
-
-def get(name: str) -> Scenario:
-    """The scenario of that name. Raises UserError that lists the names there are."""
-    known = found()
-    if name not in known:
-        raise UserError(
-            f"There is no scenario {name!r}.", f"Scenarios: {', '.join(sorted(known))}."
-        )
-    return known[name]

@@ -12,10 +12,13 @@ from typing import Any
 
 import docker.errors
 
-from provision.files import write_atomic
-from provision.machine import Machine, Result
-from scenarios.kit import evidence, record, watch
+from provision.machine.machine import Machine, Result
+from provision.support.files import write_atomic
+from scenarios.evidence import capture, encapsulation
+from scenarios.evidence.ping import ping_command, read_ping
+from scenarios.kit import services
 from scenarios.kit.driver import Use
+from scenarios.record import model
 
 COMMAND_LIMIT = 180.0
 
@@ -36,7 +39,7 @@ class Context:
     folder: Path
     names: dict[str, str]
     tell: Callable[[str], None]
-    topology: record.Topology
+    topology: model.Topology
     image: str
     plugin: Use | None = None
 
@@ -46,7 +49,7 @@ class Step:
     """One step while it runs."""
 
     context: Context
-    data: record.Step
+    data: model.Step
     machines: list[Machine]
     outputs: dict[str, str] = field(default_factory=dict)
 
@@ -93,7 +96,7 @@ class Step:
 
     def run_service(self, command: str, service: str) -> None:
         """Run a command that waits for a service, and watch the service's tasks meanwhile."""
-        result, error = watch.run_watched(self.machine, command, service, self.context.tell)
+        result, error = services.run_watched(self.machine, command, service, self.context.tell)
         self.add(result)
         if error:
             raise StepFailed(f"service {service} does not converge: {error}")
@@ -102,7 +105,7 @@ class Step:
 
     def add(self, result: Result) -> None:
         self.outputs[result.machine] = result.stdout
-        self.data.commands.append(record.Command(**vars(result)))
+        self.data.commands.append(model.Command(**vars(result)))
 
     # -- judging ------------------------------------------------------------------------------
 
@@ -120,7 +123,7 @@ class Step:
         """Note what had to be seen and what was; equal means passed unless `passed` says so."""
         ok = (expected == seen) if passed is None else passed
         self.data.expectations.append(
-            record.Expectation(
+            model.Expectation(
                 what=what,
                 expected=expected,
                 seen=seen,
@@ -139,7 +142,7 @@ class Step:
         write_atomic(
             self.context.folder / file, json.dumps(document, indent=2, sort_keys=True) + "\n"
         )
-        self.data.documents.append(record.Document(title=title, machine=on.name, file=file))
+        self.data.documents.append(model.Document(title=title, machine=on.name, file=file))
 
     def file(self, title: str, machine: Machine, ending: str) -> str:
         """A path under raw/ that tells step, machine and what it is."""
@@ -148,31 +151,31 @@ class Step:
         number = self.data.number.zfill(2 + sum(map(str.isalpha, self.data.number)))
         return f"raw/{number}-{machine.name}-{slug}.{ending}"
 
-    def ping(self, container: str, target: str, kind: str) -> record.Ping:
+    def ping(self, container: str, target: str, kind: str) -> model.Ping:
         """Ping from inside a container on this step's machine; the output is kept under raw/."""
-        result = self.run(evidence.ping_command(container, target), must=False)
-        ping = evidence.read_ping(result, container, target, kind)
+        result = self.run(ping_command(container, target), must=False)
+        ping = read_ping(result, container, target, kind)
         file = self.file(f"ping {target}", self.machine, "txt")
         write_atomic(self.context.folder / file, result.stdout + result.stderr)
         self.data.documents.append(
-            record.Document(title=f"ping {target}", machine=self.machine.name, file=file)
+            model.Document(title=f"ping {target}", machine=self.machine.name, file=file)
         )
         self.data.pings.append(ping)
         return ping
 
     @contextmanager
-    def capturing(self, how: evidence.Encapsulation) -> Iterator[list[record.Capture]]:
+    def capturing(self, how: encapsulation.Encapsulation) -> Iterator[list[model.Capture]]:
         """Capture on the underlay of all machines of the run while the block runs.
 
         The list is filled when the block has ended; each pcap is kept under raw/.
         """
-        captures: list[record.Capture] = []
+        captures: list[model.Capture] = []
         machines = list(self.context.machines.values())
-        with evidence.capturing(machines, how) as live:
+        with capture.capturing(machines, how) as live:
             yield captures
         for one in live:
             file = self.file("underlay", one.machine, "pcap")
-            captures.append(evidence.read_capture(one, how, self.context.folder, file))
+            captures.append(capture.read_capture(one, how, self.context.folder, file))
         self.data.captures += captures
 
     # -- looking, through the Engine API ------------------------------------------------------
@@ -201,6 +204,6 @@ class Step:
         """The tasks of a service that run, as the manager's swarm has them."""
         return [
             task
-            for task in watch.tasks_of(self.context.manager, service)
+            for task in services.tasks_of(self.context.manager, service)
             if task["Status"]["State"] == "running"
         ]

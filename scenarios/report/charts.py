@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from scenarios.kit.record import Ping, Record, Step
-from scenarios.report.evidence import all_pings, machine_of, replies
+from scenarios.record.model import Ping, Record, Step
+from scenarios.report.findings import all_pings, machine_of, replies
 from scenarios.report.text import instant, milliseconds, shorten
 
 _ROW = 62  # px: a line of label, a line of numbers, the dots

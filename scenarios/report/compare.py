@@ -6,10 +6,10 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from provision.files import write_atomic
-from scenarios.kit.record import Ping, Record
-from scenarios.report import charts, evidence, pages
-from scenarios.report.evidence import all_pings, machine_of
+from provision.support.files import write_atomic
+from scenarios.record.model import Ping, Record
+from scenarios.report import charts, findings, pages
+from scenarios.report.findings import all_pings, machine_of
 
 
 def write_comparison(left: Record, right: Record, folder: Path) -> Path:
@@ -32,7 +32,7 @@ def _context(left: Record, right: Record) -> dict[str, Any]:
         "left": pages.context(left),
         "right": pages.context(right),
         "names": _names(left, right),
-        "proofs": list(zip(evidence.gather(left), evidence.gather(right), strict=True)),
+        "proofs": list(zip(findings.gather(left), findings.gather(right), strict=True)),
         "chart": charts.rtt_chart(_series(left, right)),
         "driver": {"left": _drivers(left), "right": _drivers(right)},
     }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from scenarios.kit.record import Expectation, Record, Step
-from scenarios.report.text import readable, value
+from provision.support.text import readable
+from scenarios.record.model import Expectation, Record, Step
+from scenarios.report.text import value
 
 
 def render(record: Record) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from scenarios.report.text import readable
+from provision.support.text import readable
 
 # What opens a construct inside a line. Marks that open a block are only active at a line's start,
 # where the templates never put text of a record; an underscore inside a word opens nothing.

@@ -8,8 +8,9 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from scenarios.kit.record import Expectation, Record, Step
-from scenarios.report import charts, commands, evidence, markdown, text, topology
+from provision.support.text import readable
+from scenarios.record.model import Expectation, Record, Step
+from scenarios.report import book, charts, findings, markdown, text, topology
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -34,14 +35,14 @@ def context(record: Record) -> dict[str, Any]:
     """What the templates and macros of one run are given."""
     return {
         "record": record,
-        "evidence": evidence.gather(record),
-        "name_pings": evidence.name_pings(record),
+        "evidence": findings.gather(record),
+        "name_pings": findings.name_pings(record),
         "wide": topology.wide(record),
         "narrow": topology.narrow(record),
         "chart": charts.rtt_chart(charts.run_series(record)),
         "bars": charts.time_line(record),
-        "captures": evidence.all_captures(record),
-        "pings": evidence.all_pings(record),
+        "captures": findings.all_captures(record),
+        "pings": findings.all_pings(record),
         "first_failure": first_failure(record),
         "passed": record.count(True),
         "failed": record.count(False),
@@ -90,7 +91,7 @@ def _markdown() -> Environment:
 
 def _legible(anything: Any) -> Any:
     """No control character of an output reaches the page, whatever expression it comes through."""
-    return text.readable(anything) if type(anything) is str else anything
+    return readable(anything) if type(anything) is str else anything
 
 
 def _environment(*, autoescape: bool) -> Environment:
@@ -112,5 +113,5 @@ def _environment(*, autoescape: bool) -> Environment:
         "plural": text.plural,
         "words": text.words,
     }
-    environment.globals |= {"mark": commands.mark, "as_in_book": commands.as_in_book}
+    environment.globals |= {"mark": book.mark, "as_in_book": book.as_in_book}
     return environment

@@ -11,29 +11,14 @@ from statistics import median
 from typing import Any
 from urllib.parse import quote
 
-# ECMA-48 control sequences (CSI, OSC, and the two-character escapes): colours and cursor moves.
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])")
-# Bidirectional overrides can make a text read as another one (CVE-2021-42574); C1 has no glyphs,
-# and U+FFFE and U+FFFF are not characters (XML 1.0, section 2.2).
-_UNSEEN = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
-_C0 = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"}
-
-
-def readable(output: str) -> str:
-    """A terminal's output without its control sequences; other controls as visible pictures.
-
-    A carriage return becomes a line's end, so that a progress display stays readable as the
-    sequence of its states. The result is legal in HTML and in XML 1.0.
-    """
-    plain = _ESCAPES.sub("", output).replace("\r\n", "\n").replace("\r", "\n")
-    return _UNSEEN.sub("\ufffd", plain.translate(_C0))
+from provision.support import text
 
 
 def value(anything: Any) -> str:
     """An expected or seen value: a string as it is, anything else as JSON."""
     if isinstance(anything, str):
-        return readable(anything) or '""'
-    return readable(json.dumps(anything, ensure_ascii=False, sort_keys=True, default=str))
+        return text.readable(anything) or '""'
+    return text.readable(json.dumps(anything, ensure_ascii=False, sort_keys=True, default=str))
 
 
 def duration(seconds: float) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from scenarios.kit.record import Host, Network, Record, Task
-from scenarios.report.evidence import bare, encapsulation_seen
+from scenarios.record.model import Host, Network, Record, Task
+from scenarios.report.findings import bare, encapsulation_seen
 from scenarios.report.text import shorten
 
 _SIDE = 26  # room for the trunks

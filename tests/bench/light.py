@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from provision.definition import Lab
+from provision.lab.model import Lab
 from tests.hosts import root as roots
 from tests.hosts.conftest import lab_over
 from tests.hosts.fabric import Fabric, Host, why_not

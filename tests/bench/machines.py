@@ -13,7 +13,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from provision import box, kvm
+from provision.providers.boxes import build
+from provision.providers.libvirt import kvm
 from tests.bench import CLONE, INV, exercise
 from tests.bench.measure import Comparison, Series, by_turns, seconds
 from tests.vm.world import World, why_not
@@ -56,7 +57,7 @@ def side() -> Iterator[Side]:
 def run(runs: int) -> Iterator[str]:
     if reason := why_not():
         raise RuntimeError(reason)
-    box.build()
+    build.build()
     up, by_hand = Series("inv up"), Series("vagrant up, by hand")
     rebuild, cold = Series("inv rebuild"), Series("inv up, cold")
     pairs: list[Comparison] = []

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from selenium import webdriver
 
-from scenarios.kit.record import Record
-from scenarios.report import write_reports
+from scenarios.record.model import Record
 from scenarios.report.compare import write_comparison
+from scenarios.report.write import write_reports
 from tests.support.tier import cannot_run
 from tests.unit import sample_record as samples
 

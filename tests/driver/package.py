@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from provision import cache
+from provision.support import cache
 from tests.driver import driver
 from tests.support import debian
 

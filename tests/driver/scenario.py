@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from provision.machine import Machine
+from provision.machine.machine import Machine
+from scenarios.drivers.exercise import plugin_scenario
+from scenarios.evidence.encapsulation import vxlan
 from scenarios.kit.driver import Driver
-from scenarios.kit.evidence import vxlan
-from scenarios.weave import plugin_scenario
 from tests.driver import package
 
 _LOOK = (

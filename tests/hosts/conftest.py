@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from provision import definition, lifecycle
-from provision.definition import Lab
+from provision.lab import load
+from provision.lab.model import Lab
+from provision.lifecycle import up
 from tests.driver import package
 from tests.hosts import root as roots
 from tests.hosts.fabric import Fabric, Host, why_not
@@ -93,7 +94,7 @@ def lab_over(
         )
     file = home / "lab.toml"
     file.write_text(text)
-    return definition.load(file)
+    return load.load(file)
 
 
 @pytest.fixture
@@ -105,5 +106,5 @@ def lab_of(fabric: Fabric) -> Labs:
 def lab(two_hosts: list[Host], lab_of: Labs) -> Lab:
     """A lab over the two hosts, up."""
     made = lab_of(two_hosts)
-    lifecycle.up(made, quiet())
+    up.up(made, quiet())
     return made

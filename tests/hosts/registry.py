@@ -17,7 +17,7 @@ from pathlib import Path
 from filelock import FileLock
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from provision import cache
+from provision.support import cache
 from tests.hosts.fabric import Fabric
 
 ADDRESS = ("10.77.0.254", 5000)

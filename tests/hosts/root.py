@@ -7,7 +7,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from provision import busybox_image, cache
+from provision.providers.boxes import busybox
+from provision.support import cache
 from tests.support import debian
 
 TAG = "swarmrig/busybox:test"
@@ -52,5 +53,5 @@ def image_archive() -> Path:
     target = cache.folder() / "busybox-test.tar"
     with FileLock(f"{target}.lock"):
         if not target.is_file():
-            busybox_image.write_archive(Path("/bin/busybox"), target, TAG)
+            busybox.write_archive(Path("/bin/busybox"), target, TAG)
     return target

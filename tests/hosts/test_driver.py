@@ -14,7 +14,7 @@ from scapy.layers.vxlan import VXLAN
 from scapy.sendrecv import AsyncSniffer
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from provision import lifecycle
+from provision.lifecycle import up
 from tests.driver import package
 from tests.hosts import root as roots
 from tests.hosts.conftest import Labs
@@ -55,7 +55,7 @@ def plugin(two_hosts: list[Host]) -> Iterator[None]:
 
 @pytest.fixture
 def swarm(two_hosts: list[Host], lab_of: Labs) -> list[Host]:
-    lifecycle.up(lab_of(two_hosts), quiet())
+    up.up(lab_of(two_hosts), quiet())
     return two_hosts
 
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 import paramiko
 import pytest
 
-from provision.errors import MachineError
-from provision.machine import Machine
-from provision.providers.hosts import HostsProvider
+from provision.machine.machine import Machine
+from provision.providers.existing import HostsProvider
+from provision.support.errors import MachineError
 from tests.hosts.conftest import Labs
 from tests.hosts.fabric import Host
 

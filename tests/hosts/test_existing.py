@@ -11,13 +11,15 @@ import pytest
 from rich.console import Console
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from provision import definition, images, lifecycle
-from provision.changes import Change
-from provision.definition import Lab
-from provision.errors import MachineError, MachinesError
-from provision.journal import Journal
-from provision.progress import Progress
-from scenarios.kit import run
+from provision.changes.change import Change
+from provision.changes.journal import Journal
+from provision.engine import images
+from provision.lab import load
+from provision.lab.model import Lab
+from provision.lifecycle import destroy, dry_run, running, up
+from provision.support.errors import MachineError, MachinesError
+from provision.support.progress import Progress
+from scenarios.kit import runner
 from scenarios.overlay import overlay
 from tests.hosts import root as roots
 from tests.hosts.conftest import Labs
@@ -114,7 +116,7 @@ def test_bare_hosts_are_told_what_comes_get_just_that_and_are_set_back_to_what_t
     lab = lab_of(bare, user="plain", archive=True)
     before = look(bare)
 
-    foretold = lifecycle.dry_run(lab, quiet())
+    foretold = dry_run.dry_run(lab, quiet())
     assert look(bare) == before
     assert not lab.state.exists()
     assert "apt-get -q" in foretold
@@ -133,32 +135,32 @@ def test_bare_hosts_are_told_what_comes_get_just_that_and_are_set_back_to_what_t
         ],
     }
 
-    lifecycle.up(lab, quiet())
+    up.up(lab, quiet())
     assert done(lab) == planned(foretold)
-    again = lifecycle.dry_run(lab, quiet())
+    again = dry_run.dry_run(lab, quiet())
     assert again.splitlines()[:2] == ["machine5: nothing to do", "machine6: nothing to do"]
 
     progress, out = told()
-    lifecycle.destroy(lab, progress)
+    destroy.destroy(lab, progress)
     assert "machine5: install Docker, tcpdump with apt-get (--purge undoes it)" in out.getvalue()
     for host in bare:
         assert host.exec("docker", "image", "ls", "-q").stdout == ""
         assert "docker_gwbridge" not in host.exec("docker", "network", "ls").stdout
         assert host.exec("docker", "info", "-f", "{{.Swarm.LocalNodeState}}").stdout == "inactive\n"
 
-    removed = lifecycle.destroy(lab, quiet(), purge=True)
+    removed = destroy.destroy(lab, quiet(), purge=True)
     assert look(bare) == before
     assert not lab.state.exists()
     assert any("docker.io" in what and what.endswith("on machine6") for what in removed)
-    assert lifecycle.destroy(lab, quiet(), purge=True) == []
+    assert destroy.destroy(lab, quiet(), purge=True) == []
 
 
 def test_what_a_host_had_before_stays_whatever_is_purged(own: list[Host], lab_of: Labs) -> None:
     lab = lab_of(own)
     before = look(own)
-    lifecycle.up(lab, quiet())
+    up.up(lab, quiet())
     assert look(own) != before
-    lifecycle.destroy(lab, quiet(), purge=True)
+    destroy.destroy(lab, quiet(), purge=True)
     assert look(own) == before
 
 
@@ -166,13 +168,13 @@ def test_an_engine_with_what_is_not_the_labs_stays_and_one_that_is_gone_keeps_no
     bare: list[Host], lab_of: Labs
 ) -> None:
     lab = lab_of(bare, archive=True)
-    lifecycle.up(lab, quiet())
+    up.up(lab, quiet())
     bare[0].exec("docker", "volume", "create", "precious")
     # Here somebody has removed Docker since.
     bare[1].exec("systemctl", "stop", "docker.socket", "docker", "containerd")
     bare[1].exec("apt-get", "purge", "-y", "-q", "docker.io", "containerd", "runc")
     progress, out = told()
-    lifecycle.destroy(lab, progress, purge=True)
+    destroy.destroy(lab, progress, purge=True)
     assert "left Docker on machine5: it has what is not the lab's: volume precious" in (
         out.getvalue()
     )
@@ -180,7 +182,7 @@ def test_an_engine_with_what_is_not_the_labs_stays_and_one_that_is_gone_keeps_no
     assert bare[1].exec("sh", "-c", "command -v tcpdump", check=False).returncode != 0
 
     bare[0].exec("docker", "volume", "rm", "precious")
-    lifecycle.destroy(lab, quiet(), purge=True)
+    destroy.destroy(lab, quiet(), purge=True)
     assert bare[0].exec("sh", "-c", "command -v docker", check=False).returncode != 0
     assert not lab.state.exists()
 
@@ -201,11 +203,11 @@ def test_what_was_cut_off_in_the_middle_is_undone_too(
 
     monkeypatch.setattr(images, "load", load_and_die)
     with pytest.raises(MachinesError, match="killed"):
-        lifecycle.up(lab, quiet())
+        up.up(lab, quiet())
     assert look(own) != before
     states = [e.state for h in own for e in Journal(lab.state / "journal.json").of(h.name)]
     assert states == ["begun", "begun"]
-    lifecycle.destroy(lab, quiet())
+    destroy.destroy(lab, quiet())
     assert look(own) == before
 
 
@@ -215,21 +217,21 @@ def test_a_swarm_that_was_there_before_is_refused_or_used_and_never_broken_up(
     lab = lab_of(own)
     theirs(own[0])
     before = look(own)
-    for attempt in (lifecycle.dry_run, lifecycle.up):
+    for attempt in (dry_run.dry_run, up.up):
         with pytest.raises(MachineError, match="machine7: in a swarm already") as caught:
             attempt(lab, quiet())
         assert "--adopt-swarm" in caught.value.advice
         assert look(own) == before
 
-    foretold = lifecycle.dry_run(lab, quiet(), adopt_swarm=True)
-    lifecycle.up(lab, quiet(), adopt_swarm=True)
+    foretold = dry_run.dry_run(lab, quiet(), adopt_swarm=True)
+    up.up(lab, quiet(), adopt_swarm=True)
     assert done(lab) == planned(foretold)
     assert len(nodes(own[0])) == 2
     # It is known from now on, without the flag.
-    lifecycle.up(lab, quiet())
+    up.up(lab, quiet())
 
     progress, out = told()
-    lifecycle.destroy(lab, progress)
+    destroy.destroy(lab, progress)
     assert "left machine7 in its swarm: it was in it before" in out.getvalue()
     assert [line.split()[1] for line in nodes(own[0])] == ["machine7"]
     assert own[0].exec("docker", "service", "ls", "-q").stdout
@@ -242,16 +244,18 @@ def test_what_a_killed_scenario_has_left_in_somebody_elses_swarm_goes_with_the_l
     lab = lab_of(own)
     theirs(own[0])
     before = look(own)
-    lifecycle.up(lab, quiet(), adopt_swarm=True)
+    up.up(lab, quiet(), adopt_swarm=True)
     with (
-        lifecycle.machines_of(lab) as machines,
+        running.machines_of(lab) as machines,
         killed_before("9") as end,
     ):
-        run.run(overlay, lab, machines, roots.TAG, "hosts", [], {}, tmp_path, lambda _: None, end)
+        runner.run(
+            overlay, lab, machines, roots.TAG, "hosts", [], {}, tmp_path, lambda _: None, end
+        )
     there = own[0].exec("docker", "service", "ls", "--format", "{{.Name}}").stdout.split()
     assert set(there) == {"theirs", *overlay.services}
 
-    removed = lifecycle.destroy(lab, quiet())
+    removed = destroy.destroy(lab, quiet())
     assert {f"service {name}" for name in overlay.services} <= set(removed)
     assert {f"network {name}" for name in overlay.networks} <= set(removed)
     assert own[0].exec("docker", "service", "ls", "--format", "{{.Name}}").stdout == "theirs\n"
@@ -267,7 +271,7 @@ def test_a_host_in_another_swarm_is_never_taken_out_of_it(own: list[Host], lab_o
         wait_for_swarm(host)
     before = look(own)
     with pytest.raises(MachineError, match="machine8: in another swarm than machine7"):
-        lifecycle.up(lab_of(own), quiet(), adopt_swarm=True)
+        up.up(lab_of(own), quiet(), adopt_swarm=True)
     assert look(own) == before
 
 
@@ -276,7 +280,7 @@ def test_a_login_that_sudo_asks_for_a_password_is_refused_before_anything_is_cha
 ) -> None:
     before = look(bare)
     with pytest.raises(MachinesError, match="asked may not use sudo without being asked") as caught:
-        lifecycle.up(lab_of(bare, user="asked", archive=True), quiet())
+        up.up(lab_of(bare, user="asked", archive=True), quiet())
     assert set(caught.value.failures) == {"machine5", "machine6"}
     assert "asked ALL=(ALL) NOPASSWD:ALL" in caught.value.for_people()
     assert look(bare) == before
@@ -286,7 +290,7 @@ def test_an_engine_of_another_version_is_not_replaced(own: list[Host], lab_of: L
     before = look(own)
     lab = lab_of(own, more='[docker]\nversion = "28.2.2"')
     with pytest.raises(MachinesError, match="is not replaced"):
-        lifecycle.up(lab, quiet())
+        up.up(lab, quiet())
     assert look(own) == before
 
 
@@ -296,7 +300,7 @@ def test_a_host_that_fails_keeps_no_other_from_its_docker_and_the_swarm_from_bei
     bare[0].exec("mv", "/srv/apt", "/srv/away")
     lab = lab_of(bare, archive=True)
     with pytest.raises(MachinesError, match="The swarm was left as it is") as caught:
-        lifecycle.up(lab, quiet())
+        up.up(lab, quiet())
     assert list(caught.value.failures) == ["machine5"]
     assert caught.value.succeeded == ["machine6"]
     assert (
@@ -305,7 +309,7 @@ def test_a_host_that_fails_keeps_no_other_from_its_docker_and_the_swarm_from_bei
     )
     assert bare[1].exec("docker", "info", "-f", "{{.Swarm.LocalNodeState}}").stdout == "inactive\n"
     bare[0].exec("mv", "/srv/away", "/srv/apt")
-    lifecycle.up(lab, quiet())
+    up.up(lab, quiet())
     assert len(nodes(bare[0])) == 2
 
 
@@ -314,16 +318,16 @@ def test_a_host_that_cannot_be_reached_at_destroy_is_named_and_undone_later(
 ) -> None:
     lab = lab_of(own)
     before = look(own)
-    lifecycle.up(lab, quiet())
+    up.up(lab, quiet())
     own[1].link("down")
     try:
         with pytest.raises(MachinesError, match="machine8: no SSH") as caught:
-            lifecycle.destroy(lab, quiet())
+            destroy.destroy(lab, quiet())
     finally:
         own[1].link("up")
     assert "inv destroy goes on from here" in str(caught.value)
     assert look(own[:1]) == [line for line in before if line.startswith("machine7")]
-    lifecycle.destroy(lab, quiet())
+    destroy.destroy(lab, quiet())
     assert look(own) == before
 
 
@@ -332,13 +336,13 @@ def test_a_host_that_is_not_in_the_lab_any_more_is_not_forgotten(
 ) -> None:
     before = look(own)
     lab = lab_of(own)
-    lifecycle.up(lab, quiet())
+    up.up(lab, quiet())
     whole = lab.file.read_text()
     lab.file.write_text(whole.replace('name = "machine8"', 'name = "other"'))
     with pytest.raises(MachineError, match=r"machine8: join .* \(put machine8 back into lab.toml"):
-        lifecycle.destroy(definition.load(lab.file), quiet())
+        destroy.destroy(load.load(lab.file), quiet())
     lab.file.write_text(whole)
-    lifecycle.destroy(lab, quiet())
+    destroy.destroy(lab, quiet())
     assert look(own) == before
 
 
@@ -346,7 +350,7 @@ def test_a_setting_of_the_engine_is_taken_out_again_and_the_others_stay(
     own: list[Host], lab_of: Labs
 ) -> None:
     lab = lab_of(own)
-    lifecycle.up(lab, quiet())
+    up.up(lab, quiet())
     file = "/etc/docker/daemon.json"
     before = json.loads(own[0].exec("cat", file).stdout)
     text = json.dumps({**before, "log-level": "warn"})
@@ -354,7 +358,7 @@ def test_a_setting_of_the_engine_is_taken_out_again_and_the_others_stay(
     change = Change("machine7", "setting", "set log-level", ("log-level", "warn"))
     with Journal(lab.state / "journal.json").writing(change):
         pass
-    removed = lifecycle.destroy(lab, quiet())
+    removed = destroy.destroy(lab, quiet())
     assert f"log-level from {file} on machine7" in removed
     assert json.loads(own[0].exec("cat", file).stdout) == before
     assert own[0].exec("docker", "version", check=False).returncode == 0
@@ -366,7 +370,7 @@ def test_a_journal_that_cannot_be_read_stops_everything(own: list[Host], lab_of:
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps({"hosts": {"machine7": [{"kind": "magic", "what": ""}]}}))
     before = look(own)
-    for attempt in (lifecycle.up, lifecycle.destroy):
+    for attempt in (up.up, destroy.destroy):
         (lab.state / "lab.toml").write_text(lab.file.read_text())
         with pytest.raises(MachineError, match=r"journal\.json cannot be read"):
             attempt(lab, quiet())

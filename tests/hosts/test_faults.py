@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from provision import lifecycle, ssh_config, status
-from provision.definition import Lab
-from provision.errors import MachinesError
-from scenarios.kit import run
+from provision.lab.model import Lab
+from provision.lifecycle import running, status, up
+from provision.ssh import client_config
+from provision.support.errors import MachinesError
+from scenarios.kit import runner
 from scenarios.overlay import overlay
 from tests.hosts import root as roots
 from tests.hosts.fabric import Fabric, Host
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.timeout(180)
 
 @pytest.fixture
 def lab(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
-    monkeypatch.setattr(ssh_config, "ANSWER", 4.0)
+    monkeypatch.setattr(client_config, "ANSWER", 4.0)
     return lab
 
 
@@ -50,16 +51,16 @@ def test_every_verb_says_which_host_it_cannot_reach(
         assert seen["machine1"]["state"] == "running"
 
         with pytest.raises(MachinesError, match="machine2: no SSH") as caught:
-            lifecycle.up(lab, quiet())
+            up.up(lab, quiet())
         assert list(caught.value.failures) == ["machine2"]
 
         told: list[str] = []
         with (
-            lifecycle.machines_of(lab) as machines,
+            running.machines_of(lab) as machines,
             pytest.raises(MachinesError, match="machine2: no SSH"),
         ):
-            run.run(overlay, lab, machines, roots.TAG, "hosts", [], {}, tmp_path, told.append)
-    lifecycle.up(lab, quiet())
+            runner.run(overlay, lab, machines, roots.TAG, "hosts", [], {}, tmp_path, told.append)
+    up.up(lab, quiet())
     assert nodes(two_hosts[0]) == before
     assert rows(lab)["machine2"]["node"] == "ready"
 
@@ -80,7 +81,7 @@ def test_a_host_that_hears_no_answers_cannot_join_and_can_when_it_hears_again(
         fabric.deaf(two_hosts[1], to=two_hosts[0]),
         pytest.raises(MachinesError, match=r"could not join the swarm at 10\.77\.0\.1:2377") as no,
     ):
-        lifecycle.up(lab, quiet())
+        up.up(lab, quiet())
     assert "Can machine2 reach 10.77.0.1 on TCP 2377?" in no.value.for_people()
-    lifecycle.up(lab, quiet())
+    up.up(lab, quiet())
     assert [line.split()[1] for line in nodes(two_hosts[0])].count("machine2") == 1

@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from provision import logs
-from provision.definition import Lab
-from provision.providers.vagrant_runner import heeding_interrupts
+from provision.diagnostics import logs
+from provision.lab.model import Lab
+from provision.providers.vagrant.runner import heeding_interrupts
 from scenarios.overlay import overlay
 from tests.hosts.conftest import Labs
 from tests.hosts.fabric import Host

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from provision import lifecycle
+from provision.lifecycle import up
 from tests.hosts.conftest import Labs
 from tests.hosts.fabric import Fabric, Host
 from tests.hosts.test_provision import nodes
@@ -32,7 +32,7 @@ def test_ten_hosts_with_three_managers_and_a_quorum_that_is_lost(
     ten_hosts: list[Host], lab_of: Labs
 ) -> None:
     lab = lab_of(ten_hosts, managers=3)
-    lifecycle.up(lab, quiet())
+    up.up(lab, quiet())
     assert len(nodes(ten_hosts[0])) == 10
     assert managers(ten_hosts[0]) == {"machine1", "machine2", "machine3"}
 
@@ -42,7 +42,7 @@ def test_ten_hosts_with_three_managers_and_a_quorum_that_is_lost(
     for host in ten_hosts[:2]:
         host.wait_ready()
         host.load_image()
-    lifecycle.up(lab_of(ten_hosts, managers=3), quiet())
+    up.up(lab_of(ten_hosts, managers=3), quiet())
     after = nodes(ten_hosts[2])
     assert sorted(line.split()[1] for line in after) == sorted(h.name for h in ten_hosts)
     assert {line.split()[2] for line in after} == {"Ready"}

@@ -10,19 +10,20 @@ from pathlib import Path
 import pytest
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from provision import lifecycle
-from provision.definition import Lab
-from provision.errors import MachineError, UserError
-from provision.nodes import Nodes, contradiction
-from scenarios.kit import record, run
+from provision.lab.model import Lab
+from provision.lifecycle import dry_run, running, up
+from provision.support.errors import MachineError, UserError
+from provision.swarm.nodes import Nodes, contradiction
+from scenarios.kit import runner
 from scenarios.kit.scenario import Scenario, StepPlan
+from scenarios.record import model
 from scenarios.spread import spread
 from tests.hosts import root as roots
 from tests.hosts.conftest import Labs
 from tests.hosts.fabric import Fabric, Host
 from tests.support.progress import quiet
 
-Play = Callable[..., record.Record]
+Play = Callable[..., model.Record]
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +38,13 @@ def three_hosts(fabric: Fabric) -> Iterator[list[Host]]:
 @pytest.fixture
 def lab(three_hosts: list[Host], lab_of: Labs) -> Lab:
     made = lab_of(three_hosts)
-    lifecycle.up(made, quiet())
+    up.up(made, quiet())
     return made
 
 
 @pytest.fixture
 def nodes(lab: Lab) -> Iterator[Nodes]:
-    with lifecycle.machines_of(lab) as machines:
+    with running.machines_of(lab) as machines:
         yield Nodes(machines, quiet())
 
 
@@ -127,7 +128,7 @@ def test_a_demotion_that_would_take_the_quorum_away_is_refused(
         three_hosts[2].wait_ready()
     nodes.demote("machine12")
     # It was demoted while it was down, and does not find back by itself.
-    lifecycle.up(lab, quiet())
+    up.up(lab, quiet())
     assert [line.split()[1] for line in state(three_hosts[0])] == ["Ready"] * 3
 
 
@@ -138,10 +139,10 @@ def test_the_leader_may_be_demoted_and_up_makes_it_what_the_lab_says(
     nodes.promote("machine12")
     nodes.demote("machine11")
     assert "machine12 Ready Active Leader" in state(three_hosts[1])
-    foretold = lifecycle.dry_run(lab, quiet())
+    foretold = dry_run.dry_run(lab, quiet())
     assert "make it a manager" in foretold
     assert "make it a worker" in foretold
-    lifecycle.up(lab, quiet())
+    up.up(lab, quiet())
     assert state(three_hosts[0]) == before
 
 
@@ -152,11 +153,11 @@ def test_the_leader_may_be_demoted_and_up_makes_it_what_the_lab_says(
 def play(lab: Lab, tmp_path: Path) -> Play:
     def go(
         scenario: Scenario = spread, before: Callable[[StepPlan], None] | None = None
-    ) -> record.Record:
-        with lifecycle.machines_of(lab) as machines:
+    ) -> model.Record:
+        with running.machines_of(lab) as machines:
             folder = tmp_path / "report"
             told: list[str] = []
-            return run.run(
+            return runner.run(
                 scenario,
                 lab,
                 machines,
@@ -184,7 +185,7 @@ def some(*numbers: int, **changed: str) -> Scenario:
     return other
 
 
-def failed(result: record.Record) -> set[str]:
+def failed(result: model.Record) -> set[str]:
     return {e.what for step in result.steps for e in step.expectations if not e.passed}
 
 

@@ -10,18 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from provision import lifecycle
-from provision.definition import Lab
-from scenarios.kit import record, run
+from provision.lab.model import Lab
+from provision.lifecycle import running
+from scenarios.kit import runner
 from scenarios.kit.scenario import Scenario, StepPlan
 from scenarios.overlay import overlay
+from scenarios.record import model
 from tests.hosts import root as roots
 from tests.hosts.fabric import Fabric, Host
 
 # The kernel of a light host has no IPVS, so a service's virtual address answers nobody there.
 NO_IPVS = {"replies arrive from alpine-overlay1", "replies arrive from alpine-overlay2"}
 
-Play = Callable[..., record.Record]
+Play = Callable[..., model.Record]
 
 
 @pytest.fixture
@@ -30,10 +31,10 @@ def play(lab: Lab, tmp_path: Path) -> Play:
         scenario: Scenario = overlay,
         before: Callable[[StepPlan], None] | None = None,
         told: list[str] | None = None,
-    ) -> record.Record:
+    ) -> model.Record:
         told = told if told is not None else []
-        with lifecycle.machines_of(lab) as machines:
-            return run.run(
+        with running.machines_of(lab) as machines:
+            return runner.run(
                 scenario,
                 lab,
                 machines,
@@ -49,7 +50,7 @@ def play(lab: Lab, tmp_path: Path) -> Play:
     return go
 
 
-def failed(result: record.Record) -> set[str]:
+def failed(result: model.Record) -> set[str]:
     return {e.what for step in result.steps for e in step.expectations if not e.passed}
 
 

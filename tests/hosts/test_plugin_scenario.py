@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from provision import lifecycle, plugins
-from provision.definition import Lab, Plugin
-from provision.errors import UserError
-from scenarios.kit import record, run
+from provision.lab.model import Lab, PluginSpec
+from provision.lifecycle import destroy, running
+from provision.plugins import privileges
+from provision.support.errors import UserError
+from scenarios.kit import runner
 from scenarios.kit.scenario import StepPlan
-from scenarios.report import write_reports
+from scenarios.record import model
+from scenarios.report.write import write_reports
 from scenarios.weave import weave
 from tests.driver import package
 from tests.driver.scenario import tunnel
@@ -28,7 +30,7 @@ from tests.hosts.test_overlay import failed
 from tests.support.killed import killed_before
 from tests.support.progress import quiet
 
-Play = Callable[..., record.Record]
+Play = Callable[..., model.Record]
 
 
 @pytest.fixture
@@ -37,15 +39,15 @@ def play(lab: Lab, two_hosts: list[Host], tmp_path: Path) -> Play:
         archive: Path | None = None,
         before: Callable[[StepPlan], None] | None = None,
         told: list[str] | None = None,
-    ) -> record.Record:
-        plugin = Plugin(
+    ) -> model.Record:
+        plugin = PluginSpec(
             package.NAME,
             archive or package.archive(),
             settings=package.settings(host.address for host in two_hosts),
         )
         told = [] if told is None else told
-        with lifecycle.machines_of(lab) as machines:
-            return run.run(
+        with running.machines_of(lab) as machines:
+            return runner.run(
                 tunnel,
                 dataclasses.replace(lab, weave=plugin),
                 machines,
@@ -61,7 +63,7 @@ def play(lab: Lab, two_hosts: list[Host], tmp_path: Path) -> Play:
     return go
 
 
-def step(result: record.Record, number: str) -> record.Step:
+def step(result: model.Record, number: str) -> model.Step:
     return next(step for step in result.steps if step.number == number)
 
 
@@ -114,7 +116,7 @@ def test_what_a_killed_run_has_installed_goes_with_the_lab(
     with killed_before("8a") as end:
         play(before=end)
     assert all(host.exec("docker", "plugin", "ls", "-q").stdout for host in two_hosts)
-    removed = lifecycle.destroy(lab, quiet())
+    removed = destroy.destroy(lab, quiet())
     assert {f"plugin {package.NAME} on {host.name}" for host in two_hosts} <= set(removed)
     for host in two_hosts:
         assert host.exec("docker", "plugin", "ls", "-q").stdout == ""
@@ -147,12 +149,12 @@ def test_a_plugin_that_has_gone_from_one_node_is_seen(play: Play, two_hosts: lis
 
 
 def test_the_weave_exercise_refuses_another_driver_by_its_socket(lab: Lab) -> None:
-    plugin = Plugin(package.NAME, package.archive())
+    plugin = PluginSpec(package.NAME, package.archive())
     with (
-        lifecycle.machines_of(lab) as machines,
+        running.machines_of(lab) as machines,
         pytest.raises(UserError, match=r"is not Weave Net: its socket is 'test-driver\.sock'"),
     ):
-        run.run(
+        runner.run(
             weave,
             dataclasses.replace(lab, weave=plugin),
             machines,
@@ -178,5 +180,5 @@ def test_a_privilege_beyond_the_listed_ones_is_refused(
         tar.add(tmp_path, "rootfs", recursive=False)
     with pytest.raises(UserError, match="capabilities:CAP_SYS_BOOT"):
         play(greedy)
-    assert plugins.asked_in(config)[-1] == plugins.Privilege("capabilities", "CAP_SYS_BOOT")
+    assert privileges.asked_in(config)[-1] == privileges.Privilege("capabilities", "CAP_SYS_BOOT")
     assert two_hosts[0].exec("docker", "plugin", "ls", "-q").stdout == ""

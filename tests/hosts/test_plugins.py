@@ -19,13 +19,17 @@ from typing import Any
 
 import pytest
 
-from provision import daemon_json, journal, lifecycle, plugin_install, plugins
-from provision.changes import Change
-from provision.definition import Lab, Plugin
-from provision.errors import MachineError, MachinesError, UserError
-from provision.machine import Machine
-from scenarios.kit import record, run
+from provision.changes import journal
+from provision.changes.change import Change
+from provision.engine import daemon_config
+from provision.lab.model import Lab, PluginSpec
+from provision.lifecycle import running, up
+from provision.machine.machine import Machine
+from provision.plugins import install, privileges
+from provision.support.errors import MachineError, MachinesError, UserError
+from scenarios.kit import runner
 from scenarios.kit.scenario import StepPlan
+from scenarios.record import model
 from scenarios.weave import weave
 from tests.hosts import root as roots
 from tests.hosts.fabric import Host
@@ -39,7 +43,7 @@ needs_weave = pytest.mark.skipif(
     reason="set SWARMRIG_WEAVE_ARCHIVE to a tar.gz of the Weave plugin's config.json and rootfs/",
 )
 
-Play = Callable[..., record.Record]
+Play = Callable[..., model.Record]
 
 
 def plugin_archive(folder: Path, **more: Any) -> Path:
@@ -60,14 +64,14 @@ def plugin_archive(folder: Path, **more: Any) -> Path:
 @pytest.fixture
 def play(lab: Lab, tmp_path: Path) -> Play:
     def go(
-        plugin: Plugin,
+        plugin: PluginSpec,
         before: Callable[[StepPlan], None] | None = None,
-        grants: frozenset[plugins.Privilege] = frozenset(),
+        grants: frozenset[privileges.Privilege] = frozenset(),
         told: list[str] | None = None,
-    ) -> record.Record:
+    ) -> model.Record:
         told = [] if told is None else told
-        with lifecycle.machines_of(lab) as machines:
-            return run.run(
+        with running.machines_of(lab) as machines:
+            return runner.run(
                 weave,
                 dataclasses.replace(lab, weave=plugin),
                 machines,
@@ -95,7 +99,7 @@ def nothing_left(hosts: list[Host]) -> bool:
 
 
 def on_first(lab: Lab, work: Callable[[Machine], Any]) -> Any:
-    with lifecycle.machines_of(lab) as machines:
+    with running.machines_of(lab) as machines:
         return work(machines["machine1"])
 
 
@@ -107,7 +111,7 @@ def test_a_privilege_beyond_the_exercises_is_refused_by_name_before_anything_is_
 ) -> None:
     archive = plugin_archive(tmp_path, linux={"capabilities": ["CAP_SYS_RESOURCE"]})
     with pytest.raises(UserError, match="capabilities:CAP_SYS_RESOURCE") as caught:
-        play(Plugin(NAME, archive))
+        play(PluginSpec(NAME, archive))
     assert '--grant "capabilities:CAP_SYS_RESOURCE"' in caught.value.advice
     assert nothing_left(two_hosts)
     assert not (tmp_path / "report").exists()
@@ -117,8 +121,8 @@ def test_a_granted_privilege_is_no_trouble_and_what_cannot_start_is_removed(
     play: Play, two_hosts: list[Host], tmp_path: Path
 ) -> None:
     archive = plugin_archive(tmp_path, linux={"capabilities": ["CAP_SYS_RESOURCE"]})
-    grants = plugins.granted(["capabilities:CAP_SYS_RESOURCE"])
-    result = play(Plugin(NAME, archive), grants=grants)
+    grants = privileges.granted(["capabilities:CAP_SYS_RESOURCE"])
+    result = play(PluginSpec(NAME, archive), grants=grants)
     steps = {step.number: step for step in result.steps}
     assert steps["1"].state == "error"
     assert f"machine1: plugin {NAME} does not start: the engine could not" in steps["1"].reason
@@ -130,21 +134,21 @@ def test_a_granted_privilege_is_no_trouble_and_what_cannot_start_is_removed(
 def test_another_drivers_archive_is_not_called_weave(play: Play, tmp_path: Path) -> None:
     other = {"socket": "other.sock", "types": ["docker.networkdriver/1.0"]}
     with pytest.raises(UserError, match=r"is not Weave Net: its socket is 'other\.sock'"):
-        play(Plugin(NAME, plugin_archive(tmp_path, interface=other)))
+        play(PluginSpec(NAME, plugin_archive(tmp_path, interface=other)))
 
 
 def test_a_setting_that_the_plugin_does_not_have_is_told_with_those_it_has(
     play: Play, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError, match="no setting IPALLOC") as caught:
-        play(Plugin(NAME, plugin_archive(tmp_path), settings={"IPALLOC": "10.0.0.0/8"}))
+        play(PluginSpec(NAME, plugin_archive(tmp_path), settings={"IPALLOC": "10.0.0.0/8"}))
     assert "WEAVE_PASSWORD" in caught.value.advice
 
 
 def test_an_archive_that_docker_refuses_leaves_no_folder_behind(
     play: Play, two_hosts: list[Host], tmp_path: Path
 ) -> None:
-    result = play(Plugin(NAME, plugin_archive(tmp_path, entrypoint="no list")))
+    result = play(PluginSpec(NAME, plugin_archive(tmp_path, entrypoint="no list")))
     step = next(step for step in result.steps if step.number == "1")
     assert step.state == "error"
     assert "docker plugin create" in step.reason
@@ -153,7 +157,7 @@ def test_an_archive_that_docker_refuses_leaves_no_folder_behind(
 
 def test_a_plugin_that_no_registry_gives_is_told_with_what_to_do(play: Play) -> None:
     with pytest.raises(MachineError, match="no registry gives it") as caught:
-        play(Plugin("nobody/nothing:1"))
+        play(PluginSpec("nobody/nothing:1"))
     assert "plugin_archive" in caught.value.advice
 
 
@@ -168,7 +172,7 @@ def test_a_plugin_that_has_more_than_the_archive_says_is_not_started(
     for host in two_hosts:
         host.exec("sh", "-c", f"mkdir /p; tar -xz -C /p; docker plugin create {NAME} /p", file=more)
     try:
-        result = play(Plugin(NAME, plugin_archive(tmp_path)))
+        result = play(PluginSpec(NAME, plugin_archive(tmp_path)))
     finally:
         for host in two_hosts:
             host.exec("rm", "-rf", "/p")
@@ -188,7 +192,7 @@ def test_a_missing_socket_is_told_as_the_missing_kernel_modules_that_it_is(
     for host in two_hosts:
         host.exec("mkdir", "-p", "/lib/modules")
     try:
-        result = play(Plugin("swarmrig/weave:test", Path(ARCHIVE)))
+        result = play(PluginSpec("swarmrig/weave:test", Path(ARCHIVE)))
     finally:
         for host in two_hosts:
             host.exec("rmdir", "/lib/modules")
@@ -217,7 +221,7 @@ def test_a_password_is_in_nothing_that_is_written_or_logged(
     # These hosts have no /lib/modules at all, which the engine itself says.
     told: list[str] = []
     secret = "open-sesame-1906"  # noqa: S105 - a test's
-    plugin = Plugin("swarmrig/weave:test", Path(ARCHIVE), password=secret)
+    plugin = PluginSpec("swarmrig/weave:test", Path(ARCHIVE), password=secret)
     result = play(plugin, told=told)
     reason = next(step for step in result.steps if step.number == "1").reason
     assert "the machine has no folder /lib/modules" in reason
@@ -234,10 +238,8 @@ def test_a_password_is_in_nothing_that_is_written_or_logged(
 def test_an_interrupt_while_the_plugin_is_made_leaves_none_of_it(
     lab: Lab, two_hosts: list[Host], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with lifecycle.machines_of(lab) as machines:
-        want = plugin_install.wanted(
-            machines.values(), Plugin("swarmrig/weave:test", Path(ARCHIVE))
-        )
+    with running.machines_of(lab) as machines:
+        want = install.resolve(machines.values(), PluginSpec("swarmrig/weave:test", Path(ARCHIVE)))
         # Ctrl-C arrives in the thread that waits, while the others are at work.
         pool: list[Any] = []
 
@@ -253,13 +255,13 @@ def test_an_interrupt_while_the_plugin_is_made_leaves_none_of_it(
                 time.sleep(0.1)
             raise KeyboardInterrupt
 
-        monkeypatch.setattr("provision.plugin_install.each", early)
+        monkeypatch.setattr("provision.plugins.install.run_on_all", early)
         with pytest.raises(KeyboardInterrupt):
-            plugin_install.ensure(machines.values(), want)
+            install.ensure(machines.values(), want)
         assert not any(thread.is_alive() for thread in pool)
         monkeypatch.undo()
         for machine in machines.values():
-            plugin_install.remove(machine, want.reference)
+            install.remove(machine, want.reference)
     assert nothing_left(two_hosts)
 
 
@@ -280,14 +282,14 @@ def test_a_setting_is_merged_into_daemon_json_and_the_engine_runs_with_it(
     pid = two_hosts[0].exec("systemctl", "show", "-p", "MainPID", "docker").stdout
     wanted = {"labels": ["exercise=6.05"]}
     try:
-        assert on_first(lab, lambda m: daemon_json.ensure(m, wanted, quiet()))
+        assert on_first(lab, lambda m: daemon_config.ensure(m, wanted, quiet()))
         after = json.loads(two_hosts[0].exec("cat", "/etc/docker/daemon.json").stdout)
         assert after == {**json.loads(before), **wanted}
         assert on_first(lab, lambda m: m.docker.info()["Labels"]) == ["exercise=6.05"]
         again = two_hosts[0].exec("systemctl", "show", "-p", "MainPID", "docker").stdout
         assert again != pid
         # A second time there is nothing to do, and the engine is left running.
-        assert not on_first(lab, lambda m: daemon_json.ensure(m, wanted, quiet()))
+        assert not on_first(lab, lambda m: daemon_config.ensure(m, wanted, quiet()))
         assert two_hosts[0].exec("systemctl", "show", "-p", "MainPID", "docker").stdout == again
         assert two_hosts[0].exec("ls", "/etc/docker").stdout.split() == ["daemon.json", "key.json"]
     finally:
@@ -302,11 +304,11 @@ def test_a_setting_that_the_engine_does_not_know_is_taken_back(
     before = two_hosts[0].exec("cat", "/etc/docker/daemon.json").stdout
     with pytest.raises(MachineError, match="does not start with min-api-version") as caught:
         # Debian's 20.10 has no such setting.
-        on_first(lab, lambda m: daemon_json.ensure(m, {"min-api-version": "1.24"}, quiet()))
+        on_first(lab, lambda m: daemon_config.ensure(m, {"min-api-version": "1.24"}, quiet()))
     assert "back in place" in caught.value.advice
     assert two_hosts[0].exec("cat", "/etc/docker/daemon.json").stdout == before
     assert two_hosts[0].exec("docker", "version", check=False).returncode == 0
-    lifecycle.up(lab, quiet())
+    up.up(lab, quiet())
 
 
 def test_a_daemon_json_that_is_not_valid_is_left_to_its_owner(
@@ -315,8 +317,8 @@ def test_a_daemon_json_that_is_not_valid_is_left_to_its_owner(
     before = two_hosts[1].exec("cat", "/etc/docker/daemon.json").stdout
     two_hosts[1].exec("tee", "/etc/docker/daemon.json", file=_file(lab, "{ broken"))
     try:
-        with lifecycle.machines_of(lab) as machines, pytest.raises(UserError, match="not valid"):
-            daemon_json.ensure(machines["machine2"], {"debug": True}, quiet())
+        with running.machines_of(lab) as machines, pytest.raises(UserError, match="not valid"):
+            daemon_config.ensure(machines["machine2"], {"debug": True}, quiet())
         assert two_hosts[1].exec("cat", "/etc/docker/daemon.json").stdout == "{ broken"
     finally:
         two_hosts[1].exec("tee", "/etc/docker/daemon.json", file=_file(lab, before))
@@ -326,15 +328,15 @@ def test_up_of_a_lab_for_weave_leaves_an_engine_alone_that_serves_its_plugin(
     lab: Lab, two_hosts: list[Host]
 ) -> None:
     pid = two_hosts[0].exec("systemctl", "show", "-p", "MainPID", "docker").stdout
-    lifecycle.up(dataclasses.replace(lab, weave=Plugin()), quiet())
+    up.up(dataclasses.replace(lab, weave=PluginSpec()), quiet())
     assert two_hosts[0].exec("systemctl", "show", "-p", "MainPID", "docker").stdout == pid
 
 
 def test_up_names_the_engine_to_pin_where_no_setting_helps(lab: Lab) -> None:
     # An engine of 20.10 serves 1.12 and later; nothing that was ever published asks for less.
-    old = Plugin(settings={"DOCKER_API_VERSION": "1.10"})
+    old = PluginSpec(settings={"DOCKER_API_VERSION": "1.10"})
     with pytest.raises(MachinesError, match=r"asks for 1\.10") as caught:
-        lifecycle.up(dataclasses.replace(lab, weave=old), quiet())
+        up.up(dataclasses.replace(lab, weave=old), quiet())
     assert "docker.version" in caught.value.for_people()
 
 

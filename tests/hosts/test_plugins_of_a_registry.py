@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from provision import daemon_json, lifecycle, lockfile, plugin_install, plugins, saving
-from provision.definition import Lab, Plugin
-from provision.errors import UserError
-from provision.parallel import each
+from provision.engine import daemon_config
+from provision.lab import lockfile
+from provision.lab.model import Lab, PluginSpec
+from provision.lifecycle import destroy, export, running, up
+from provision.plugins import archive, facts, install, privileges
+from provision.support.errors import UserError
+from provision.support.parallel import run_on_all
 from tests.driver import package
 from tests.hosts import registry
 from tests.hosts import root as roots
@@ -22,7 +25,7 @@ from tests.support.progress import quiet
 
 DRIVER = f"{registry.NAME}/swarmrig/test-driver:1"
 GREEDY = f"{registry.NAME}/swarmrig/greedy:1"
-NONE: frozenset[plugins.Privilege] = frozenset()
+NONE: frozenset[privileges.Privilege] = frozenset()
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +48,10 @@ def filled(
 
 def insecure(hosts: list[Host]) -> None:
     """Let the hosts use the registry, which speaks no TLS."""
-    file = daemon_json.FILE
+    file = daemon_config.FILE
     for host in hosts:
         text = host.exec("cat", file).stdout
-        wanted = daemon_json.merged(text, {"insecure-registries": [registry.NAME]})
+        wanted = daemon_config.merged(text, {"insecure-registries": [registry.NAME]})
         host.exec("sh", "-c", f"printf %s '{wanted}' > {file}; systemctl restart docker")
         host.wait_ready()
 
@@ -59,12 +62,12 @@ def lab(filled: None, lab: Lab) -> Lab:
 
 
 def test_a_registry_is_asked_what_its_plugin_asks_for(lab: Lab) -> None:
-    with lifecycle.machines_of(lab) as machines:
-        asked = plugins.asked_of_registry(machines["machine1"], DRIVER)
+    with running.machines_of(lab) as machines:
+        asked = privileges.asked_of_registry(machines["machine1"], DRIVER)
         assert {str(one) for one in asked} == {"network:host", "capabilities:CAP_NET_ADMIN"}
-        more = plugins.asked_of_registry(machines["machine1"], GREEDY)
-    assert plugins.beyond(more, plugins.EXERCISE, NONE) == [
-        plugins.Privilege("host pid namespace", "true")
+        more = privileges.asked_of_registry(machines["machine1"], GREEDY)
+    assert privileges.beyond(more, privileges.EXERCISE, NONE) == [
+        privileges.Privilege("host pid namespace", "true")
     ]
 
 
@@ -72,60 +75,62 @@ def test_a_plugin_is_installed_on_all_nodes_once_set_enabled_and_removed(
     lab: Lab, two_hosts: list[Host]
 ) -> None:
     settings = package.settings(host.address for host in two_hosts)
-    with lifecycle.machines_of(lab) as machines:
-        want = plugin_install.wanted(machines.values(), Plugin(DRIVER, settings=settings))
-        first = plugin_install.ensure(machines.values(), want)
+    with running.machines_of(lab) as machines:
+        want = install.resolve(machines.values(), PluginSpec(DRIVER, settings=settings))
+        first = install.ensure(machines.values(), want)
         for name, machine in machines.items():
             ran = [result.command for result in first[name].commands]
             assert ran == [
                 f"docker plugin install --disable --grant-all-permissions {DRIVER}",
                 f"docker plugin enable {DRIVER}",
             ]
-            there = plugins.installed(machine, DRIVER)
+            there = facts.installed(machine, DRIVER)
             assert there is not None
             assert there.enabled
             assert settings.items() <= there.settings.items()
         # A second time nothing is to be done.
-        again = plugin_install.ensure(machines.values(), want)
+        again = install.ensure(machines.values(), want)
         assert [done.commands for done in again.values()] == [[], []]
         # One that is there and disabled is enabled; one that is set otherwise is set anew.
         machines["machine1"].must(f"docker plugin disable {DRIVER}")
-        third = plugin_install.ensure(machines.values(), want)
+        third = install.ensure(machines.values(), want)
         assert [len(done.commands) for done in third.values()] == [1, 0]
-        other = dataclasses.replace(want, plugin=Plugin(DRIVER, settings={"PEERS": "10.77.0.1"}))
-        fourth = plugin_install.ensure(machines.values(), other)
+        other = dataclasses.replace(
+            want, plugin=PluginSpec(DRIVER, settings={"PEERS": "10.77.0.1"})
+        )
+        fourth = install.ensure(machines.values(), other)
         assert [len(done.commands) for done in fourth.values()] == [2, 2]
-        assert plugins.installed(machines["machine2"], DRIVER).settings["PEERS"] == "10.77.0.1"  # type: ignore[union-attr]
-        each("removing", machines.values(), lambda m: plugin_install.remove(m, DRIVER))
+        assert facts.installed(machines["machine2"], DRIVER).settings["PEERS"] == "10.77.0.1"  # type: ignore[union-attr]
+        run_on_all("removing", machines.values(), lambda m: install.remove(m, DRIVER))
     assert nothing_left(two_hosts)
 
 
 def test_more_than_was_granted_is_not_started_whoever_asked_before(
     lab: Lab, two_hosts: list[Host]
 ) -> None:
-    with lifecycle.machines_of(lab) as machines:
-        want = plugin_install.wanted([machines["machine1"]], Plugin(GREEDY))
+    with running.machines_of(lab) as machines:
+        want = install.resolve([machines["machine1"]], PluginSpec(GREEDY))
         with pytest.raises(Exception, match="host pid namespace:true"):
-            plugin_install.ensure([machines["machine1"]], want)
-        there = plugins.installed(machines["machine1"], GREEDY)
+            install.ensure([machines["machine1"]], want)
+        there = facts.installed(machines["machine1"], GREEDY)
         assert there is not None
         assert not there.enabled
-        plugin_install.remove(machines["machine1"], GREEDY)
+        install.remove(machines["machine1"], GREEDY)
     assert nothing_left(two_hosts)
 
 
 def test_a_plugin_is_pulled_to_be_saved_and_goes_again(
     lab: Lab, two_hosts: list[Host], tmp_path: Path
 ) -> None:
-    weave = dataclasses.replace(lab, weave=Plugin(DRIVER))
-    with lifecycle.machines_of(lab) as machines:
+    weave = dataclasses.replace(lab, weave=PluginSpec(DRIVER))
+    with running.machines_of(lab) as machines:
         machine = machines["machine1"]
-        saved = saving.save(weave, machine, roots.TAG, tmp_path, NONE, quiet())
-        config = plugins.read_archive(saved.files[1])
-        greedy = dataclasses.replace(lab, weave=Plugin(GREEDY))
+        saved = export.save(weave, machine, roots.TAG, tmp_path, NONE, quiet())
+        config = archive.read_archive(saved.files[1])
+        greedy = dataclasses.replace(lab, weave=PluginSpec(GREEDY))
         with pytest.raises(UserError, match="host pid namespace:true"):
-            saving.save(greedy, machine, roots.TAG, tmp_path, NONE, quiet())
-    assert plugins.socket_of(config) == "test-driver.sock"
+            export.save(greedy, machine, roots.TAG, tmp_path, NONE, quiet())
+    assert facts.socket_of(config) == "test-driver.sock"
     assert nothing_left(two_hosts)
 
 
@@ -147,7 +152,7 @@ def test_the_locked_image_is_pulled_though_its_tag_has_moved_on(
     first.exec("docker", "tag", roots.TAG, name)
     first.exec("docker", "push", name)
     lab = lab_of(two_hosts, image=name)
-    lifecycle.up(lab, quiet())
+    up.up(lab, quiet())
     locked = lockfile.read(lab, "hosts")
     assert locked is not None
     assert locked.image.digest.startswith("sha256:")
@@ -157,14 +162,14 @@ def test_the_locked_image_is_pulled_though_its_tag_has_moved_on(
     first.exec("docker", "rm", "moved")
     first.exec("docker", "push", name)
     remove()
-    lifecycle.up(lab, quiet())
+    up.up(lab, quiet())
     assert ids() == {locked.image.id}
 
     lockfile.write(lab, "hosts", None)
     remove()
-    lifecycle.up(lab, quiet())
+    up.up(lab, quiet())
     assert locked.image.id not in ids()
     # What the lab has pulled goes with it.
-    lifecycle.destroy(lab, quiet())
+    destroy.destroy(lab, quiet())
     for host in two_hosts:
         assert host.exec("docker", "image", "ls", "-q", name).stdout == ""

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from provision import lifecycle
-from provision.errors import MachineError, MachinesError
-from provision.machine import connected
-from provision.providers.hosts import HostsProvider
+from provision.lifecycle import up
+from provision.machine.machine import connected
+from provision.providers.existing import HostsProvider
+from provision.support.errors import MachineError, MachinesError
 from tests.hosts.conftest import Labs
 from tests.hosts.fabric import Fabric, Host
 from tests.support.progress import quiet
@@ -32,18 +32,18 @@ def test_up_forms_a_swarm_and_a_second_up_changes_nothing(
     two_hosts: list[Host], lab_of: Labs
 ) -> None:
     lab = lab_of(two_hosts)
-    lifecycle.up(lab, quiet())
+    up.up(lab, quiet())
     first = nodes(two_hosts[0])
     assert [line.split()[1:] for line in first] in (
         [["machine1", "Ready"], ["machine2", "Ready"]],
         [["machine2", "Ready"], ["machine1", "Ready"]],
     )
-    lifecycle.up(lab, quiet())
+    up.up(lab, quiet())
     assert nodes(two_hosts[0]) == first
 
 
 def test_a_login_outside_the_group_docker_is_let_in(two_hosts: list[Host], lab_of: Labs) -> None:
-    lifecycle.up(lab_of(two_hosts, user="plain"), quiet())
+    up.up(lab_of(two_hosts, user="plain"), quiet())
     assert "plain" in two_hosts[0].exec("getent", "group", "docker").stdout
 
 
@@ -52,7 +52,7 @@ def test_no_join_token_is_logged_or_stands_on_a_command_line(
 ) -> None:
     two_hosts[1].exec("docker", "swarm", "leave", "--force")
     with caplog.at_level(logging.DEBUG):
-        lifecycle.up(lab_of(two_hosts), quiet())
+        up.up(lab_of(two_hosts), quiet())
     token = two_hosts[0].exec("docker", "swarm", "join-token", "-q", "worker").stdout.strip()
     assert token.startswith("SWMTKN-")
     assert token not in caplog.text
@@ -62,11 +62,11 @@ def test_no_join_token_is_logged_or_stands_on_a_command_line(
 
 
 def test_a_machine_made_anew_replaces_its_old_entry(two_hosts: list[Host], lab_of: Labs) -> None:
-    lifecycle.up(lab_of(two_hosts), quiet())
+    up.up(lab_of(two_hosts), quiet())
     two_hosts[1].recreate()
     two_hosts[1].wait_ready()
     two_hosts[1].load_image()
-    lifecycle.up(lab_of(two_hosts), quiet())
+    up.up(lab_of(two_hosts), quiet())
     names = [line.split()[1] for line in nodes(two_hosts[0])]
     assert sorted(names) == ["machine1", "machine2"]
 
@@ -75,7 +75,7 @@ def test_an_image_that_is_nowhere_is_told_with_what_to_do(
     two_hosts: list[Host], lab_of: Labs
 ) -> None:
     with pytest.raises(MachinesError, match="cannot be pulled") as caught:
-        lifecycle.up(lab_of(two_hosts, image="nobody/nothing:1"), quiet())
+        up.up(lab_of(two_hosts, image="nobody/nothing:1"), quiet())
     assert "images.archives" in caught.value.for_people()
 
 
@@ -96,8 +96,8 @@ def test_docker_is_installed_where_it_is_missing(bare_hosts: list[Host], lab_of:
     lab = lab_of(bare_hosts)
     with pytest.raises(MachinesError, match="cannot be pulled"):
         # The engine is there afterwards; the image alone is not, for there is no registry.
-        lifecycle.up(lab, quiet())
+        up.up(lab, quiet())
     for host in bare_hosts:
         assert host.exec("docker", "version", check=False).returncode == 0
         host.load_image()
-    assert set(lifecycle.up(lab, quiet()).engines) == {"machine3", "machine4"}
+    assert set(up.up(lab, quiet()).engines) == {"machine3", "machine4"}

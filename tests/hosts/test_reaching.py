@@ -11,13 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from provision import commands, definition, doctor, reaching
-from provision.definition import Lab
-from provision.errors import MachineError, MachinesError
-from provision.hostkeys import UnknownHostKey
-from provision.machine import connected
-from provision.progress import Progress
-from provision.providers.hosts import HostsProvider
+from provision.cli.lab import ssh
+from provision.diagnostics import doctor
+from provision.lab import load
+from provision.lab.model import Lab
+from provision.machine import login
+from provision.machine.machine import connected
+from provision.providers.existing import HostsProvider
+from provision.ssh.host_keys import UnknownHostKey
+from provision.support.errors import MachineError, MachinesError
+from provision.support.progress import Progress
 from tests.hosts.conftest import CLONE, Labs
 from tests.hosts.fabric import Fabric, Host
 from tests.support.progress import quiet
@@ -61,7 +64,7 @@ def test_the_way_may_stand_in_the_lab_file(two_hosts: list[Host], lab_of: Labs, 
         'name = "machine2"', 'name = "machine2"\njump = "ops@one:22"'
     )
     lab.file.write_text(text)
-    assert ask(definition.load(lab.file)) == "machine2"
+    assert ask(load.load(lab.file)) == "machine2"
 
 
 def test_a_way_may_have_several_hops(two_hosts: list[Host], lab_of: Labs, hops: str) -> None:
@@ -69,7 +72,7 @@ def test_a_way_may_have_several_hops(two_hosts: list[Host], lab_of: Labs, hops: 
     lab = lab_of(two_hosts, settings=settings)
     text = lab.file.read_text().replace('address = "10.77.0.1"', 'address = "far"', 1)
     lab.file.write_text(text)
-    lab = definition.load(lab.file)
+    lab = load.load(lab.file)
     assert ask(lab, machine="machine1") == "machine1"
     assert ask(lab, "echo $SSH_CONNECTION", "machine1").startswith("10.77.0.2 ")
 
@@ -127,7 +130,7 @@ def test_inv_ssh_goes_the_same_way(
     lab = lab_of(two_hosts, settings=f"{hops}Host 10.77.0.2\n  ProxyJump one\n")
     lab.state.mkdir(parents=True, exist_ok=True)
     (lab.state / "lab.toml").write_text(lab.file.read_text())
-    assert commands.ssh(str(lab.file), "machine2", "echo $SSH_CONNECTION; exit 7") == 7
+    assert ssh(str(lab.file), "machine2", "echo $SSH_CONNECTION; exit 7") == 7
     assert capfd.readouterr().out.startswith("10.77.0.1 ")
 
 
@@ -142,7 +145,7 @@ def test_a_key_may_be_the_agents(two_hosts: list[Host], lab_of: Labs, tmp_path: 
         lab = lab_of(two_hosts, settings=f"Host *\n  IdentityAgent {socket}\n")
         text = lab.file.read_text().replace(f'key = "{two_hosts[0].key}"\n', "")
         lab.file.write_text(text)
-        lab = definition.load(lab.file)
+        lab = load.load(lab.file)
         assert "does not accept" in str(refused(lab))
         env = {**os.environ, "SSH_AUTH_SOCK": str(socket)}
         subprocess.run(["ssh-add", "-q", str(two_hosts[0].key)], check=True, env=env)
@@ -159,7 +162,7 @@ def test_a_key_with_a_passphrase_is_told_with_what_to_do(
     subprocess.run(["ssh-keygen", "-q", "-N", "secret", "-f", str(key)], check=True)
     lab = lab_of(two_hosts)
     lab.file.write_text(lab.file.read_text().replace(str(two_hosts[0].key), str(key)))
-    assert "ssh-add" in refused(definition.load(lab.file)).advice
+    assert "ssh-add" in refused(load.load(lab.file)).advice
 
 
 # -- host keys ------------------------------------------------------------------------------------
@@ -188,7 +191,7 @@ def test_a_changed_key_is_refused_with_file_and_line_whatever_is_asked_for(
         connected(lab, HostsProvider(lab, trust_new=True).endpoints()) as machines,
         pytest.raises(MachinesError) as caught,
     ):
-        reaching.reach(machines, quiet(), ask=lambda *_: True)
+        login.reach(machines, quiet(), ask=lambda *_: True)
     assert f"{known}:2 (ssh-ed25519)" in str(caught.value)
     assert known.read_text().count("10.77.0.2") == 1
 
@@ -244,7 +247,7 @@ def test_on_a_terminal_an_unknown_host_is_asked_for_once_and_written_down(
             return answer
 
         with connected(lab, HostsProvider(lab).endpoints()) as machines:
-            reaching.reach(machines, quiet(), ask=answered)
+            login.reach(machines, quiet(), ask=answered)
         return sorted(asked)
 
     with pytest.raises(MachinesError, match="not known yet"):
@@ -261,11 +264,12 @@ def test_the_question_shows_the_fingerprint_and_takes_only_yes(
     lab = lab_of(two_hosts)
     (lab.home / "known_hosts").write_text(only(lab.home / "known_hosts", "10.77.0.1"))
     code = (
-        "import sys; from provision import definition, reaching;"
-        "from provision.machine import connected; from provision.progress import Progress;"
-        "from provision.providers.hosts import HostsProvider;"
-        "lab = definition.load(__import__('pathlib').Path(sys.argv[1])); p = Progress();\n"
-        "with p, connected(lab, HostsProvider(lab).endpoints()) as m: reaching.reach(m, p)\n"
+        "import sys; from provision.lab import load; from provision.machine import login;"
+        "from provision.machine.machine import connected;"
+        "from provision.support.progress import Progress;"
+        "from provision.providers.existing import HostsProvider;"
+        "lab = load.load(__import__('pathlib').Path(sys.argv[1])); p = Progress();\n"
+        "with p, connected(lab, HostsProvider(lab).endpoints()) as m: login.reach(m, p)\n"
     )
 
     def answer(text: str) -> tuple[str, int]:
@@ -300,5 +304,5 @@ def test_new_hosts_are_trusted_only_where_that_is_said(
     lab = lab_of(two_hosts, settings=accept)
     (lab.home / "known_hosts").write_text("")
     with connected(lab, HostsProvider(lab, trust_new=how == "flag").endpoints()) as machines:
-        reaching.reach(machines, quiet())
+        login.reach(machines, quiet())
     assert (lab.home / "known_hosts").read_text().count("ssh-ed25519") == 2

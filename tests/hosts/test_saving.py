@@ -8,25 +8,27 @@ from pathlib import Path
 
 import pytest
 
-from provision import images, lifecycle, plugins, saving
-from provision.definition import Lab, Plugin
-from provision.errors import MachineError, UserError
+from provision.engine import images
+from provision.lab.model import Lab, PluginSpec
+from provision.lifecycle import export, running
+from provision.plugins import archive, facts, privileges
+from provision.support.errors import MachineError, UserError
 from tests.hosts import root as roots
 from tests.hosts.fabric import Host
 from tests.hosts.test_plugins import NAME, plugin_archive
 from tests.support.progress import quiet
 
-NONE: frozenset[plugins.Privilege] = frozenset()
+NONE: frozenset[privileges.Privilege] = frozenset()
 
 
 @pytest.fixture
 def lab(lab: Lab) -> Lab:
-    return dataclasses.replace(lab, weave=Plugin(NAME))
+    return dataclasses.replace(lab, weave=PluginSpec(NAME))
 
 
-def save(lab: Lab, folder: Path) -> saving.Saved:
-    with lifecycle.machines_of(lab) as machines:
-        return saving.save(lab, machines["machine1"], roots.TAG, folder, NONE, quiet())
+def save(lab: Lab, folder: Path) -> export.Saved:
+    with running.machines_of(lab) as machines:
+        return export.save(lab, machines["machine1"], roots.TAG, folder, NONE, quiet())
 
 
 def make(host: Host, archive: Path) -> None:
@@ -42,13 +44,13 @@ def test_image_and_plugin_are_saved_as_archives_that_a_lab_takes(
         # Below lab.toml's folder, so that the hint's paths are relative to it.
         saved = save(lab, lab.home / "archives")
         image, plugin = saved.files
-        with lifecycle.machines_of(lab) as machines:
+        with running.machines_of(lab) as machines:
             there = machines["machine1"].docker.images.get(roots.TAG).id
-            asked = plugins.asked_in(plugins.installed(machines["machine1"], NAME).config)  # type: ignore[union-attr]
+            asked = privileges.asked_in(facts.installed(machines["machine1"], NAME).config)  # type: ignore[union-attr]
         assert images.archive_tags(image) == {roots.TAG: there}
-        config = plugins.read_archive(plugin)
-        assert plugins.asked_in(config) == asked
-        assert plugins.settable(config) == {"WEAVE_PASSWORD"}
+        config = archive.read_archive(plugin)
+        assert privileges.asked_in(config) == asked
+        assert facts.settable(config) == {"WEAVE_PASSWORD"}
         hint = tomllib.loads(saved.hint)
         assert hint["images"] == {"scenario": roots.TAG, "archives": [f"archives/{image.name}"]}
         assert hint["weave"] == {"plugin": NAME, "plugin_archive": f"archives/{plugin.name}"}
@@ -56,7 +58,7 @@ def test_image_and_plugin_are_saved_as_archives_that_a_lab_takes(
         two_hosts[0].exec("docker", "plugin", "rm", NAME)
         make(two_hosts[0], plugin)
         again = save(lab, tmp_path / "again").files[1]
-        assert plugins.read_archive(again) == config
+        assert archive.read_archive(again) == config
         assert two_hosts[0].exec("sh", "-c", "ls /var/tmp").stdout == ""
     finally:
         two_hosts[0].exec("docker", "plugin", "rm", NAME, check=False)
@@ -80,7 +82,7 @@ def test_more_privileges_than_the_exercises_are_refused_here_too(
 
 def test_what_cannot_be_fetched_leaves_no_half_file(lab: Lab, tmp_path: Path) -> None:
     with (
-        lifecycle.machines_of(lab) as machines,
+        running.machines_of(lab) as machines,
         pytest.raises(MachineError, match="ended with 3: no luck"),
     ):
         machines["machine1"].fetch("echo half; echo no luck >&2; exit 3", tmp_path / "f" / "file")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from provision import cache
+from provision.support import cache
 
 
 def root(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from unittest import mock
 
-from scenarios.kit import run
+from scenarios.kit import runner
 from scenarios.kit.scenario import StepPlan
 
 
@@ -25,7 +25,7 @@ def killed_before(number: str) -> Iterator[Callable[[StepPlan], None]]:
         if plan.number == number:
             end()
 
-    with mock.patch.object(run, "_clean", end):
+    with mock.patch.object(runner, "_clean", end):
         try:
             yield before
         except Killed:

@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from provision.progress import Progress
+from provision.support.progress import Progress
 
 
 def quiet(told: io.StringIO | None = None) -> Progress:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from scenarios.kit.record import (
+from scenarios.record.model import (
     Capture,
     Command,
     Document,

@@ -10,13 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from provision import checkpoints, definition, lifecycle, swarm
-from provision.definition import Lab
-from provision.errors import MachineError, UserError
-from provision.progress import Progress
-from provision.providers import choosing
-from provision.providers.base import Endpoint, MachineState
-from provision.providers.hosts import HostsProvider
+from provision.lab import load
+from provision.lab.model import Lab
+from provision.lifecycle import checkpoint_verbs, checkpoints, destroy, rebuild, running, up
+from provision.providers import select
+from provision.providers.base import MachineState
+from provision.providers.existing import HostsProvider
+from provision.ssh.endpoint import Endpoint
+from provision.support.errors import MachineError, UserError
+from provision.support.progress import Progress
+from provision.swarm import converge
 from tests.support.progress import quiet
 
 
@@ -88,10 +91,10 @@ def lab(tmp_path: Path, provider: Playing, monkeypatch: pytest.MonkeyPatch) -> L
         yield {}
 
     monkeypatch.setattr(checkpoints, "connected", nobody)
-    monkeypatch.setattr(swarm, "converge", lambda *_: None)
-    monkeypatch.setattr(choosing, "of_state", lambda _: provider)
+    monkeypatch.setattr(converge, "converge", lambda *_: None)
+    monkeypatch.setattr(select, "of_state", lambda _: provider)
     (tmp_path / "lab.toml").write_text("")
-    made = definition.load(tmp_path / "lab.toml")
+    made = load.load(tmp_path / "lab.toml")
     made.state.mkdir(parents=True)
     (made.state / "ready.json").write_text(json.dumps({"provider": "playing", "image": "i"}))
     return made
@@ -112,7 +115,7 @@ def test_ready_is_kept_once_and_again_when_the_lab_has_changed(lab: Lab, provide
     checkpoints.keep_ready(lab, provider, quiet())
     assert provider.did == ["save ready"]
     lab.file.write_text("[[machines]]\nname = 'a'\n[[machines]]\nname = 'b'\n")
-    changed = definition.load(lab.file)
+    changed = load.load(lab.file)
     assert "lab.toml has changed" in checkpoints.why_not_ready(changed, provider)
     checkpoints.keep_ready(changed, provider, quiet())
     assert provider.did == ["save ready", "save ready"]
@@ -126,7 +129,7 @@ def test_ready_is_kept_once_and_again_when_the_lab_has_changed(lab: Lab, provide
 def test_a_comment_makes_no_other_lab(lab: Lab) -> None:
     before = checkpoints.fingerprint(lab)
     lab.file.write_text("# the same\n")
-    assert checkpoints.fingerprint(definition.load(lab.file)) == before
+    assert checkpoints.fingerprint(load.load(lab.file)) == before
 
 
 def test_an_up_does_not_fail_for_want_of_a_checkpoint(lab: Lab, provider: Playing) -> None:
@@ -178,24 +181,24 @@ def test_what_up_had_brought_up_comes_back_with_the_machines(lab: Lab, provider:
     checkpoints.save(lab, provider, "a", quiet())
     (lab.state / "ready.json").write_text('{"provider": "playing", "image": "another"}')
     checkpoints.restore(lab, provider, "a", quiet())
-    assert lifecycle.ready(lab).image == "i"
+    assert running.ready(lab).image == "i"
 
 
 def test_rebuild_restores_ready_and_says_why_where_it_makes_anew(
     lab: Lab, provider: Playing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lifecycle, "up", lambda _lab, progress: provider.up(progress))
+    monkeypatch.setattr(up, "up", lambda _lab, progress: provider.up(progress))
     checkpoints.save(lab, provider, "ready", quiet())
     provider.did.clear()
-    lifecycle.rebuild(lab, quiet())
+    rebuild.rebuild(lab, quiet())
     assert provider.did == ["restore ready"]
     assert lab.state.exists()
 
     told = io.StringIO()
-    lifecycle.rebuild(lab, quiet(told), cold=True)
+    rebuild.rebuild(lab, quiet(told), cold=True)
     assert provider.did == ["restore ready", "destroy", "up"]
     assert "making the lab anew: --cold" in told.getvalue()
-    lifecycle.rebuild(lab, quiet(told))
+    rebuild.rebuild(lab, quiet(told))
     assert "making the lab anew: no checkpoint 'ready' was kept" in told.getvalue()
 
 
@@ -204,10 +207,10 @@ def test_a_checkpoint_that_is_not_there_is_told_with_those_that_are(
 ) -> None:
     checkpoints.save(lab, provider, "a", quiet())
     with pytest.raises(UserError, match="has no checkpoint 'b'") as caught:
-        lifecycle.restore_checkpoint(lab, "b", quiet())
+        checkpoint_verbs.restore_checkpoint(lab, "b", quiet())
     assert "There are: a." in caught.value.advice
     with pytest.raises(UserError, match="has no checkpoint 'b'"):
-        lifecycle.delete_checkpoint(lab, "b")
+        checkpoint_verbs.delete_checkpoint(lab, "b")
 
 
 def test_hosts_that_exist_say_that_they_cannot(tmp_path: Path) -> None:
@@ -215,11 +218,11 @@ def test_hosts_that_exist_say_that_they_cannot(tmp_path: Path) -> None:
         'provider = "hosts"\n[[machines]]\nname = "a"\naddress = "h1"\n'
         '[[machines]]\nname = "b"\naddress = "h2"\n'
     )
-    lab = definition.load(tmp_path / "lab.toml")
+    lab = load.load(tmp_path / "lab.toml")
     with pytest.raises(UserError, match="not its own"):
         checkpoints.listed(lab, HostsProvider(lab))
 
 
 def test_a_lab_that_is_gone_leaves_no_folder_and_one_that_is_held_keeps_it(lab: Lab) -> None:
-    lifecycle.destroy(lab, quiet())
+    destroy.destroy(lab, quiet())
     assert not lab.state.parent.exists()

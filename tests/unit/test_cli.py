@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from provision.providers.vagrant_runner import heeding_interrupts
-from scenarios.report import write_reports
+from provision.providers.vagrant.runner import heeding_interrupts
+from scenarios.report.write import write_reports
 from tests.unit import sample_record
 
 CLONE = Path(__file__).parent.parent.parent

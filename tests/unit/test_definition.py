@@ -7,16 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from provision import definition
-from provision.errors import DefinitionError, UserError
+from provision.lab import load as loading
+from provision.lab import model
+from provision.lab.schema import schema
+from provision.support.errors import DefinitionError, UserError
 
 CLONE = Path(__file__).parent.parent.parent
 
 
-def load(tmp_path: Path, text: str) -> definition.Lab:
+def load(tmp_path: Path, text: str) -> model.Lab:
     file = tmp_path / "lab.toml"
     file.write_text(text)
-    return definition.load(file)
+    return loading.load(file)
 
 
 def complaint(tmp_path: Path, text: str) -> str:
@@ -27,7 +29,7 @@ def complaint(tmp_path: Path, text: str) -> str:
 
 
 def test_the_lab_that_ships_has_a_manager_and_a_worker() -> None:
-    lab = definition.load(CLONE / "lab.toml")
+    lab = loading.load(CLONE / "lab.toml")
     assert [(m.name, m.role) for m in lab.machines] == [
         ("machine1", "manager"),
         ("machine2", "worker"),
@@ -122,7 +124,7 @@ def test_every_mistake_has_a_line_of_its_own(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(DefinitionError, match="there is no such file"):
-        definition.load(tmp_path / "lab.toml")
+        loading.load(tmp_path / "lab.toml")
 
 
 def test_an_unknown_machine_is_told_with_the_names_there_are(tmp_path: Path) -> None:
@@ -133,13 +135,13 @@ def test_an_unknown_machine_is_told_with_the_names_there_are(tmp_path: Path) -> 
 
 def test_the_published_schema_is_in_step() -> None:
     kept = json.loads((CLONE / "docs" / "lab.schema.json").read_text())
-    assert kept == definition.schema()
+    assert kept == schema()
 
 
 def test_every_key_is_documented() -> None:
     text = (CLONE / "docs" / "definition.md").read_text()
-    schema = definition.schema()
-    tables = [schema, *schema["$defs"].values()]
+    whole = schema()
+    tables = [whole, *whole["$defs"].values()]
     for table in tables:
         for key in table.get("properties", {}):
             assert f"`{key}`" in text, key

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from provision import commands, definition
-from provision.errors import UserError
-from provision.providers import choosing
+from provision.cli import lab as verbs
+from provision.cli.lab import _lab_to_destroy
+from provision.lab import load
+from provision.providers import select
+from provision.support.errors import UserError
 
 
 def kept(folder: Path, name: str, text: str | None = None) -> None:
@@ -19,7 +21,7 @@ def kept(folder: Path, name: str, text: str | None = None) -> None:
 
 
 def chosen(folder: Path, name: str = "") -> str:
-    return commands._lab_to_destroy(folder / "lab.toml", name).name
+    return _lab_to_destroy(folder / "lab.toml", name).name
 
 
 def test_the_labs_own_file_tells(tmp_path: Path) -> None:
@@ -50,22 +52,22 @@ def test_a_file_that_is_gone_or_broken_leaves_the_one_lab_there_is(
 def test_a_copy_that_is_broken_too_leaves_the_name(tmp_path: Path) -> None:
     kept(tmp_path, "one", text="half a f")
     (tmp_path / ".swarmrig" / "one" / "vagrant" / "machines" / "web").mkdir(parents=True)
-    lab = commands._lab_to_destroy(tmp_path / "lab.toml", "")
+    lab = _lab_to_destroy(tmp_path / "lab.toml", "")
     assert (lab.name, [machine.name for machine in lab.machines]) == ("one", ["web"])
 
 
 def test_a_name_that_no_lab_can_have_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError):
-        definition.remains("../etc", tmp_path / "lab.toml")
+        load.remains("../etc", tmp_path / "lab.toml")
 
 
 def test_a_lab_that_was_renamed_in_its_file_is_hinted_at(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choosing, "orphans", lambda _: [])
+    monkeypatch.setattr(select, "orphans", lambda _: [])
     (tmp_path / "lab.toml").write_text('name = "new"\n')
     kept(tmp_path, "old")
-    commands.destroy(str(tmp_path / "lab.toml"), "")
+    verbs.destroy(str(tmp_path / "lab.toml"), "")
     said = capsys.readouterr().err
     assert "Lab 'new' was not there." in said
     assert "inv destroy --name old" in said

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from provision import api_range, daemon_json
-from provision.api_range import Range, Verdict
-from provision.definition import Plugin
-from provision.errors import MachineError, UserError
-from provision.progress import Progress
+from provision.engine import daemon_config
+from provision.lab.model import PluginSpec
+from provision.plugins import api_version
+from provision.plugins.api_version import Range, Verdict
+from provision.support.errors import MachineError, UserError
+from provision.support.progress import Progress
 from tests.unit.test_plugins import archive, member
 
 # The defaults of the engines' own releases.
@@ -45,15 +46,15 @@ ENGINES = {
     ],
 )
 def test_what_an_engine_needs_for_a_plugin(engine: str, asked: str, expected: Verdict) -> None:
-    assert api_range.verdict(ENGINES[engine], asked) == expected
+    assert api_version.verdict(ENGINES[engine], asked) == expected
 
 
 def test_an_engine_whose_range_was_narrowed_and_knows_no_setting_is_pinned() -> None:
-    assert api_range.verdict(Range("27.1.1", "1.44", "1.46"), "1.24") == Verdict("pin", "28.5")
+    assert api_version.verdict(Range("27.1.1", "1.44", "1.46"), "1.24") == Verdict("pin", "28.5")
 
 
 def test_the_refusal_names_the_engine_to_pin() -> None:
-    error = api_range.too_new("machine1", ENGINES["29.7.2"], "1.18", "24.0")
+    error = api_version.too_new("machine1", ENGINES["29.7.2"], "1.18", "24.0")
     assert 'docker.version = "24.0"' in error.advice
     assert "29.7.2" in str(error)
     assert "1.18" in str(error)
@@ -72,12 +73,12 @@ def test_the_refusal_names_the_engine_to_pin() -> None:
     ],
 )
 def test_what_a_plugin_asks_for_is_known_by_its_name(reference: str, asked: str) -> None:
-    assert api_range.asked_by(Plugin(), reference) == asked
+    assert api_version.asked_by(PluginSpec(), reference) == asked
 
 
 def test_a_version_that_the_lab_sets_counts() -> None:
-    plugin = Plugin(settings={"DOCKER_API_VERSION": "1.44"})
-    assert api_range.asked_by(plugin, "weaveworks/net-plugin:2.8.1") == "1.44"
+    plugin = PluginSpec(settings={"DOCKER_API_VERSION": "1.44"})
+    assert api_version.asked_by(plugin, "weaveworks/net-plugin:2.8.1") == "1.44"
 
 
 def test_an_archive_whose_plugin_can_be_told_a_version_needs_no_setting(tmp_path: Path) -> None:
@@ -87,9 +88,9 @@ def test_an_archive_whose_plugin_can_be_told_a_version_needs_no_setting(tmp_path
         folder = tmp_path / str(adapts)
         folder.mkdir()
         root = member("rootfs", type=tarfile.DIRTYPE)
-        plugin = Plugin(archive=archive(folder, root, config=config))
-        assert api_range.adapts(plugin) is adapts
-    assert not api_range.adapts(Plugin())
+        plugin = PluginSpec(archive=archive(folder, root, config=config))
+        assert api_version.adapts(plugin) is adapts
+    assert not api_version.adapts(PluginSpec())
 
 
 # -- while a lab comes up: an engine of 29, which no package source here has --------------------
@@ -113,31 +114,31 @@ class Engine:
         return SimpleNamespace(version=lambda: {**said, "ApiVersion": self.range.highest})
 
 
-def prepare(monkeypatch: pytest.MonkeyPatch, engine: Engine, plugin: Plugin) -> None:
+def prepare(monkeypatch: pytest.MonkeyPatch, engine: Engine, plugin: PluginSpec) -> None:
     def ensure(machine: Any, settings: dict[str, Any], _: Any) -> bool:
         machine.written.append(settings)
         return True
 
-    monkeypatch.setattr(daemon_json, "ensure", ensure)
+    monkeypatch.setattr(daemon_config, "ensure", ensure)
     machine: Any = engine
-    api_range.prepare(machine, plugin, Progress())
+    api_version.prepare(machine, plugin, Progress())
 
 
 def test_an_engine_that_is_too_new_is_told_to_serve_what_the_plugin_asks_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     engine = Engine(ENGINES["29.7.2"], lowered="1.24")
-    prepare(monkeypatch, engine, Plugin(FORK))
+    prepare(monkeypatch, engine, PluginSpec(FORK))
     assert engine.written == [{"min-api-version": "1.24"}]
     with pytest.raises(UserError, match=r"serves API 1\.40 and later") as caught:
         # Without the setting, as in a lab that is not for Weave.
-        api_range.check("machine1", ENGINES["29.7.2"], "1.24")
+        api_version.check("machine1", ENGINES["29.7.2"], "1.24")
     assert "[weave]" in caught.value.advice
 
 
 def test_a_setting_that_changes_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(MachineError, match=r"still serves API 1\.40") as caught:
-        prepare(monkeypatch, Engine(ENGINES["29.7.2"]), Plugin(FORK))
+        prepare(monkeypatch, Engine(ENGINES["29.7.2"]), PluginSpec(FORK))
     assert 'docker.version = "28.5"' in caught.value.advice
 
 
@@ -146,14 +147,14 @@ def test_an_engine_that_serves_it_is_left_alone(
     monkeypatch: pytest.MonkeyPatch, engine: str
 ) -> None:
     one = Engine(ENGINES[engine])
-    prepare(monkeypatch, one, Plugin(FORK))
+    prepare(monkeypatch, one, PluginSpec(FORK))
     assert one.written == []
 
 
 def test_the_books_plugin_needs_an_engine_of_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     one = Engine(ENGINES["25.0.3"])
     with pytest.raises(UserError, match=r"asks for 1\.18") as caught:
-        prepare(monkeypatch, one, Plugin("store/weaveworks/net-plugin:2.5.2"))
+        prepare(monkeypatch, one, PluginSpec("store/weaveworks/net-plugin:2.5.2"))
     assert 'docker.version = "24.0"' in caught.value.advice
     assert one.written == []
 
@@ -163,7 +164,7 @@ def test_the_books_plugin_needs_an_engine_of_its_time(monkeypatch: pytest.Monkey
 
 def test_a_setting_is_added_and_what_was_there_stays_in_its_order() -> None:
     text = '{\n  "bip": "172.18.0.1/24",\n  "log-opts": {"max-size": "1m"}\n}\n'
-    new = daemon_json.merged(text, {"min-api-version": "1.24"})
+    new = daemon_config.merged(text, {"min-api-version": "1.24"})
     assert list(json.loads(new).items()) == [
         ("bip", "172.18.0.1/24"),
         ("log-opts", {"max-size": "1m"}),
@@ -173,19 +174,19 @@ def test_a_setting_is_added_and_what_was_there_stays_in_its_order() -> None:
 
 @pytest.mark.parametrize("text", ["", " \n", "{}"])
 def test_an_empty_file_gets_the_setting_alone(text: str) -> None:
-    assert json.loads(daemon_json.merged(text, {"a": "b"})) == {"a": "b"}
+    assert json.loads(daemon_config.merged(text, {"a": "b"})) == {"a": "b"}
 
 
 def test_a_file_that_says_it_already_is_not_written_anew() -> None:
     text = '{"min-api-version":   "1.24"}'
-    assert daemon_json.merged(text, {"min-api-version": "1.24"}) is text
+    assert daemon_config.merged(text, {"min-api-version": "1.24"}) is text
 
 
 def test_another_value_is_replaced() -> None:
-    assert json.loads(daemon_json.merged('{"a": 1}', {"a": 2})) == {"a": 2}
+    assert json.loads(daemon_config.merged('{"a": 1}', {"a": 2})) == {"a": 2}
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '"x"', "{} {}"])
 def test_a_file_that_is_no_object_is_left_to_its_owner(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - json's own words differ
-        daemon_json.merged(text, {"a": "b"})
+        daemon_config.merged(text, {"a": "b"})

@@ -8,10 +8,11 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from provision import definition, hostkeys
-from provision.errors import DefinitionError, UserError
-from provision.providers.base import Endpoint
-from provision.ssh_config import Target, resolve
+from provision.lab import load
+from provision.ssh import host_keys
+from provision.ssh.client_config import Target, resolve
+from provision.ssh.endpoint import Endpoint
+from provision.support.errors import DefinitionError, UserError
 
 KEY = paramiko.ECDSAKey.generate()
 OTHER = paramiko.ECDSAKey.generate()
@@ -39,9 +40,9 @@ def test_a_key_that_is_known_is_taken(tmp_path: Path, text: str, port: int) -> N
     file = tmp_path / "known_hosts"
     file.write_text(text)
     at = end(file, port)
-    hostkeys.check(at, KEY, hostkeys.lookup(at))
-    with pytest.raises(hostkeys.HostKeyError):
-        hostkeys.check(at, paramiko.ECDSAKey.generate(), hostkeys.lookup(at))
+    host_keys.check(at, KEY, host_keys.lookup(at))
+    with pytest.raises(host_keys.HostKeyError):
+        host_keys.check(at, paramiko.ECDSAKey.generate(), host_keys.lookup(at))
 
 
 def test_hashed_names_are_read(tmp_path: Path) -> None:
@@ -49,7 +50,7 @@ def test_hashed_names_are_read(tmp_path: Path) -> None:
     file.write_text(line("h"))
     subprocess.run(["ssh-keygen", "-q", "-H", "-f", str(file)], check=True, capture_output=True)
     assert "h " not in file.read_text().split(KEY.get_name())[0]
-    hostkeys.check(end(file), KEY, hostkeys.lookup(end(file)))
+    host_keys.check(end(file), KEY, host_keys.lookup(end(file)))
 
 
 @pytest.mark.parametrize(
@@ -60,8 +61,8 @@ def test_a_key_of_which_nothing_is_known_is_unknown(tmp_path: Path, text: str, p
     file = tmp_path / "known_hosts"
     file.write_text(text)
     at = end(file, port)
-    with pytest.raises(hostkeys.UnknownHostKey):
-        hostkeys.check(at, KEY, hostkeys.lookup(at))
+    with pytest.raises(host_keys.UnknownHostKey):
+        host_keys.check(at, KEY, host_keys.lookup(at))
 
 
 def test_a_line_written_down_does_not_run_into_one_that_has_no_end(tmp_path: Path) -> None:
@@ -69,9 +70,9 @@ def test_a_line_written_down_does_not_run_into_one_that_has_no_end(tmp_path: Pat
     file.parent.mkdir()
     file.write_text(line("g").rstrip("\n"))
     for _ in range(2):
-        hostkeys.write_down(end(file), KEY)
+        host_keys.write_down(end(file), KEY)
     assert len(file.read_text().splitlines()) == 2
-    hostkeys.check(end(file), KEY, hostkeys.lookup(end(file)))
+    host_keys.check(end(file), KEY, host_keys.lookup(end(file)))
 
 
 # -- the user's own settings ----------------------------------------------------------------------
@@ -142,7 +143,7 @@ def test_a_way_in_the_lab_file_is_no_shell_text(tmp_path: Path, jump: str) -> No
         )
     )
     with pytest.raises(DefinitionError, match="jump"):
-        definition.load(file)
+        load.load(file)
 
 
 def test_a_host_cannot_be_an_option(tmp_path: Path) -> None:

@@ -12,11 +12,14 @@ from scapy.layers.l2 import Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.utils import wrpcap
 
-from provision.definition import load
-from provision.errors import UserError
-from provision.machine import Result
-from scenarios.kit import evidence, record, run, scenario, step, watch
+from provision.lab.load import load
+from provision.machine.machine import Result
+from provision.support.errors import UserError
+from scenarios.evidence import capture, encapsulation
+from scenarios.evidence.ping import read_ping
+from scenarios.kit import discovery, runner, services, step
 from scenarios.overlay import overlay
+from scenarios.record import model
 
 CLONE = Path(__file__).parent.parent.parent
 
@@ -35,9 +38,9 @@ SILENCE = """PING alpine-overlay1 (172.45.0.10): 56 data bytes
 """
 
 
-def ping(stdout: str) -> record.Ping:
+def ping(stdout: str) -> model.Ping:
     result = Result("machine1", "ping", stdout, "", 0, "", 0.1)
-    return evidence.read_ping(result, "t", "alpine-overlay1", "name")
+    return read_ping(result, "t", "alpine-overlay1", "name")
 
 
 def test_a_ping_is_read() -> None:
@@ -73,12 +76,12 @@ def test_only_icmp_of_the_right_network_and_addresses_counts(tmp_path: Path) -> 
     class Box:
         name = "machine1"
 
-    live = evidence._Live(Box(), "eth1", io.BytesIO((tmp_path / "in.pcap").read_bytes()))  # type: ignore[arg-type]
-    seen = evidence.read_capture(live, evidence.VXLAN, tmp_path, "out.pcap")
+    live = capture._Live(Box(), "eth1", io.BytesIO((tmp_path / "in.pcap").read_bytes()))  # type: ignore[arg-type]
+    seen = capture.read_capture(live, encapsulation.VXLAN, tmp_path, "out.pcap")
     assert seen.total == 4
-    assert evidence.crossings(seen, "echo request", "172.45.0.3", "172.45.0.6", 4097) == 1
-    assert evidence.crossings(seen, "echo reply", "172.45.0.6", "172.45.0.3", 4097) == 1
-    assert evidence.crossings(seen, "echo reply", "172.45.0.6", "172.45.0.3", 4096) == 0
+    assert capture.crossings(seen, "echo request", "172.45.0.3", "172.45.0.6", 4097) == 1
+    assert capture.crossings(seen, "echo reply", "172.45.0.6", "172.45.0.3", 4097) == 1
+    assert capture.crossings(seen, "echo reply", "172.45.0.6", "172.45.0.3", 4096) == 0
     assert seen.packets[0].outer_source == "10.77.0.1"
     assert (tmp_path / "out.pcap").is_file()
 
@@ -88,25 +91,25 @@ def task(state: str, error: str = "") -> dict[str, object]:
 
 
 def test_a_failed_task_is_trouble_unless_another_runs() -> None:
-    assert "no such image" in watch.trouble([task("rejected", "no such image")])
-    assert watch.trouble([task("rejected", "no such image"), task("running")]) == ""
-    assert watch.trouble([task("preparing")]) == ""
+    assert "no such image" in services.trouble([task("rejected", "no such image")])
+    assert services.trouble([task("rejected", "no such image"), task("running")]) == ""
+    assert services.trouble([task("preparing")]) == ""
 
 
 def test_a_pending_task_tells_why_it_is_not_placed() -> None:
-    assert "no suitable node" in watch.trouble([task("pending", "no suitable node")])
+    assert "no suitable node" in services.trouble([task("pending", "no suitable node")])
 
 
 def test_a_service_is_told_by_its_newest_task() -> None:
     tasks = [task("failed", "exit 1"), task("preparing")]
-    assert watch.progress(tasks, "web").strip() == "web: preparing"
-    assert watch.progress([], "web") == ""
+    assert services.progress(tasks, "web").strip() == "web: preparing"
+    assert services.progress([], "web") == ""
 
 
 def test_names_are_filled_in_and_go_templates_left_alone() -> None:
-    assert run.fill("docker inspect {task1}", {"task1": "x"}) == "docker inspect x"
-    assert run.fill("docker inspect {task1}", {}) == "docker inspect <task1>"
-    assert run.fill("--format '{{.Name}}'", {}) == "--format '{{.Name}}'"
+    assert runner.fill("docker inspect {task1}", {"task1": "x"}) == "docker inspect x"
+    assert runner.fill("docker inspect {task1}", {}) == "docker inspect <task1>"
+    assert runner.fill("--format '{{.Name}}'", {}) == "--format '{{.Name}}'"
 
 
 def test_the_overlay_exercise_has_all_its_steps_in_order() -> None:
@@ -115,15 +118,15 @@ def test_the_overlay_exercise_has_all_its_steps_in_order() -> None:
 
 def test_a_dry_run_tells_every_step_and_command() -> None:
     told: list[str] = []
-    run.dry_run(overlay, load(CLONE / "lab.toml"), told.append)
+    runner.dry_run(overlay, load(CLONE / "lab.toml"), told.append)
     assert sum(". " in line[:5] for line in told) == 17
     assert any("docker network create -d overlay --subnet 172.45.0.0/16" in t for t in told)
 
 
 def test_scenarios_are_found_by_being_there() -> None:
-    assert scenario.found()["overlay"] is overlay
+    assert discovery.found()["overlay"] is overlay
     with pytest.raises(UserError, match="no scenario 'weaver'"):
-        scenario.get("weaver")
+        discovery.get("weaver")
 
 
 class Vanishing:

@@ -10,10 +10,15 @@ from typing import Any
 
 import pytest
 
-from provision import box, boxes, definition, lockfile, versions
-from provision.definition import Lab
-from provision.errors import UserError
-from provision.lockfile import Box, Entry, Image
+from provision.diagnostics import versions
+from provision.lab import load, lockfile
+from provision.lab.lockfile import Box, Entry, Image
+from provision.lab.model import Lab
+from provision.lifecycle import lock
+from provision.providers.boxes import locked, select
+from provision.providers.boxes.store import checksum, store
+from provision.support import architecture
+from provision.support.errors import UserError
 
 ENTRY = Entry(
     asked={},
@@ -32,25 +37,25 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def lab(folder: Path, text: str = "") -> Lab:
     (folder / "lab.toml").write_text(text)
-    return definition.load(folder / "lab.toml")
+    return load.load(folder / "lab.toml")
 
 
 def entry(of: Lab, **more: Any) -> Entry:
     return dataclasses.replace(ENTRY, asked=lockfile.asked(of), **more)
 
 
-def store(name: str, version: str, content: bytes, provider: str = "libvirt") -> None:
-    file = boxes.store() / name.replace("/", "-VAGRANTSLASH-") / version / provider / "box.img"
+def stored(name: str, version: str, content: bytes, provider: str = "libvirt") -> None:
+    file = store() / name.replace("/", "-VAGRANTSLASH-") / version / provider / "box.img"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(content)
 
 
 def test_the_first_up_writes_it_and_the_next_tells_only_what_differs(tmp_path: Path) -> None:
     mine = lab(tmp_path)
-    assert "is written" in lockfile.keep(mine, "libvirt", entry(mine))[0]
+    assert "is written" in lock.keep(mine, "libvirt", entry(mine))[0]
     text = lockfile.file(mine).read_text()
-    assert lockfile.keep(mine, "libvirt", entry(mine)) == []
-    told = lockfile.keep(
+    assert lock.keep(mine, "libvirt", entry(mine)) == []
+    told = lock.keep(
         mine,
         "libvirt",
         entry(mine, engines={"machine1": "28.2.2", "machine2": "28.3.0"}),
@@ -87,7 +92,7 @@ def test_labs_providers_and_architectures_have_entries_of_their_own(
     other = lab(tmp_path, 'name = "other"\n')
     lockfile.write(other, "libvirt", entry(other, box=None))
     lockfile.write(other, "virtualbox", entry(other))
-    monkeypatch.setattr(box, "architecture", lambda: "arm64")
+    monkeypatch.setattr(architecture, "debian_architecture", lambda: "arm64")
     assert lockfile.read(other, "libvirt") is None
     monkeypatch.undo()
     labs = json.loads(lockfile.file(one).read_text())["labs"]
@@ -100,7 +105,7 @@ def test_another_wish_in_lab_toml_is_another_entry(tmp_path: Path) -> None:
     assert lockfile.read(mine, "libvirt") == entry(mine)
     changed = lab(tmp_path, '[docker]\nversion = "28.2.2"\n')
     assert lockfile.read(changed, "libvirt") is None
-    assert "is written" in lockfile.keep(changed, "libvirt", entry(changed))[0]
+    assert "is written" in lock.keep(changed, "libvirt", entry(changed))[0]
 
 
 @pytest.mark.parametrize("text", ["", "no", "[]", '{"version": 2, "labs": {}}', '{"version": 1}'])
@@ -114,28 +119,28 @@ def test_a_file_that_cannot_be_read_is_told_with_what_to_do(tmp_path: Path, text
 
 def test_a_box_of_other_content_is_refused(tmp_path: Path) -> None:
     mine = lab(tmp_path)
-    store("debian/bookworm64", "12.1", b"disk")
-    there = lockfile.box_of(mine, "libvirt", "debian/bookworm64", "12.1")
+    stored("debian/bookworm64", "12.1", b"disk")
+    there = locked.box_of(mine, "libvirt", "debian/bookworm64", "12.1")
     assert there.checksum.startswith("sha256:")
     lockfile.write(mine, "libvirt", entry(mine, box=there))
-    lockfile.check_box(mine, "libvirt", "debian/bookworm64", "12.1")
-    store("debian/bookworm64", "12.1", b"another disk")
+    locked.check_box(mine, "libvirt", "debian/bookworm64", "12.1")
+    stored("debian/bookworm64", "12.1", b"another disk")
     with pytest.raises(UserError, match="is not the one that was locked") as caught:
-        lockfile.check_box(mine, "libvirt", "debian/bookworm64", "12.1")
+        locked.check_box(mine, "libvirt", "debian/bookworm64", "12.1")
     assert "inv lock --update" in caught.value.advice
     assert caught.value.exit_code == 2
     # Another version is another box: that is told after `up`, and stops nothing.
-    lockfile.check_box(mine, "libvirt", "debian/bookworm64", "12.2")
+    locked.check_box(mine, "libvirt", "debian/bookworm64", "12.2")
 
 
 def test_a_box_built_here_has_other_bytes_on_each_host(tmp_path: Path) -> None:
     mine = lab(tmp_path)
-    store("swarmrig/debian12", "12.1", b"disk")
-    there = lockfile.box_of(mine, "libvirt", "swarmrig/debian12", "12.1")
+    stored("swarmrig/debian12", "12.1", b"disk")
+    there = locked.box_of(mine, "libvirt", "swarmrig/debian12", "12.1")
     lockfile.write(mine, "libvirt", entry(mine, box=there))
-    store("swarmrig/debian12", "12.1", b"another disk")
-    lockfile.check_box(mine, "libvirt", "swarmrig/debian12", "12.1")
-    now = lockfile.box_of(mine, "libvirt", "swarmrig/debian12", "12.1")
+    stored("swarmrig/debian12", "12.1", b"another disk")
+    locked.check_box(mine, "libvirt", "swarmrig/debian12", "12.1")
+    now = locked.box_of(mine, "libvirt", "swarmrig/debian12", "12.1")
     assert lockfile.differences(entry(mine, box=there), entry(mine, box=now)) == [
         "box swarmrig/debian12 12.1: built here, of other bytes"
     ]
@@ -144,28 +149,28 @@ def test_a_box_built_here_has_other_bytes_on_each_host(tmp_path: Path) -> None:
 def test_a_box_that_is_a_file_is_known_by_its_place_in_the_lab(tmp_path: Path) -> None:
     (tmp_path / "my.box").write_bytes(b"box")
     mine = lab(tmp_path, 'box = "my.box"\n')
-    there = lockfile.box_of(mine, "libvirt", str(tmp_path / "my.box"), "")
+    there = locked.box_of(mine, "libvirt", str(tmp_path / "my.box"), "")
     assert (there.name, there.version) == ("my.box", "")
     lockfile.write(mine, "libvirt", entry(mine, box=there))
     (tmp_path / "my.box").write_bytes(b"another")
     with pytest.raises(UserError, match=r"box my\.box  ?is not the one that was locked"):
-        lockfile.check_box(mine, "libvirt", str(tmp_path / "my.box"), "")
+        locked.check_box(mine, "libvirt", str(tmp_path / "my.box"), "")
 
 
 def test_the_locked_box_is_taken_before_any_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(boxes, "downloadable", lambda: False)
+    monkeypatch.setattr(select, "downloadable", lambda: False)
     mine = lab(tmp_path)
-    store("bento/debian-12", "2", b"newest", "virtualbox")
-    store("bento/debian-12", "1", b"locked", "virtualbox")
-    assert boxes.choose(mine, "virtualbox", print).version is None
-    chosen = boxes.choose(mine, "virtualbox", print, ("bento/debian-12", "1"))
+    stored("bento/debian-12", "2", b"newest", "virtualbox")
+    stored("bento/debian-12", "1", b"locked", "virtualbox")
+    assert select.choose(mine, "virtualbox", print).version is None
+    chosen = select.choose(mine, "virtualbox", print, ("bento/debian-12", "1"))
     assert (chosen.name, chosen.version) == ("bento/debian-12", "1")
     # One that can be had nowhere does not stop a lab for which there is another.
-    assert boxes.choose(mine, "virtualbox", print, ("bento/debian-12", "3")).version is None
-    monkeypatch.setattr(boxes, "downloadable", lambda: True)
-    assert boxes.choose(mine, "virtualbox", print, ("bento/debian-12", "3")).version == "3"
+    assert select.choose(mine, "virtualbox", print, ("bento/debian-12", "3")).version is None
+    monkeypatch.setattr(select, "downloadable", lambda: True)
+    assert select.choose(mine, "virtualbox", print, ("bento/debian-12", "3")).version == "3"
 
 
 def test_a_part_of_a_version_in_lab_toml_means_the_locked_one(tmp_path: Path) -> None:
@@ -189,8 +194,8 @@ def test_an_update_without_a_lab_forgets_the_entry(tmp_path: Path) -> None:
 def test_a_checksum_is_taken_again_only_when_the_file_has_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store("a/b", "1", b"disk")
-    first = boxes.checksum("a/b", "libvirt", "1")
+    stored("a/b", "1", b"disk")
+    first = checksum("a/b", "libvirt", "1")
     monkeypatch.setattr(hashlib, "file_digest", None)
-    assert boxes.checksum("a/b", "libvirt", "1") == first
-    assert boxes.checksum("a/b", "libvirt", "2") == ""
+    assert checksum("a/b", "libvirt", "1") == first
+    assert checksum("a/b", "libvirt", "2") == ""

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from provision import definition, doctor, logs, redact, versions
+from provision.diagnostics import doctor, logs, versions
+from provision.lab import load
+from provision.support import redact
 from tests.support.progress import quiet
 
 KEY = (
@@ -75,7 +77,7 @@ def test_an_archive_is_made_of_a_lab_that_is_broken_all_over(
     monkeypatch.setattr(doctor, "examine", lambda *_, **__: [doctor.Finding("ok", "all is well")])
     monkeypatch.setattr(versions, "provider_tools", lambda _: {"vagrant": "2.3.4"})
     (tmp_path / "lab.toml").write_text('[weave]\npassword = "swordfish"\n')
-    lab = definition.load(tmp_path / "lab.toml")
+    lab = load.load(tmp_path / "lab.toml")
     lab.state.mkdir(parents=True)
     (lab.state / "plan.json").write_text("half a ")
     (lab.state / "vagrant.log").write_text(f"the mesh says swordfish\n{KEY}\n")

@@ -7,73 +7,75 @@ from pathlib import Path
 
 import pytest
 
-from provision import boxes, definition, host, neighbours, registry
-from provision.definition import Lab
-from provision.errors import UserError
-from provision.holding import holding
-from provision.providers import libvirt
+from provision.lab import load
+from provision.lab.lock import holding
+from provision.lab.model import Lab
+from provision.providers import conflicts, lab_index
+from provision.providers.boxes import select
+from provision.providers.libvirt import inventory, networks
+from provision.support.errors import UserError
 
 
 @pytest.fixture(autouse=True)
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that has no networks and whose libvirt has nothing."""
     monkeypatch.setenv("SWARMRIG_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(host, "networks", dict)
-    monkeypatch.setattr(libvirt, "strangers", lambda *_: {})
-    monkeypatch.setattr(libvirt, "subnets", dict)
-    monkeypatch.setattr(libvirt, "bridge", lambda _: "")
-    monkeypatch.setattr(libvirt, "has_machines_of", lambda _: True)
+    monkeypatch.setattr(conflicts, "host_networks", dict)
+    monkeypatch.setattr(inventory, "strangers", lambda *_: {})
+    monkeypatch.setattr(networks, "subnets", dict)
+    monkeypatch.setattr(networks, "bridge", lambda _: "")
+    monkeypatch.setattr(inventory, "has_machines_of", lambda _: True)
 
 
 def lab(folder: Path, name: str = "book", subnet: str = "192.168.56.0/24", more: str = "") -> Lab:
     folder.mkdir(exist_ok=True)
     file = folder / "lab.toml"
     file.write_text(f'name = "{name}"\n[network]\nsubnet = "{subnet}"\n{more}')
-    return definition.load(file)
+    return load.load(file)
 
 
 def test_a_name_that_another_folder_has_is_told_with_the_folder(tmp_path: Path) -> None:
-    neighbours.check(lab(tmp_path / "a"), "libvirt")
+    conflicts.check(lab(tmp_path / "a"), "libvirt")
     with pytest.raises(UserError) as caught:
-        neighbours.check(lab(tmp_path / "b", subnet="10.1.0.0/24"), "libvirt")
+        conflicts.check(lab(tmp_path / "b", subnet="10.1.0.0/24"), "libvirt")
     assert "lab.toml: name: lab 'book' of" in str(caught.value)
     assert str(tmp_path / "a" / "lab.toml") in str(caught.value)
     assert caught.value.exit_code == 2
 
 
 def test_a_subnet_that_another_lab_has_is_told(tmp_path: Path) -> None:
-    neighbours.check(lab(tmp_path / "a", "one"), "libvirt")
+    conflicts.check(lab(tmp_path / "a", "one"), "libvirt")
     with pytest.raises(UserError, match=r"network\.subnet: 192\.168\.56\.0/25 overlaps") as caught:
-        neighbours.check(lab(tmp_path / "b", "two", subnet="192.168.56.0/25"), "virtualbox")
+        conflicts.check(lab(tmp_path / "b", "two", subnet="192.168.56.0/25"), "virtualbox")
     assert "the network.subnet of lab 'one' of" in str(caught.value)
 
 
 def test_a_management_network_that_another_lab_has_is_told(tmp_path: Path) -> None:
     more = 'management = "10.9.9.0/24"'
-    neighbours.check(lab(tmp_path / "a", "one", more=more), "libvirt")
+    conflicts.check(lab(tmp_path / "a", "one", more=more), "libvirt")
     with pytest.raises(UserError, match=r"network\.management: 10\.9\.9\.0/24 overlaps"):
-        neighbours.check(lab(tmp_path / "b", "two", "10.1.0.0/24", more), "libvirt")
+        conflicts.check(lab(tmp_path / "b", "two", "10.1.0.0/24", more), "libvirt")
 
 
 def test_labs_that_share_nothing_are_both_let_up_and_the_same_one_again(tmp_path: Path) -> None:
     one = lab(tmp_path / "a", "one")
-    neighbours.check(one, "libvirt")
-    neighbours.check(lab(tmp_path / "a", "two", "10.1.0.0/24"), "libvirt")
-    neighbours.check(one, "libvirt")
-    assert [note.name for note in registry.others(one)] == ["two"]
+    conflicts.check(one, "libvirt")
+    conflicts.check(lab(tmp_path / "a", "two", "10.1.0.0/24"), "libvirt")
+    conflicts.check(one, "libvirt")
+    assert [note.name for note in lab_index.others(one)] == ["two"]
 
 
 def test_a_lab_whose_machines_are_gone_is_no_neighbour_unless_it_is_being_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(libvirt, "has_machines_of", lambda _: False)
+    monkeypatch.setattr(inventory, "has_machines_of", lambda _: False)
     first = lab(tmp_path / "a")
     with holding(first.state, "up"):
-        neighbours.check(first, "libvirt")
+        conflicts.check(first, "libvirt")
         with pytest.raises(UserError, match="lab 'book' of"):
-            neighbours.check(lab(tmp_path / "b"), "libvirt")
+            conflicts.check(lab(tmp_path / "b"), "libvirt")
         (first.state / "lab.toml").touch()
-    neighbours.check(lab(tmp_path / "b"), "libvirt")
+    conflicts.check(lab(tmp_path / "b"), "libvirt")
 
 
 @pytest.mark.parametrize("made", [True, False])
@@ -81,37 +83,37 @@ def test_machines_of_other_providers_are_those_that_vagrant_remembers(
     tmp_path: Path, made: bool
 ) -> None:
     first = lab(tmp_path / "a")
-    neighbours.check(first, "virtualbox")
+    conflicts.check(first, "virtualbox")
     if made:
         (first.state / "vagrant" / "machines" / "machine1" / "virtualbox").mkdir(parents=True)
         (first.state / "vagrant" / "machines" / "machine1" / "virtualbox" / "id").touch()
-    assert bool(registry.others(lab(tmp_path / "b"))) == made
+    assert bool(lab_index.others(lab(tmp_path / "b"))) == made
 
 
 def test_a_lab_whose_folder_is_gone_is_no_neighbour(tmp_path: Path) -> None:
     first = lab(tmp_path / "a")
-    neighbours.check(first, "libvirt")
+    conflicts.check(first, "libvirt")
     first.state.rmdir()
-    neighbours.check(lab(tmp_path / "b"), "libvirt")
+    conflicts.check(lab(tmp_path / "b"), "libvirt")
 
 
 def test_a_lab_that_was_destroyed_is_no_neighbour(tmp_path: Path) -> None:
     first = lab(tmp_path / "a")
-    neighbours.check(first, "libvirt")
-    registry.forget(first.state)
-    neighbours.check(lab(tmp_path / "b"), "libvirt")
+    conflicts.check(first, "libvirt")
+    lab_index.forget(first.state)
+    conflicts.check(lab(tmp_path / "b"), "libvirt")
 
 
 def test_machines_that_libvirt_has_of_another_folder_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     theirs = {"swarmrig-book_machine1": "/home/ann/.swarmrig/book"}
-    monkeypatch.setattr(libvirt, "strangers", lambda *_: theirs)
+    monkeypatch.setattr(inventory, "strangers", lambda *_: theirs)
     mine = lab(tmp_path / "a")
     with pytest.raises(UserError, match="of a lab 'book' in /home/ann"):
-        neighbours.check(mine, "libvirt")
+        conflicts.check(mine, "libvirt")
     # A lab that may not come up is nobody's neighbour.
-    assert registry.others(lab(tmp_path / "b", "two")) == []
+    assert lab_index.others(lab(tmp_path / "b", "two")) == []
 
 
 def test_a_network_of_libvirts_is_told_and_the_labs_own_is_not(
@@ -119,11 +121,11 @@ def test_a_network_of_libvirts_is_told_and_the_labs_own_is_not(
 ) -> None:
     mine = lab(tmp_path / "a")
     subnet = IPv4Network("192.168.56.0/24")
-    monkeypatch.setattr(libvirt, "subnets", lambda: {"swarmrig-book": subnet})
-    neighbours.check(mine, "libvirt")
-    monkeypatch.setattr(libvirt, "subnets", lambda: {"default": subnet})
+    monkeypatch.setattr(networks, "subnets", lambda: {"swarmrig-book": subnet})
+    conflicts.check(mine, "libvirt")
+    monkeypatch.setattr(networks, "subnets", lambda: {"default": subnet})
     with pytest.raises(UserError, match="of libvirt's network 'default'"):
-        neighbours.check(mine, "libvirt")
+        conflicts.check(mine, "libvirt")
 
 
 def test_the_bridge_of_a_half_made_lab_is_its_own(
@@ -131,11 +133,13 @@ def test_the_bridge_of_a_half_made_lab_is_its_own(
 ) -> None:
     mine = lab(tmp_path / "a")
     there = {"virbr7": [IPv4Network("192.168.56.0/24")]}
-    monkeypatch.setattr(host, "networks", lambda: there)
+    monkeypatch.setattr(conflicts, "host_networks", lambda: there)
     with pytest.raises(UserError, match="virbr7 has"):
-        neighbours.check(mine, "libvirt")
-    monkeypatch.setattr(libvirt, "bridge", lambda name: "virbr7" if name == "swarmrig-book" else "")
-    neighbours.check(mine, "libvirt")
+        conflicts.check(mine, "libvirt")
+    monkeypatch.setattr(
+        networks, "bridge", lambda name: "virbr7" if name == "swarmrig-book" else ""
+    )
+    conflicts.check(mine, "libvirt")
 
 
 def test_another_disk_under_the_boxs_name_is_told(
@@ -147,9 +151,9 @@ def test_another_disk_under_the_boxs_name_is_told(
     stored.write_bytes(b"1234")
     theirs = tmp_path / "pool.img"
     theirs.write_bytes(b"1234")
-    monkeypatch.setattr(libvirt, "image_of_box", lambda *_: theirs)
-    choice = boxes.Choice("a/b", "1.0", "")
-    neighbours.check_box(lab(tmp_path / "a"), "libvirt", choice)
+    monkeypatch.setattr(inventory, "image_of_box", lambda *_: theirs)
+    choice = select.Choice("a/b", "1.0", "")
+    conflicts.check_box(lab(tmp_path / "a"), "libvirt", choice)
     theirs.write_bytes(b"12345")
     with pytest.raises(UserError, match="has 5 bytes, the box 4"):
-        neighbours.check_box(lab(tmp_path / "a"), "libvirt", choice)
+        conflicts.check_box(lab(tmp_path / "a"), "libvirt", choice)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from provision.errors import MachinesError, UserError
-from provision.parallel import at_most, each
+from provision.support.errors import MachinesError, UserError
+from provision.support.parallel import at_most, run_on_all
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def most_at_a_time(limit: int | None) -> int:
             now -= 1
 
     with at_most(limit):
-        each("work", TEN, work)
+        run_on_all("work", TEN, work)
     return most
 
 
@@ -55,7 +55,7 @@ def test_every_machine_that_fails_is_named_with_its_own_error() -> None:
         return machine.name
 
     with pytest.raises(MachinesError) as caught:
-        each("work", TEN, work)
+        run_on_all("work", TEN, work)
     assert list(caught.value.failures) == ["m2", "m7"]
     assert len(caught.value.succeeded) == 8
     assert "m2 is down" in str(caught.value)

@@ -16,15 +16,17 @@ from typing import Any
 import docker.errors
 import pytest
 
-from provision.definition import Plugin
-from provision.errors import MachineError
-from provision.journal import Journal
-from provision.machine import Result
-from provision.plugin_install import Wanted
-from scenarios.kit import plugin_proof, proof, record
+from provision.changes.journal import Journal
+from provision.lab.model import PluginSpec
+from provision.machine.machine import Result
+from provision.plugins.install import Wanted
+from provision.support.errors import MachineError
+from scenarios.checks import network, plugin
+from scenarios.checks.plugin import expect_known
+from scenarios.drivers.weave import WEAVE, encapsulation
 from scenarios.kit.driver import Driver, Mesh, Peer, Use
 from scenarios.kit.step import Context, Step, StepFailed
-from scenarios.kit.weave_net import WEAVE, encapsulation
+from scenarios.record import model
 
 
 @dataclass
@@ -48,7 +50,7 @@ def step(folder: Path, peers: Mapping[str, tuple[Peer, ...]], password: str | No
             raise MachineError(f"{machine.name}: http://127.0.0.1:6784/report does not answer")
         return Mesh(peers[machine.name], {"of": machine.name})
 
-    plugin = Plugin("p:1", password=password)
+    plugin = PluginSpec("p:1", password=password)
     driver = Driver("Weave Net", "weave.sock", encapsulation, mesh=mesh)
     machines: Any = [ONE, TWO]
     use = Use(driver, Wanted("p:1", plugin), [], machines, encapsulation(plugin), Journal())
@@ -58,11 +60,11 @@ def step(folder: Path, peers: Mapping[str, tuple[Peer, ...]], password: str | No
         folder=folder,
         names={"task1": "t1", "address1": "10.1.1.2", "task2": "t2", "address2": "10.1.1.3"},
         tell=lambda _: None,
-        topology=record.Topology(hosts=[]),
+        topology=model.Topology(hosts=[]),
         image="i",
         plugin=use,
     )
-    data = record.Step(number="2", title="t", why="", machines=["machine1"], state="passed")
+    data = model.Step(number="2", title="t", why="", machines=["machine1"], state="passed")
     return Step(context, data, [machines[0]])
 
 
@@ -79,7 +81,7 @@ BOTH = {"machine1": (peer("machine2"),), "machine2": (peer("machine1"),)}
 
 def test_a_mesh_in_which_every_node_has_every_other_passes(tmp_path: Path) -> None:
     one = step(tmp_path, BOTH)
-    plugin_proof.expect_mesh(one, patience=0)
+    plugin.expect_mesh(one, patience=0)
     assert failed(one) == []
     kept = [document.file for document in one.data.documents]
     assert kept == ["raw/02-machine1-mesh-status.json", "raw/02-machine2-mesh-status.json"]
@@ -89,7 +91,7 @@ def test_a_mesh_in_which_every_node_has_every_other_passes(tmp_path: Path) -> No
 @pytest.mark.parametrize("lost", [(), (peer("machine1", established=False),), (peer("other"),)])
 def test_a_node_without_the_other_is_seen(tmp_path: Path, lost: tuple[Peer, ...]) -> None:
     one = step(tmp_path, {**BOTH, "machine2": lost})
-    plugin_proof.expect_mesh(one, patience=0)
+    plugin.expect_mesh(one, patience=0)
     assert (
         "machine2",
         "the mesh has an established connection to every other node",
@@ -98,7 +100,7 @@ def test_a_node_without_the_other_is_seen(tmp_path: Path, lost: tuple[Peer, ...]
 
 def test_a_mesh_that_is_not_encrypted_though_there_is_a_password_is_seen(tmp_path: Path) -> None:
     one = step(tmp_path, BOTH, password="sesame")  # noqa: S106 - a test's
-    plugin_proof.expect_mesh(one, patience=0)
+    plugin.expect_mesh(one, patience=0)
     assert failed(one) == [
         ("machine1", "the connections are encrypted"),
         ("machine2", "the connections are encrypted"),
@@ -107,14 +109,14 @@ def test_a_mesh_that_is_not_encrypted_though_there_is_a_password_is_seen(tmp_pat
 
 def test_a_mesh_that_is_encrypted_without_a_password_is_seen(tmp_path: Path) -> None:
     one = step(tmp_path, {**BOTH, "machine1": (peer("machine2", encrypted=True),)})
-    plugin_proof.expect_mesh(one, patience=0)
+    plugin.expect_mesh(one, patience=0)
     assert [machine for machine, _ in failed(one)] == ["machine1"]
 
 
 def test_a_plugin_that_does_not_tell_of_its_mesh_is_told(tmp_path: Path) -> None:
     one = step(tmp_path, {"machine1": BOTH["machine1"]})
     with pytest.raises(MachineError, match="does not answer"):
-        plugin_proof.expect_mesh(one, patience=0)
+        plugin.expect_mesh(one, patience=0)
 
 
 # -- installed ------------------------------------------------------------------------------------
@@ -132,7 +134,7 @@ def installed(folder: Path, **more: Any) -> list[str]:
     machine: Any = Box("machine1", "192.168.56.11")
     machine.docker.api = SimpleNamespace(inspect_plugin=lambda _: said)
     machine.run = lambda command, *_: Result("machine1", command, "", "", 0, "", 0.1)
-    plugin_proof.expect_enabled(one, [machine])
+    plugin.expect_enabled(one, [machine])
     return [what for _, what in failed(one)]
 
 
@@ -170,20 +172,20 @@ def test_what_a_removed_plugin_has_left_behind_is_seen(tmp_path: Path) -> None:
     behind: dict[str, list[str]] = {"machine1": [], "machine2": ["interface weave"]}
     driver = replace(one.plugin.driver, left=lambda machine: behind[machine.name])
     one.plugin.driver = driver
-    plugin_proof.remove(one)
+    plugin.remove(one)
     assert [(e.passed, e.seen) for e in one.data.expectations] == [
         (False, ["interface weave on machine2"])
     ]
     behind["machine2"] = []
-    plugin_proof.remove(one)
+    plugin.remove(one)
     assert one.data.expectations[-1].passed
 
 
 # -- encrypted packets --------------------------------------------------------------------------
 
 
-def packet(source: Box, target: Box, inner: str = "") -> record.Packet:
-    return record.Packet(
+def packet(source: Box, target: Box, inner: str = "") -> model.Packet:
+    return model.Packet(
         at=0,
         outer_source=source.address,
         outer_destination=target.address,
@@ -193,9 +195,9 @@ def packet(source: Box, target: Box, inner: str = "") -> record.Packet:
     )
 
 
-def judged(folder: Path, packets: list[record.Packet]) -> list[str]:
+def judged(folder: Path, packets: list[model.Packet]) -> list[str]:
     one = step(folder, {}, password="sesame")  # noqa: S106 - a test's
-    capture = record.Capture(
+    capture = model.Capture(
         machine="machine1",
         interface="eth1",
         filter="f",
@@ -203,7 +205,7 @@ def judged(folder: Path, packets: list[record.Packet]) -> list[str]:
         total=len(packets),
         packets=packets,
     )
-    proof._expect_unreadable(one, [capture], one.plugin.how, ("10.1.1.2", "10.1.1.3"), 3)
+    network._expect_unreadable(one, [capture], one.plugin.how, ("10.1.1.2", "10.1.1.3"), 3)
     return [what for _, what in failed(one)]
 
 
@@ -236,7 +238,7 @@ def test_a_ping_that_can_be_read_is_seen(tmp_path: Path) -> None:
 
 def test_a_network_whose_vni_is_not_known_proves_nothing(tmp_path: Path) -> None:
     with pytest.raises(StepFailed, match="VNI is not known"):
-        proof._vni(step(tmp_path, {}))
+        network._vni(step(tmp_path, {}))
 
 
 def test_a_scenario_without_a_plugin_says_so(tmp_path: Path) -> None:
@@ -278,6 +280,6 @@ def test_a_node_whose_plugin_the_swarm_does_not_know_of_is_told(
     ]
     manager: Any = one.context.manager
     manager.docker.nodes = SimpleNamespace(list=lambda: nodes)
-    plugin_proof.expect_known(one, patience=0)
+    expect_known(one, patience=0)
     assert one.data.expectations[0].seen == seen
     assert one.data.expectations[0].passed is (seen == [])

@@ -11,9 +11,10 @@ from typing import Any, Literal
 
 import pytest
 
-from provision import plugin_install, plugin_log, plugins
-from provision.errors import UserError
-from provision.plugins import EXERCISE, Privilege
+from provision.plugins import diagnose, facts, install, privileges
+from provision.plugins.archive import read_archive
+from provision.plugins.privileges import EXERCISE, Privilege
+from provision.support.errors import UserError
 
 CONFIG: dict[str, Any] = {
     "interface": {"socket": "weave.sock", "types": ["docker.networkdriver/1.0"]},
@@ -42,8 +43,8 @@ def with_more(**more: Any) -> dict[str, Any]:
 
 
 def test_the_exercises_plugin_asks_for_what_the_exercise_lists() -> None:
-    assert frozenset(plugins.asked_in(CONFIG)) == EXERCISE
-    assert plugins.beyond(plugins.asked_in(CONFIG), EXERCISE, frozenset()) == []
+    assert frozenset(privileges.asked_in(CONFIG)) == EXERCISE
+    assert privileges.beyond(privileges.asked_in(CONFIG), EXERCISE, frozenset()) == []
 
 
 def test_the_engines_own_spelling_of_a_config_is_read_too() -> None:
@@ -54,12 +55,12 @@ def test_the_engines_own_spelling_of_a_config_is_read_too() -> None:
         "Interface": {"Socket": "weave.sock"},
         "IpcHost": False,
     }
-    assert {str(one) for one in plugins.asked_in(spelled)} == {
+    assert {str(one) for one in privileges.asked_in(spelled)} == {
         "network:host",
         "mount:/proc/",
         "capabilities:CAP_NET_ADMIN",
     }
-    assert plugins.socket_of(spelled) == plugins.socket_of(CONFIG) == "weave.sock"
+    assert facts.socket_of(spelled) == facts.socket_of(CONFIG) == "weave.sock"
 
 
 @pytest.mark.parametrize(
@@ -76,32 +77,32 @@ def test_the_engines_own_spelling_of_a_config_is_read_too() -> None:
 def test_more_than_the_exercise_lists_is_named_and_can_be_granted_by_that_name(
     more: dict[str, Any], name: str
 ) -> None:
-    asked = plugins.asked_in(with_more(**more))
-    found = plugins.beyond(asked, EXERCISE, frozenset())
+    asked = privileges.asked_in(with_more(**more))
+    found = privileges.beyond(asked, EXERCISE, frozenset())
     assert [str(one) for one in found] == [name]
-    refusal = plugins.refuse("p", found)
+    refusal = privileges.refuse("p", found)
     assert refusal.exit_code == 2
     assert name in str(refusal)
     assert f'--grant "{name}"' in refusal.advice
-    assert plugins.beyond(asked, EXERCISE, plugins.granted([name])) == []
-    assert plugins.beyond(asked, EXERCISE, plugins.granted(["mount:/elsewhere"])) == found
+    assert privileges.beyond(asked, EXERCISE, privileges.granted([name])) == []
+    assert privileges.beyond(asked, EXERCISE, privileges.granted(["mount:/elsewhere"])) == found
 
 
 def test_grants_are_repeated_or_listed_with_commas() -> None:
     listed = {Privilege("mount", "/dev/"), Privilege("capabilities", "CAP_SYS_RESOURCE")}
-    assert plugins.granted(["mount:/dev/,capabilities:CAP_SYS_RESOURCE"]) == listed
-    assert plugins.granted(["mount:/dev/", " capabilities:CAP_SYS_RESOURCE "]) == listed
+    assert privileges.granted(["mount:/dev/,capabilities:CAP_SYS_RESOURCE"]) == listed
+    assert privileges.granted(["mount:/dev/", " capabilities:CAP_SYS_RESOURCE "]) == listed
 
 
 @pytest.mark.parametrize("text", ["CAP_SYS_RESOURCE", "mount:", ":x"])
 def test_a_grant_that_names_nothing_is_told_with_an_example(text: str) -> None:
     with pytest.raises(UserError) as caught:
-        plugins.granted([text])
+        privileges.granted([text])
     assert "capabilities:CAP_SYS_RESOURCE" in caught.value.advice
 
 
 def test_privileges_are_shown_as_in_the_exercise() -> None:
-    shown = plugins.as_shown("p:1", plugins.asked_in(CONFIG)).splitlines()
+    shown = privileges.as_shown("p:1", privileges.asked_in(CONFIG)).splitlines()
     assert shown[0] == 'Plugin "p:1" is requesting the following privileges:'
     assert " - network: [host]" in shown
     assert " - mount: [/var/run/docker.sock]" in shown
@@ -109,11 +110,11 @@ def test_privileges_are_shown_as_in_the_exercise() -> None:
 
 
 def test_only_what_the_plugin_lets_one_set_is_settable() -> None:
-    assert plugins.settable(CONFIG) == {"WEAVE_PASSWORD"}
+    assert facts.settable(CONFIG) == {"WEAVE_PASSWORD"}
 
 
 def test_a_password_is_left_out_of_what_is_kept() -> None:
-    kept = plugin_install.without_secrets(
+    kept = install.without_secrets(
         {"Settings": {"Env": ["WEAVE_PASSWORD=sesame", "A=b", "WEAVE_PASSWORD="]}}
     )
     assert kept == {"Settings": {"Env": ["WEAVE_PASSWORD=***", "A=b", "WEAVE_PASSWORD="]}}
@@ -157,7 +158,7 @@ def test_an_archive_gives_its_config(tmp_path: Path, mode: Literal["w", "w:gz"])
         member("rootfs/bin/sh", type=tarfile.SYMTYPE, linkname="/bin/busybox"),
         member("rootfs/bin/ls", type=tarfile.LNKTYPE, linkname="rootfs/bin/busybox"),
     )
-    assert plugins.read_archive(archive(tmp_path, ROOT, *plain, mode=mode)) == CONFIG
+    assert read_archive(archive(tmp_path, ROOT, *plain, mode=mode)) == CONFIG
 
 
 @pytest.mark.parametrize(
@@ -191,7 +192,7 @@ def test_an_archive_that_could_land_elsewhere_is_refused(
     tmp_path: Path, members: list[tarfile.TarInfo], said: str
 ) -> None:
     with pytest.raises(UserError, match=said) as caught:
-        plugins.read_archive(archive(tmp_path, *members))
+        read_archive(archive(tmp_path, *members))
     assert "plugin.tar.gz" in str(caught.value)
     assert caught.value.exit_code == 2
 
@@ -204,7 +205,7 @@ def test_an_archive_without_a_good_config_is_refused(
     tmp_path: Path, config: bytes, said: str
 ) -> None:
     with pytest.raises(UserError, match=said):
-        plugins.read_archive(archive(tmp_path, ROOT, config=config))
+        read_archive(archive(tmp_path, ROOT, config=config))
 
 
 def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
@@ -212,7 +213,7 @@ def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
         file = tmp_path / "x"
         file.write_bytes(content)
         with pytest.raises(UserError, match="is not a plugin's archive"):
-            plugins.read_archive(file)
+            read_archive(file)
 
 
 @pytest.mark.skipif(
@@ -220,9 +221,9 @@ def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
     reason="set SWARMRIG_WEAVE_ARCHIVE to a tar.gz of the Weave plugin's config.json and rootfs/",
 )
 def test_the_real_plugin_is_taken_and_asks_for_no_more_than_the_exercise() -> None:
-    config = plugins.read_archive(Path(os.environ["SWARMRIG_WEAVE_ARCHIVE"]))
-    assert frozenset(plugins.asked_in(config)) == EXERCISE
-    assert plugins.socket_of(config) == "weave.sock"
+    config = read_archive(Path(os.environ["SWARMRIG_WEAVE_ARCHIVE"]))
+    assert frozenset(privileges.asked_in(config)) == EXERCISE
+    assert facts.socket_of(config) == "weave.sock"
 
 
 # -- why it does not start ----------------------------------------------------------------------
@@ -272,8 +273,8 @@ STAMP = "2026/11/24 20:26:50.167879 "
 def test_a_known_cause_is_told_with_its_line_and_what_to_do(
     line: str, cause: str, advice: str
 ) -> None:
-    log = plugin_log.messages(journal("Starting launch.sh", line, "the end"))
-    told = plugin_log.explain(NO_SOCKET, log, ("dummy",))
+    log = diagnose.messages(journal("Starting launch.sh", line, "the end"))
+    told = diagnose.explain(NO_SOCKET, log, ("dummy",))
     assert cause in told.cause
     assert advice in told.advice
     assert not told.late
@@ -283,38 +284,38 @@ def test_a_known_cause_is_told_with_its_line_and_what_to_do(
 
 
 def test_the_first_cause_counts_though_later_starts_say_other_things() -> None:
-    log = plugin_log.messages(
+    log = diagnose.messages(
         journal(
             "FATA: " + STAMP + "creating dummy interface: operation not supported",
             "FATA: " + STAMP + 'Existing bridge type \\"bridge\\" is different than requested',
         )
     )
-    assert "kernel lacks" in plugin_log.explain(NO_SOCKET, log).cause
+    assert "kernel lacks" in diagnose.explain(NO_SOCKET, log).cause
 
 
 def test_an_unknown_end_is_told_in_the_plugins_words() -> None:
-    log = plugin_log.messages(journal("INFO: " + STAMP + "hello", "FATA: " + STAMP + "no luck"))
-    told = plugin_log.explain(NO_SOCKET, log)
+    log = diagnose.messages(journal("INFO: " + STAMP + "hello", "FATA: " + STAMP + "no luck"))
+    told = diagnose.explain(NO_SOCKET, log)
     assert "no luck" in told.for_people()
     assert not told.late
 
 
 def test_a_plugin_that_came_up_too_late_may_be_started_again() -> None:
-    log = plugin_log.messages(
+    log = diagnose.messages(
         journal("INFO: " + STAMP + "Listening on /run/docker/plugins/weave.sock for global scope")
     )
-    assert plugin_log.explain(NO_SOCKET, log).late
-    assert plugin_log.explain(NO_SOCKET, []).late is False
-    assert "nothing" in plugin_log.explain(NO_SOCKET, []).for_people()
+    assert diagnose.explain(NO_SOCKET, log).late
+    assert diagnose.explain(NO_SOCKET, []).late is False
+    assert "nothing" in diagnose.explain(NO_SOCKET, []).for_people()
 
 
 def test_what_the_engine_itself_says_counts_where_the_plugin_never_ran() -> None:
-    told = plugin_log.explain("failed to create shim task: exec: /nothing: no such file", [])
+    told = diagnose.explain("failed to create shim task: exec: /nothing: no such file", [])
     assert "the engine could not start it: failed to create shim task" in told.for_people()
     assert not told.late
     mounting = 'error mounting "/lib/modules/" to rootfs: stat /lib/modules/: no such file'
-    assert "no folder /lib/modules" in plugin_log.explain(mounting, []).cause
+    assert "no folder /lib/modules" in diagnose.explain(mounting, []).cause
 
 
 def test_a_secret_in_the_plugins_log_is_not_told() -> None:
-    assert plugin_log.messages(journal("password sesame"), ("sesame",)) == ["password ***"]
+    assert diagnose.messages(journal("password sesame"), ("sesame",)) == ["password ***"]

@@ -15,11 +15,14 @@ from junitparser import JUnitXml
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from provision.errors import UserError
-from scenarios.kit.record import Ping, Record
-from scenarios.report import charts, evidence, load, schema, text, topology, write_reports
-from scenarios.report.commands import mark
+from provision.support.errors import UserError
+from provision.support.text import readable
+from scenarios.record.model import Ping, Record
+from scenarios.record.store import load, schema
+from scenarios.report import charts, findings, text, topology
+from scenarios.report.book import mark
 from scenarios.report.compare import write_comparison
+from scenarios.report.write import write_reports
 from tests.unit import sample_record as samples
 
 ROOT = Path(__file__).parents[2]
@@ -279,8 +282,8 @@ def test_every_output_is_in_a_fence_of_its_own(record: Record, tmp_path: Path) -
     }
     for step in record.steps:
         for run in step.commands:
-            assert text.readable(run.command).rstrip("\n") in fences
-            assert not run.stdout or text.readable(run.stdout).rstrip("\n") in fences
+            assert readable(run.command).rstrip("\n") in fences
+            assert not run.stdout or readable(run.stdout).rstrip("\n") in fences
 
 
 @every_record
@@ -350,7 +353,7 @@ def test_a_run_that_ended_early_is_never_green_in_junit(tmp_path: Path, verdict:
 
 
 def states(record: Record) -> list[str]:
-    return [one.state for one in evidence.gather(record)]
+    return [one.state for one in findings.gather(record)]
 
 
 def test_all_three_kinds_are_seen_in_a_run_that_passed() -> None:
@@ -360,7 +363,7 @@ def test_all_three_kinds_are_seen_in_a_run_that_passed() -> None:
 def test_a_blocked_underlay_shows_although_names_still_ping() -> None:
     record = samples.underlay_blocked()
     assert states(record) == ["seen", "missing", "missing"]
-    assert [fact.seen for fact in evidence.name_pings(record)] == [
+    assert [fact.seen for fact in findings.name_pings(record)] == [
         "3 of 3 replies, median 0.093\u00a0ms"
     ] * 2
 
@@ -414,7 +417,7 @@ def test_a_packet_that_could_not_be_decoded_is_said_to_be_so() -> None:
         for capture in step.captures:
             for packet in capture.packets:
                 packet.encapsulation, packet.vni, packet.inner = "", None, ""
-    packets = evidence.gather(record)[2]
+    packets = findings.gather(record)[2]
     assert packets.state == "partly"
     assert packets.facts[0].seen.startswith("12 packets: not decoded, UDP 4789; 0 of 6 kept")
 
@@ -426,7 +429,7 @@ def test_packets_of_another_vni_are_not_this_networks() -> None:
             for packet in capture.packets:
                 packet.vni = 4096
     assert states(record)[2] == "partly"
-    assert evidence.encapsulation_seen(record) == ""
+    assert findings.encapsulation_seen(record) == ""
 
 
 def test_packets_without_the_ping_inside_are_seen_in_part() -> None:
@@ -441,17 +444,17 @@ def test_packets_without_the_ping_inside_are_seen_in_part() -> None:
 @pytest.mark.parametrize("name", ["ESP of Weave's fast datapath", "encrypted Weave sleeve"])
 def test_what_is_encrypted_is_not_said_to_carry_nothing(name: str) -> None:
     record = samples.weave()
-    for _, capture in evidence.all_captures(record):
+    for _, capture in findings.all_captures(record):
         for packet in capture.packets:
             packet.encapsulation, packet.inner = name, ""
-    packets = evidence.gather(record)[2]
+    packets = findings.gather(record)[2]
     assert packets.state == "partly"
     assert all("what they carry cannot be read" in fact.seen for fact in packets.facts)
 
 
 def test_a_driver_without_vni_is_known_by_its_own_encapsulation() -> None:
     assert states(samples.weave()) == ["seen", "seen", "seen"]
-    assert evidence.encapsulation_seen(samples.weave()) == "Weave sleeve, UDP 6783"
+    assert findings.encapsulation_seen(samples.weave()) == "Weave sleeve, UDP 6783"
 
 
 # The book's command and the one that was run
@@ -591,7 +594,7 @@ def test_the_time_line_places_every_step_within_the_run(record: Record) -> None:
     ],
 )
 def test_an_output_is_shown_without_its_control_sequences(output: str, shown: str) -> None:
-    assert text.readable(output) == shown
+    assert readable(output) == shown
 
 
 @pytest.mark.parametrize(
@@ -689,4 +692,4 @@ def test_a_ping_without_replies_is_told_without_a_median() -> None:
         received=0,
         rtts_ms=[],
     )
-    assert evidence.replies(ping) == "0 of 3 replies"
+    assert findings.replies(ping) == "0 of 3 replies"

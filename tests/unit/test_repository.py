@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 from invoke.exceptions import Exit
 
-from provision import images, parallel
-from provision.cli import for_people
-from provision.errors import CheckFailed, MachineError, UserError
-from provision.files import write_atomic
+from provision.cli.errors import report_errors
+from provision.engine import images
+from provision.support import parallel
+from provision.support.errors import CheckFailed, MachineError, UserError
+from provision.support.files import write_atomic
 
 CLONE = Path(__file__).parent.parent.parent
 LOCKS = ["requirements.lock", "requirements-dev.lock"]
@@ -65,7 +66,7 @@ def test_each_kind_of_end_has_its_exit_code(
     def verb() -> None:
         raise raised
 
-    wrapped: Callable[[], None] = for_people(verb)
+    wrapped: Callable[[], None] = report_errors(verb)
     with pytest.raises(Exit) as caught:
         wrapped()
     assert caught.value.code == code
@@ -89,7 +90,7 @@ def test_ctrl_c_ends_the_wait_and_is_told_as_nothing_else(
 
     monkeypatch.setattr(parallel, "as_completed", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        parallel.each("work", [Named("a")], lambda machine: machine.name)
+        parallel.run_on_all("work", [Named("a")], lambda machine: machine.name)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from provision.errors import UserError
-from scenarios.report import runs, write_reports
+from provision.support.errors import UserError
+from scenarios.record import find
+from scenarios.report.write import write_reports
 from tests.unit import sample_record as samples
 from tests.unit.test_cli import inv
 
@@ -26,13 +27,13 @@ def lab(tmp_path: Path) -> Path:
 
 
 def test_the_newest_run_of_a_scenario_is_meant_by_its_name(lab: Path) -> None:
-    found = runs.find("overlay", lambda: lab / "reports" / "book")
+    found = find.find("overlay", lambda: lab / "reports" / "book")
     assert found.name == "20261124T120000Z-overlay"
 
 
 def test_a_scenario_that_never_ran_is_told_with_how_to_run_it(lab: Path) -> None:
     with pytest.raises(UserError, match="no run of a scenario 'quic'") as caught:
-        runs.find("quic", lambda: lab / "reports" / "book")
+        find.find("quic", lambda: lab / "reports" / "book")
     assert "inv scenario quic" in caught.value.advice
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from scenarios.kit.record import Command, Record
-from scenarios.report.chance import Chance
-from scenarios.report.sameness import comparable, difference
+from scenarios.record.diff import comparable, difference
+from scenarios.record.model import Command, Record
+from scenarios.record.normalize import Chance
 from tests.unit import sample_record as sample
 
 # What another run of the same has in place of what the first one had by chance.

@@ -11,13 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from provision import box, busybox_image, engine, host, images, kvm
-from provision.definition import load
-from provision.errors import MachineError, MachinesError, UserError
-from provision.files import sweep, write_atomic
-from provision.holding import holding, is_held
-from provision.parallel import each
-from provision.vagrantfile import Plan, render, ruby
+from provision.engine import images, install
+from provision.lab.load import load
+from provision.lab.lock import holding, is_held
+from provision.providers import conflicts
+from provision.providers.boxes import build
+from provision.providers.boxes.busybox import write_archive
+from provision.providers.libvirt import kvm
+from provision.providers.vagrant import requirements
+from provision.providers.vagrant.template import Plan, render, ruby
+from provision.support.errors import MachineError, MachinesError, UserError
+from provision.support.files import sweep, write_atomic
+from provision.support.parallel import run_on_all
 
 CLONE = Path(__file__).parent.parent.parent
 
@@ -42,7 +47,7 @@ def test_a_write_that_fails_leaves_the_old_file_alone(
 
 def test_what_a_killed_write_has_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
     code = (
-        "import os; from pathlib import Path; from provision import files\n"
+        "import os; from pathlib import Path; from provision.support import files\n"
         "os.fsync = lambda _: os.kill(os.getpid(), 9)\n"
         f"files.write_atomic(Path({str(tmp_path / 'a' / 'f')!r}), 'half')"
     )
@@ -68,7 +73,7 @@ def test_one_failure_stops_no_other_and_all_are_told() -> None:
         return 1
 
     with pytest.raises(MachinesError) as caught:
-        each("work", [Named("a"), Named("b"), Named("c")], work)
+        run_on_all("work", [Named("a"), Named("b"), Named("c")], work)
     assert caught.value.succeeded == ["a", "c"]
     assert str(caught.value) == "work failed on b:\n  b: no\n  done on: a, c"
     assert caught.value.advice == "try again"
@@ -76,7 +81,7 @@ def test_one_failure_stops_no_other_and_all_are_told() -> None:
 
 def test_a_lab_that_is_held_says_by_whom(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from provision.holding import holding\n"
+        "import sys; from pathlib import Path; from provision.lab.lock import holding\n"
         f"with holding(Path({str(tmp_path / 'book')!r}), 'up'):\n"
         "    print('held', flush=True); sys.stdin.read()"
     )
@@ -106,7 +111,7 @@ def test_a_lab_that_is_held_says_by_whom(tmp_path: Path) -> None:
 def test_a_verb_made_of_verbs_holds_the_lab_from_its_first_to_its_last(tmp_path: Path) -> None:
     state = tmp_path / "book"
     code = (
-        "import sys; from pathlib import Path; from provision.holding import holding\n"
+        "import sys; from pathlib import Path; from provision.lab.lock import holding\n"
         f"with holding(Path({str(state)!r}), 'other'): pass"
     )
 
@@ -128,7 +133,7 @@ def test_a_verb_made_of_verbs_holds_the_lab_from_its_first_to_its_last(tmp_path:
 
 # -- Docker's installation --------------------------------------------------------------------
 
-BARE = engine.Facts(
+BARE = install.Facts(
     system="debian",
     release="bookworm",
     docker="",
@@ -148,37 +153,37 @@ WHOLE = replace(
 
 
 def test_nothing_is_installed_where_nothing_is_missing() -> None:
-    assert engine.installation(WHOLE, "distribution") == ""
-    assert engine.installation(WHOLE, "20.10.24") == ""
-    assert engine.installation(WHOLE, "20.10") == ""
+    assert install.installation(WHOLE, "distribution") == ""
+    assert install.installation(WHOLE, "20.10.24") == ""
+    assert install.installation(WHOLE, "20.10") == ""
 
 
 @pytest.mark.parametrize("wanted", ["distribution", "28.2.2"])
 @pytest.mark.parametrize(
     "facts", [BARE, replace(BARE, system="fedora", apt="", dnf="/usr/bin/dnf")]
 )
-def test_an_installation_is_a_valid_shell_script(facts: engine.Facts, wanted: str) -> None:
-    script = engine.installation(facts, wanted)
+def test_an_installation_is_a_valid_shell_script(facts: install.Facts, wanted: str) -> None:
+    script = install.installation(facts, wanted)
     subprocess.run(["sh", "-n", "-c", script], check=True)
     assert "tcpdump" in script
 
 
 def test_a_version_is_pinned_to_dockers_own_repository() -> None:
-    script = engine.installation(WHOLE, "28.2.2")
+    script = install.installation(WHOLE, "28.2.2")
     assert "docker-ce" in script
     assert r"28\.2\.2" in script
     assert "docker.io " not in script
 
 
 def test_the_parser_that_apparmor_needs_comes_along() -> None:
-    assert "apparmor" in engine.installation(
+    assert "apparmor" in install.installation(
         replace(WHOLE, needs_apparmor_parser=True), "distribution"
     )
 
 
 def test_a_system_without_a_recipe_is_told() -> None:
     with pytest.raises(MachineError, match="no recipe"):
-        engine.installation(replace(BARE, apt=""), "distribution")
+        install.installation(replace(BARE, apt=""), "distribution")
 
 
 # -- images -----------------------------------------------------------------------------------
@@ -188,9 +193,9 @@ def test_a_saved_archive_tells_its_tags_and_ids(tmp_path: Path) -> None:
     busybox = tmp_path / "busybox"
     busybox.write_text("#!/bin/sh\necho sh\necho ping\n")
     busybox.chmod(0o755)
-    made = busybox_image.write_archive(busybox, tmp_path / "a.tar", "x/y:1")
+    made = write_archive(busybox, tmp_path / "a.tar", "x/y:1")
     assert images.archive_tags(tmp_path / "a.tar") == {"x/y:1": made}
-    again = busybox_image.write_archive(busybox, tmp_path / "b.tar", "x/y:1")
+    again = write_archive(busybox, tmp_path / "b.tar", "x/y:1")
     assert made == again
     with tarfile.open(tmp_path / "a.tar") as tar:
         assert "manifest.json" in tar.getnames()
@@ -229,21 +234,23 @@ def test_a_subnet_that_the_host_uses_is_told(monkeypatch: pytest.MonkeyPatch) ->
     from ipaddress import IPv4Network  # noqa: PLC0415
 
     lab = load(CLONE / "lab.toml")
-    monkeypatch.setattr(host, "networks", lambda: {"eth7": [IPv4Network("192.168.0.0/16")]})
-    (first, _) = host.clashes(lab)
+    monkeypatch.setattr(
+        conflicts, "host_networks", lambda: {"eth7": [IPv4Network("192.168.0.0/16")]}
+    )
+    (first, _) = conflicts.clashes(lab)
     assert first == (
         "lab.toml: network.subnet: 192.168.56.0/24 is in use on this host: eth7 has 192.168.0.0/16"
     )
-    monkeypatch.setattr(host, "networks", lambda: {"eth7": [IPv4Network("10.0.0.0/8")]})
-    assert host.clashes(lab) == []
+    monkeypatch.setattr(conflicts, "host_networks", lambda: {"eth7": [IPv4Network("10.0.0.0/8")]})
+    assert conflicts.clashes(lab) == []
 
 
 def test_machines_larger_than_the_host_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
     lab = load(CLONE / "lab.toml")
-    monkeypatch.setattr(host, "memory", lambda: 1500)
-    assert "want 2048 MiB of memory, this host has 1500 MiB" in host.memory_warnings(lab)[0]
-    monkeypatch.setattr(host, "memory", lambda: 4000)
-    assert host.memory_warnings(lab) == []
+    monkeypatch.setattr(requirements, "memory", lambda: 1500)
+    assert "want 2048 MiB of memory, this host has 1500 MiB" in requirements.memory_warnings(lab)[0]
+    monkeypatch.setattr(requirements, "memory", lambda: 4000)
+    assert requirements.memory_warnings(lab) == []
 
 
 def fake_vagrant(folder: Path, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,21 +263,21 @@ def fake_vagrant(folder: Path, says: str, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_vagrant_that_is_too_old_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_vagrant(tmp_path, "Vagrant 2.0.1", monkeypatch)
     with pytest.raises(UserError, match=r"Vagrant 2\.0\.1 is too old"):
-        host.check_vagrant()
+        requirements.check_vagrant()
 
 
 def test_no_vagrant_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match="Vagrant is not installed"):
-        host.check_vagrant()
+        requirements.check_vagrant()
 
 
 def test_a_provider_that_is_missing_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "VBoxManage" in host.provider_missing("virtualbox")
-    assert "prlctl" in host.provider_missing("parallels")
+    assert "VBoxManage" in requirements.provider_missing("virtualbox")
+    assert "prlctl" in requirements.provider_missing("parallels")
 
 
 def test_kvm_is_not_believed_without_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,7 +286,7 @@ def test_kvm_is_not_believed_without_a_device(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_recipe_of_the_box_has_a_hash_of_its_own() -> None:
-    assert box.recipe_hash(docker=True) != box.recipe_hash(docker=False)
+    assert build.recipe_hash(docker=True) != build.recipe_hash(docker=False)
 
 
 # -- what the SSH library says --------------------------------------------------------------------
@@ -287,7 +294,7 @@ def test_the_recipe_of_the_box_has_a_hash_of_its_own() -> None:
 
 def test_the_ssh_librarys_own_log_is_not_printed_to_people() -> None:
     code = (
-        "import logging, provision.machine; "
+        "import logging, provision.machine.machine; "
         "logging.getLogger('paramiko.transport').error('Secsh channel 0 open FAILED')"
     )
     said = subprocess.run(

@@ -10,18 +10,20 @@ from typing import Any
 
 import pytest
 
-from provision import definition, status
-from provision.definition import Lab
-from provision.errors import MachineError
-from provision.providers import choosing
-from provision.providers.base import Endpoint, MachineState
+from provision.lab import load
+from provision.lab.model import Lab
+from provision.lifecycle import status
+from provision.providers import select
+from provision.providers.base import MachineState
+from provision.ssh.endpoint import Endpoint
+from provision.support.errors import MachineError
 from tests.unit.test_checkpoints import Playing
 
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Lab:
     (tmp_path / "lab.toml").write_text("")
-    made = definition.load(tmp_path / "lab.toml")
+    made = load.load(tmp_path / "lab.toml")
     made.state.mkdir(parents=True)
     (made.state / "ready.json").write_text("{}")
     return made
@@ -38,7 +40,7 @@ def test_an_up_that_was_cut_off_tells_what_the_provider_knows(
         def endpoints(self) -> dict[str, Endpoint]:
             raise MachineError("not up")
 
-    monkeypatch.setattr(choosing, "of_state", lambda _: CutOff())
+    monkeypatch.setattr(select, "of_state", lambda _: CutOff())
     assert states(status.look(lab)) == ["running", "running"]
 
 

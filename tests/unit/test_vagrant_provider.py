@@ -17,11 +17,14 @@ from pathlib import Path
 
 import pytest
 
-from provision import boxes, definition, host, lifecycle
-from provision.errors import MachineError, UserError
-from provision.providers import vagrant, vagrant_runner
-from provision.providers.vagrant import VagrantProvider
-from provision.vagrantfile import Plan
+from provision.lab import load
+from provision.lifecycle import dry_run
+from provision.providers import conflicts
+from provision.providers.boxes import select
+from provision.providers.vagrant import plan, runner
+from provision.providers.vagrant.provider import VagrantProvider
+from provision.providers.vagrant.template import Plan
+from provision.support.errors import MachineError, UserError
 from tests.support.progress import quiet
 
 CLONE = Path(__file__).parent.parent.parent
@@ -55,7 +58,7 @@ def provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VagrantProvider
     monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
     monkeypatch.setenv("SWARMRIG_CACHE", str(tmp_path / "cache"))
     (tmp_path / "lab.toml").write_text("")
-    lab = definition.load(tmp_path / "lab.toml")
+    lab = load.load(tmp_path / "lab.toml")
     lab.state.mkdir(parents=True)
     made = VagrantProvider(lab, PLAN)
     play(made, "", "true")
@@ -141,7 +144,7 @@ def test_a_vagrant_that_outlived_us_is_waited_for_and_nothing_is_made_twice(
 ) -> None:
     play(provider, "", "echo > begun; sleep 2; echo > through")
     code = (
-        "from pathlib import Path; from provision.providers.vagrant_runner import Runner\n"
+        "from pathlib import Path; from provision.providers.vagrant.runner import Runner\n"
         f"for _ in Runner(Path({str(provider.state)!r}), 60).up(stream_output=True): pass"
     )
     ours = subprocess.Popen([sys.executable, "-c", code], cwd=CLONE)
@@ -160,7 +163,7 @@ def test_a_vagrant_whose_number_was_never_noted_is_waited_for_too(
 ) -> None:
     play(provider, "", "echo > begun; sleep 1; echo > through")
     code = (
-        "import os; from pathlib import Path; from provision.providers import vagrant_runner\n"
+        "import os; from pathlib import Path; from provision.providers.vagrant import runner as vagrant_runner\n"
         # Killed between the start and the note of what was started.
         "vagrant_runner._birth = lambda _: os.kill(os.getpid(), 9)\n"
         f"runner = vagrant_runner.Runner(Path({str(provider.state)!r}), 60)\n"
@@ -179,9 +182,9 @@ def test_a_number_used_again_is_not_taken_for_our_vagrant(provider: VagrantProvi
     provider.runner.log.touch()
     provider.runner.journal.write_text(json.dumps({"pid": os.getpid(), "since": 12.0}))
     assert list(provider.runner.finish_earlier()) == []
-    began = vagrant_runner._birth(os.getpid())
+    began = runner._birth(os.getpid())
     assert began is not None
-    assert vagrant_runner._is_same(os.getpid(), began)
+    assert runner._is_same(os.getpid(), began)
 
 
 def test_a_machine_made_anew_is_trusted_anew(provider: VagrantProvider) -> None:
@@ -204,13 +207,13 @@ def test_a_box_that_is_nowhere_is_told_while_offline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VAGRANT_HOME", str(tmp_path))
-    monkeypatch.setattr(boxes, "downloadable", lambda: False)
+    monkeypatch.setattr(select, "downloadable", lambda: False)
     (tmp_path / "lab.toml").write_text('box = "nobody/nothing"\n')
-    lab = definition.load(tmp_path / "lab.toml")
+    lab = load.load(tmp_path / "lab.toml")
     with pytest.raises(UserError, match="'nobody/nothing' for virtualbox is not in Vagrant's box"):
-        boxes.choose(lab, "virtualbox", print)
+        select.choose(lab, "virtualbox", print)
     (tmp_path / "boxes" / "nobody-VAGRANTSLASH-nothing" / "1.0" / "virtualbox").mkdir(parents=True)
-    assert boxes.choose(lab, "virtualbox", print).name == "nobody/nothing"
+    assert select.choose(lab, "virtualbox", print).name == "nobody/nothing"
 
 
 # -- checkpoints ------------------------------------------------------------------------------
@@ -257,7 +260,7 @@ def test_a_checkpoint_that_fails_is_told_in_vagrants_last_words(provider: Vagran
 def test_what_up_would_do_is_told_without_a_call_of_vagrant(
     provider: VagrantProvider, tmp_path: Path
 ) -> None:
-    text = vagrant.foretold(
+    text = plan.preview(
         provider.lab, provider, {"machine1": "running", "machine2": "stopped"}
     ).splitlines()
     assert "machine1: running: stays" in text
@@ -269,10 +272,10 @@ def test_what_up_would_make_is_told_and_nothing_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "lab.toml").write_text('box = "some/box"\n[machines]\nmemory = 2048\n')
-    lab = definition.load(tmp_path / "lab.toml")
-    monkeypatch.setattr(vagrant, "choose_provider", lambda _: ("libvirt", "it is here"))
-    monkeypatch.setattr(host, "clashes", lambda *_: [])
-    text = lifecycle.dry_run(lab, quiet()).splitlines()
+    lab = load.load(tmp_path / "lab.toml")
+    monkeypatch.setattr(plan, "choose_provider", lambda _: ("libvirt", "it is here"))
+    monkeypatch.setattr(conflicts, "clashes", lambda *_: [])
+    text = dry_run.dry_run(lab, quiet()).splitlines()
     assert text[:2] == ["provider libvirt: it is here", "box some/box"]
     assert "machine2: would be made: 1 CPU, 2048 MiB, 192.168.56.12" in text
     assert [path.name for path in tmp_path.iterdir()] == ["lab.toml"]

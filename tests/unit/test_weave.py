@@ -14,17 +14,22 @@ from scapy.layers.vxlan import VXLAN
 from scapy.packet import Raw
 from scapy.utils import rdpcap, wrpcap
 
-from provision import weave_traces
-from provision.definition import Plugin, load
-from scenarios.kit import evidence, record, run, weave_net
+from provision.lab.load import load
+from provision.lab.model import PluginSpec
+from provision.plugins import weave as traces
+from scenarios.drivers import weave as weave_net
+from scenarios.drivers.exercise import plugin_scenario
+from scenarios.evidence import capture, encapsulation
+from scenarios.kit import runner
 from scenarios.kit.driver import Driver, Peer
-from scenarios.weave import plugin_scenario, weave
+from scenarios.record import model
+from scenarios.weave import weave
 
 CLONE = Path(__file__).parent.parent.parent
 ONE, TWO = bytes.fromhex("9662c2ff59a6"), bytes.fromhex("d63ae1024400")
 TASK1, TASK2 = "10.1.1.2", "10.1.1.3"
-PLAIN = weave_net.encapsulation(Plugin())
-SECRET = weave_net.encapsulation(Plugin(password="sesame"))  # noqa: S106 - a test's
+PLAIN = weave_net.encapsulation(PluginSpec())
+SECRET = weave_net.encapsulation(PluginSpec(password="sesame"))  # noqa: S106 - a test's
 
 
 def echo(source: str, target: str, kind: int) -> Any:
@@ -50,14 +55,14 @@ def esp() -> Any:
     return Ether() / IP(src="192.168.56.11", dst="192.168.56.12", proto=50) / Raw(b"\x01" * 40)
 
 
-def captured(folder: Path, how: evidence.Encapsulation, *packets: Any) -> record.Capture:
+def captured(folder: Path, how: encapsulation.Encapsulation, *packets: Any) -> model.Capture:
     wrpcap(str(folder / "in.pcap"), [Ether(bytes(packet)) for packet in packets])
 
     class Box:
         name = "machine1"
 
-    live = evidence._Live(Box(), "eth1", io.BytesIO((folder / "in.pcap").read_bytes()))  # type: ignore[arg-type]
-    return evidence.read_capture(live, how, folder, "out.pcap")
+    live = capture._Live(Box(), "eth1", io.BytesIO((folder / "in.pcap").read_bytes()))  # type: ignore[arg-type]
+    return capture.read_capture(live, how, folder, "out.pcap")
 
 
 # -- packets ------------------------------------------------------------------------------------
@@ -78,16 +83,16 @@ def test_icmp_is_recognized_on_the_fast_datapath_and_in_the_sleeve(tmp_path: Pat
     ]
     # The VNI names the two peers, in an order of its own each way: it tells no network.
     assert {packet.vni for packet in seen.packets} == {None}
-    assert evidence.crossings(seen, "echo request", TASK1, TASK2, None) == 2
-    assert evidence.crossings(seen, "echo reply", TASK2, TASK1, None) == 1
-    assert evidence.crossings(seen, "echo reply", TASK1, TASK2, None) == 0
+    assert capture.crossings(seen, "echo request", TASK1, TASK2, None) == 2
+    assert capture.crossings(seen, "echo reply", TASK2, TASK1, None) == 1
+    assert capture.crossings(seen, "echo reply", TASK1, TASK2, None) == 0
 
 
 def test_several_frames_in_one_sleeve_packet_are_all_seen(tmp_path: Path) -> None:
     both = sleeve(bytes(echo(TASK1, TASK2, 8)), bytes(echo(TASK1, "10.1.1.9", 8)))
     seen = captured(tmp_path, PLAIN, both)
-    assert evidence.crossings(seen, "echo request", TASK1, TASK2, None) == 1
-    assert evidence.crossings(seen, "echo request", TASK1, "10.1.1.9", None) == 1
+    assert capture.crossings(seen, "echo request", TASK1, TASK2, None) == 1
+    assert capture.crossings(seen, "echo request", TASK1, "10.1.1.9", None) == 1
 
 
 def test_the_routers_own_frames_and_a_cut_one_are_no_trouble(tmp_path: Path) -> None:
@@ -126,7 +131,7 @@ def test_what_is_in_the_clear_in_an_encrypted_mesh_is_shown_as_that(tmp_path: Pa
 
 
 def test_vxlan_on_another_port_is_another_drivers(tmp_path: Path) -> None:
-    mine = evidence.vxlan(4790, "test driver's VXLAN", vni_tells_network=False)
+    mine = encapsulation.vxlan(4790, "test driver's VXLAN", vni_tells_network=False)
     assert mine.filter == "udp port 4790"
     seen = captured(tmp_path, mine, outer(4790) / VXLAN(vni=7) / echo(TASK1, TASK2, 8), fast(Raw()))
     assert [packet.encapsulation for packet in seen.packets] == ["test driver's VXLAN", ""]
@@ -184,13 +189,13 @@ src 10.0.0.1 dst 10.0.0.2\ proto esp spi 0x00000bed reqid 0 mode tunnel
 
 
 def test_only_weaves_own_ipsec_is_removed() -> None:
-    assert weave_traces.ipsec_removal(POLICIES, STATES) == [
+    assert traces.ipsec_removal(POLICIES, STATES) == [
         "ip xfrm policy delete dir out src 192.168.56.11/32 dst 192.168.56.12/32 proto udp "
         "mark 0x20000 mask 0x20000",
         "ip xfrm state delete src 192.168.56.11 dst 192.168.56.12 proto esp spi 0x148fa34e",
         "ip xfrm state delete src 192.168.56.12 dst 192.168.56.11 proto esp spi 0x10a89fee",
     ]
-    assert weave_traces.ipsec_removal("", STATES) == []
+    assert traces.ipsec_removal("", STATES) == []
 
 
 # -- the exercise -------------------------------------------------------------------------------
@@ -203,7 +208,7 @@ def test_the_weave_exercise_has_all_its_steps() -> None:
 
 def test_a_dry_run_tells_the_books_commands_and_the_plugin_that_would_be_taken() -> None:
     told: list[str] = []
-    run.dry_run(weave, load(CLONE / "lab.toml"), told.append)
+    runner.dry_run(weave, load(CLONE / "lab.toml"), told.append)
     text = "\n".join(told)
     assert "docker plugin install store/weaveworks/net-plugin:2.5.2" in text
     assert "--driver=rajchaudhuri/net-plugin:latest_release-<arch>" in text
@@ -212,12 +217,12 @@ def test_a_dry_run_tells_the_books_commands_and_the_plugin_that_would_be_taken()
 def test_a_dry_run_names_the_plugin_of_the_lab(tmp_path: Path) -> None:
     (tmp_path / "lab.toml").write_text('[weave]\nplugin = "example/driver:1"\n')
     told: list[str] = []
-    run.dry_run(weave, load(tmp_path / "lab.toml"), told.append)
+    runner.dry_run(weave, load(tmp_path / "lab.toml"), told.append)
     assert any("--driver=example/driver:1" in line for line in told)
 
 
 def test_nothing_of_another_drivers_scenario_says_weave() -> None:
-    driver = Driver("a test driver", "test.sock", lambda _: evidence.vxlan(4790))
+    driver = Driver("a test driver", "test.sock", lambda _: encapsulation.vxlan(4790))
     other = plugin_scenario(
         "testdriver",
         driver,
@@ -248,8 +253,8 @@ def test_the_pings_of_a_real_mesh_are_read_both_ways(
     tmp_path: Path, name: str, encapsulation: str
 ) -> None:
     seen = captured(tmp_path, PLAIN, *kept(name))
-    assert evidence.crossings(seen, "echo request", TASK2, TASK1, None) == 3
-    assert evidence.crossings(seen, "echo reply", TASK1, TASK2, None) == 3
+    assert capture.crossings(seen, "echo request", TASK2, TASK1, None) == 3
+    assert capture.crossings(seen, "echo reply", TASK1, TASK2, None) == 3
     carrying = {packet.encapsulation for packet in seen.packets if "ICMP echo" in packet.inner}
     assert carrying == {encapsulation}
 

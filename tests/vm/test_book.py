@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from provision import box
-from provision.providers.vagrant_runner import heeding_interrupts
+from provision.providers.boxes import build
+from provision.providers.vagrant.runner import heeding_interrupts
 from tests.vm.world import World
 
 CLONE = Path(__file__).parent.parent.parent
@@ -112,7 +112,7 @@ class Lab:
 @pytest.fixture(scope="module")
 def lab(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     # Outside the world, which has no way to any package.
-    box.build()
+    build.build()
     made = Lab(world, tmp_path_factory.mktemp("book"))
     made.define()
     yield made

@@ -54,7 +54,7 @@ class Tiny:
     def code(self, call: str) -> list[str]:
         program = (
             "import json; from ipaddress import IPv4Network; from pathlib import Path\n"
-            "from provision.providers import libvirt, libvirt_checkpoints as kept\n"
+            "from provision.providers.libvirt import inventory, networks, snapshots\n"
             f"prefix, names, state = {PREFIX!r}, {NAMES!r}, Path({str(self.state)!r})\n"
             f"print(json.dumps({call}, default=str))"
         )
@@ -76,7 +76,7 @@ class Tiny:
 
     @property
     def states(self) -> dict[str, str]:
-        return dict(self("libvirt.states(prefix, names)"))
+        return dict(self("inventory.states(prefix, names)"))
 
 
 @pytest.fixture(scope="module")
@@ -91,67 +91,67 @@ RUNNING = dict.fromkeys(NAMES, "running")
 
 
 def test_a_checkpoint_is_kept_replaced_restored_and_forgotten(tiny: Tiny) -> None:
-    assert tiny("kept.listed(prefix, names)") == []
-    tiny("kept.save(prefix, names, 'a')")
-    tiny("kept.save(prefix, names, 'b')")
-    tiny("kept.save(prefix, names, 'a')")
-    assert tiny("kept.listed(prefix, names)") == ["b", "a"]
+    assert tiny("snapshots.listed(prefix, names)") == []
+    tiny("snapshots.save(prefix, names, 'a')")
+    tiny("snapshots.save(prefix, names, 'b')")
+    tiny("snapshots.save(prefix, names, 'a')")
+    assert tiny("snapshots.listed(prefix, names)") == ["b", "a"]
     assert tiny.states == RUNNING
-    tiny("kept.restore(prefix, names, 'net', 'b')")
+    tiny("snapshots.restore(prefix, names, 'net', 'b')")
     assert tiny.states == RUNNING
-    tiny("kept.forget(prefix, names, 'a')")
-    assert tiny("kept.listed(prefix, names)") == ["b"]
+    tiny("snapshots.forget(prefix, names, 'a')")
+    assert tiny("snapshots.listed(prefix, names)") == ["b"]
 
 
 def test_what_one_machine_lacks_is_no_checkpoint(tiny: Tiny) -> None:
     tiny.must("virsh", "snapshot-create-as", f"{PREFIX}machine2", "half")
-    assert tiny("kept.listed(prefix, names)") == ["b"]
-    tiny("kept.forget(prefix, names, 'half')")
+    assert tiny("snapshots.listed(prefix, names)") == ["b"]
+    tiny("snapshots.forget(prefix, names, 'half')")
 
 
 def test_machines_that_were_off_are_restored_as_well(tiny: Tiny) -> None:
     tiny.must("virsh", "destroy", f"{PREFIX}machine1")
     assert tiny.states == {"machine1": "stopped", "machine2": "running"}
-    tiny("kept.restore(prefix, names, 'net', 'b')")
+    tiny("snapshots.restore(prefix, names, 'net', 'b')")
     assert tiny.states == RUNNING
 
 
 def test_a_suspended_machine_is_told_as_such_and_resumed(tiny: Tiny) -> None:
     tiny.must("virsh", "suspend", f"{PREFIX}machine2")
     assert tiny.states["machine2"] == "paused"
-    assert tiny("kept.resume(prefix, names)") == ["machine2"]
+    assert tiny("snapshots.resume(prefix, names)") == ["machine2"]
     assert tiny.states == RUNNING
 
 
 @pytest.mark.parametrize("call", ["save(prefix, names, 'c')", "restore(prefix, names, 'net', 'b')"])
 def test_killed_at_any_moment_the_next_one_reaches_its_goal(tiny: Tiny, call: str) -> None:
     begin = time.monotonic()
-    tiny(f"kept.{call}")
+    tiny(f"snapshots.{call}")
     whole = time.monotonic() - begin
     moments = 5
     for moment in range(1, moments):
-        tiny.killed(f"kept.{call}", whole * moment / moments)
+        tiny.killed(f"snapshots.{call}", whole * moment / moments)
         # libvirt itself may be at work on it still, and makes the next one wait.
-        tiny(f"kept.{call}")
+        tiny(f"snapshots.{call}")
         assert tiny.states == RUNNING, moment
-    assert "b" in tiny("kept.listed(prefix, names)")
-    assert ("c" in tiny("kept.listed(prefix, names)")) == call.startswith("save")
-    tiny("kept.forget(prefix, names, 'c')")
+    assert "b" in tiny("snapshots.listed(prefix, names)")
+    assert ("c" in tiny("snapshots.listed(prefix, names)")) == call.startswith("save")
+    tiny("snapshots.forget(prefix, names, 'c')")
 
 
 NOTHING: dict[str, list[str]] = {"domain": [], "volume": [], "network": []}
-NETWORKS = "libvirt.ensure_networks('swarmrig-tiny', '10.98.7.0/24', '10.98.8.0/24')"
+NETWORKS = "networks.ensure_networks('swarmrig-tiny', '10.98.7.0/24', '10.98.8.0/24')"
 
 
 def test_the_labs_networks_are_made_once_and_hold_no_packet_back(tiny: Tiny) -> None:
     assert tiny(NETWORKS) == ["network swarmrig-tiny", "network swarmrig-tiny-mgmt"]
     assert tiny(NETWORKS) == []
-    assert tiny("libvirt.subnets()") == {
+    assert tiny("networks.subnets()") == {
         "swarmrig-tiny": "10.98.7.0/24",
         "swarmrig-tiny-mgmt": "10.98.8.0/24",
     }
     for network, address in (("swarmrig-tiny", "10.98.7.1"), ("swarmrig-tiny-mgmt", "10.98.8.1")):
-        bridge = tiny(f"libvirt.bridge({network!r})")
+        bridge = tiny(f"networks.bridge({network!r})")
         link = json.loads(tiny.must("ip", "-json", "-details", "address", "show", "dev", bridge))[0]
         assert link["linkinfo"]["info_data"]["stp_state"] == 0
         assert [one["local"] for one in link["addr_info"] if one["family"] == "inet"] == [address]
@@ -163,16 +163,16 @@ def test_the_labs_networks_are_made_once_and_hold_no_packet_back(tiny: Tiny) -> 
 def test_another_folders_lab_of_the_same_name_is_left_alone(tiny: Tiny, tmp_path: Path) -> None:
     stranger = f"Path({str(tmp_path)!r})"
     theirs = {PREFIX + name: str(tiny.state) for name in NAMES}
-    assert tiny(f"libvirt.strangers(prefix, {stranger})") == theirs
-    assert tiny("libvirt.strangers(prefix, state)") == {}
-    assert tiny(f"libvirt.belongings(prefix, 'swarmrig-tiny', {stranger})") == NOTHING
-    assert tiny(f"libvirt.purge(prefix, 'swarmrig-tiny', {stranger})") == []
+    assert tiny(f"inventory.strangers(prefix, {stranger})") == theirs
+    assert tiny("inventory.strangers(prefix, state)") == {}
+    assert tiny(f"inventory.belongings(prefix, 'swarmrig-tiny', {stranger})") == NOTHING
+    assert tiny(f"inventory.purge(prefix, 'swarmrig-tiny', {stranger})") == []
     assert tiny.states == RUNNING
 
 
 def test_machines_with_checkpoints_are_purged_with_their_disks(tiny: Tiny) -> None:
     tiny.must("virsh", "suspend", f"{PREFIX}machine1")
-    removed = tiny("libvirt.purge(prefix, 'swarmrig-tiny', state)")
+    removed = tiny("inventory.purge(prefix, 'swarmrig-tiny', state)")
     assert sorted(what.split("/")[0] for what in removed) == [
         f"domain {PREFIX}machine1",
         f"domain {PREFIX}machine2",
@@ -181,4 +181,4 @@ def test_machines_with_checkpoints_are_purged_with_their_disks(tiny: Tiny) -> No
         "volume ",
         "volume ",
     ]
-    assert tiny("libvirt.belongings(prefix, 'swarmrig-tiny', state)") == NOTHING
+    assert tiny("inventory.belongings(prefix, 'swarmrig-tiny', state)") == NOTHING

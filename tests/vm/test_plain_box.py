@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from provision import box, busybox_image
+from provision.providers.boxes import build, busybox
 from tests.vm.test_book import Lab
 from tests.vm.world import World
 
@@ -12,8 +12,8 @@ from tests.vm.world import World
 def test_docker_is_installed_on_all_machines_and_an_archive_brings_the_image(
     world: World, tmp_path: Path
 ) -> None:
-    box.build(docker=False)
-    busybox_image.write_archive(Path("/bin/busybox"), tmp_path / "image.tar", "swarmrig/busybox:t")
+    build.build(docker=False)
+    busybox.write_archive(Path("/bin/busybox"), tmp_path / "image.tar", "swarmrig/busybox:t")
     lab = Lab(world, tmp_path)
     (tmp_path / "lab.toml").write_text(
         """

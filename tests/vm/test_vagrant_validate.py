@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from provision import definition, host
-from provision.vagrantfile import Plan, render
+from provision.lab import load
+from provision.providers.vagrant import requirements
+from provision.providers.vagrant.template import Plan, render
 from tests.support.tier import cannot_run
 
 LAB = Path(__file__).parent.parent.parent / "lab.toml"
@@ -18,13 +19,13 @@ NASTY = """x' ; system("touch pwned") #{`touch pwned`} \\' \\\\"""
 
 @pytest.fixture(autouse=True)
 def vagrant() -> None:
-    if not host.vagrant_version():
+    if not requirements.vagrant_version():
         cannot_run("Vagrant is not installed")
 
 
 def rendered(provider: str, box: str = "swarmrig/debian12") -> str:
     plan = Plan(provider, box, None, "swarmrig-book_", "swarmrig-book", "qemu")
-    return render(definition.load(LAB), plan)
+    return render(load.load(LAB), plan)
 
 
 def validate(folder: Path, text: str, provider: str = "") -> subprocess.CompletedProcess[str]:

@@ -16,7 +16,7 @@ from typing import Self
 
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from provision import cache
+from provision.support import cache
 
 NEEDED = ("unshare", "nsenter", "ip", "virsh", "libvirtd", "virtlogd", "vagrant", "qemu-img")
 _SEARCH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"

@@ -1,0 +1,1 @@
+"""Changes to machines as plain data, and the journal of those made to existing hosts."""

@@ -1,0 +1,19 @@
+"""The verb `logs`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from provision.diagnostics import logs
+from provision.lab import load
+from provision.support import terminal
+from provision.support.progress import Progress
+
+
+def collect(lab_file: str, output: str) -> None:
+    """Collect what a bug report needs into one archive, without secrets."""
+    lab, progress = load.load_lab(lab_file), Progress()
+    with progress:
+        made = logs.collect(lab, progress, Path(output) if output else None)
+    terminal.say(f"{os.path.relpath(made)}: look through it before you hand it on")

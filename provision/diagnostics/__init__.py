@@ -1,0 +1,1 @@
+"""What this host can run, versions of its tools, and logs for a bug report."""

@@ -1,0 +1,1 @@
+"""Docker on a machine: installation, daemon settings, images."""

@@ -1,0 +1,1 @@
+"""The lab's definition, its state folder, its lock, and swarmrig.lock."""

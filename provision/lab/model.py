@@ -1,0 +1,114 @@
+"""The lab as the rest of Swarmrig takes it: complete, checked, and frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from provision.support import text
+from provision.support.errors import UserError
+
+ProviderName = Literal[
+    "auto", "libvirt", "virtualbox", "vmware_desktop", "parallels", "hyperv", "hosts"
+]
+Role = Literal["manager", "worker"]
+DEFAULT_IMAGE = "alpine:latest"
+AUTO_PLUGIN = "auto"
+PASSWORD_SETTING = "WEAVE_PASSWORD"  # noqa: S105 - the setting's name
+
+
+@dataclass(frozen=True)
+class Access:
+    """How SSH reaches a machine that exists already (provider "hosts")."""
+
+    host: str
+    user: str | None = None
+    port: int | None = None
+    key: str | None = None
+    jump: str | None = None
+
+
+@dataclass(frozen=True)
+class MachineSpec:
+    """One machine of the lab. `memory` is in MiB; `address` is the one on the underlay."""
+
+    name: str
+    role: Role
+    cpus: int
+    memory: int
+    address: str
+    access: Access | None = None
+
+
+@dataclass(frozen=True)
+class PluginSpec:
+    """The network driver plugin of the lab: its reference, and how it comes and is set.
+
+    `reference` is "auto" where the machines' architecture decides. `password` is a secret: it is
+    left out of the value's own text, and goes nowhere but into the plugin's settings.
+    """
+
+    reference: str = AUTO_PLUGIN
+    archive: Path | None = None
+    settings: dict[str, str] = field(default_factory=dict)
+    password: str | None = field(default=None, repr=False)
+
+    @property
+    def all_settings(self) -> dict[str, str]:
+        """The settings, and the password among them where there is one."""
+        secret = {PASSWORD_SETTING: self.password} if self.password else {}
+        return {**self.settings, **secret}
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A complete, checked lab: what `load` makes of a file. `file` is absolute."""
+
+    name: str
+    file: Path
+    provider: ProviderName
+    box: str
+    box_version: str | None
+    machines: tuple[MachineSpec, ...]
+    subnet: str
+    management_subnet: str
+    docker_version: str
+    image: str
+    image_archives: tuple[Path, ...] = field(default=())
+    weave: PluginSpec | None = None
+    ssh_config: Path | None = None
+
+    @property
+    def home(self) -> Path:
+        """The folder of lab.toml; relative paths in the file start here."""
+        return self.file.parent
+
+    @property
+    def state(self) -> Path:
+        """Everything that the lab writes, reports aside: `.swarmrig/<lab>/` beside lab.toml."""
+        return self.home / ".swarmrig" / self.name
+
+    @property
+    def reports(self) -> Path:
+        """`reports/<lab>/` beside lab.toml."""
+        return self.home / "reports" / self.name
+
+    @property
+    def managers(self) -> tuple[MachineSpec, ...]:
+        return tuple(m for m in self.machines if m.role == "manager")
+
+    @property
+    def workers(self) -> tuple[MachineSpec, ...]:
+        return tuple(m for m in self.machines if m.role == "worker")
+
+    def machine(self, name: str) -> MachineSpec:
+        """The machine of that name. Raises UserError that lists the names there are."""
+        for machine in self.machines:
+            if machine.name == name:
+                return machine
+        names = [m.name for m in self.machines]
+        raise UserError(
+            f"There is no machine {name!r} in lab {self.name!r}.",
+            text.did_you_mean(name, names) or f"Its machines are {', '.join(names)}.",
+        )

@@ -1,0 +1,54 @@
+"""What a running lab is made of, observed for swarmrig.lock."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from provision.diagnostics import versions
+from provision.lab import lockfile
+from provision.lab.lockfile import _UPDATE, NAME, Entry, Image
+from provision.lab.model import Lab
+from provision.machine.machine import Machine
+from provision.providers.base import Provider
+from provision.providers.boxes import locked
+from provision.support import files
+from provision.support.versions import tools
+
+
+def observe(
+    lab: Lab, provider: Provider, machines: dict[str, Machine], engines: dict[str, str], image: str
+) -> Entry:
+    """What a lab that is up is made of, without the tools."""
+    manager = next(m for m in machines.values() if m.plan.role == "manager")
+    attrs = manager.docker.images.get(image).attrs
+    digests = [one.partition("@")[2] for one in attrs.get("RepoDigests") or []]
+    box = provider.box()
+    return Entry(
+        asked=lockfile.asked(lab),
+        box=locked.box_of(lab, provider.name, *box) if box else None,
+        engines=engines,
+        image=Image(image, str(attrs["Id"]), digests[0] if digests else ""),
+        plugins=plugins_of(lab),
+    )
+
+
+def plugins_of(lab: Lab) -> dict[str, str]:
+    if not lab.weave:
+        return {}
+    archive = lab.weave.archive
+    return {lab.weave.reference: files.digest(archive) if archive else ""}
+
+
+def keep(lab: Lab, provider: str, seen: Entry) -> list[str]:
+    """After an `up`: write the entry where there is none, else tell what differs, a line each."""
+    locked = lockfile.read(lab, provider)
+    if locked is None:
+        lockfile.write(lab, provider, with_tools(seen, provider))
+        return [f"{NAME} is written: what this lab is made of"]
+    found = lockfile.differences(locked, seen)
+    return [*(f"differs from {NAME}: {line}" for line in found), *([_UPDATE] if found else [])]
+
+
+def with_tools(entry: Entry, provider: str) -> Entry:
+    """The entry with the versions of the tools on this host."""
+    return replace(entry, tools={**tools(), **versions.provider_tools(provider)})

@@ -1,0 +1,204 @@
+"""From machines that can be reached to a ready swarm: facts of all of them first, changes after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from provision.changes.change import Change, carry_out
+from provision.changes.journal import Journal
+from provision.engine import daemon, daemon_config, images, install
+from provision.lab.model import Lab
+from provision.machine.machine import Machine
+from provision.plugins import api_version
+from provision.support.errors import MachinesError
+from provision.support.parallel import run_on_all
+from provision.support.progress import Progress
+from provision.swarm import converge, members
+
+R = TypeVar("R")
+_UNKNOWN = "its images and its swarm are looked at when Docker runs; taken to be none until then"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a lock or else lab.toml asks for: an engine version, an image and its digest."""
+
+    engine: str
+    image: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that `up` would do to machines that can be reached.
+
+    `unknown` names the machines whose engine does not answer yet, and what that leaves open.
+    """
+
+    of_engine: list[Change]
+    of_images: list[Change]
+    of_swarm: list[Change]
+    choice: images.Choice
+    unknown: dict[str, str]
+
+    @property
+    def changes(self) -> list[Change]:
+        return [*self.of_engine, *self.of_images, *self.of_swarm]
+
+
+def plan(
+    lab: Lab,
+    machines: dict[str, Machine],
+    journal: Journal,
+    wanted: Wanted,
+    adopt: bool = False,
+) -> Plan:
+    """Look at every machine and change none.
+
+    Raises MachineError or MachinesError where a machine cannot be provisioned: without sudo,
+    without a recipe for its system, in somebody else's swarm.
+    """
+    needs, answering = _engines(machines, journal, wanted)
+    seen = run_on_all(
+        "looking for images",
+        answering.values(),
+        lambda machine: images.facts(machine, images.references(lab)),
+    )
+    all_seen = {name: seen.get(name, images.Facts({}, known=False)) for name in machines}
+    return Plan(
+        of_engine=[*needs, *_settings(lab, answering)],
+        of_images=images.changes(lab, all_seen),
+        of_swarm=converge.changes(lab, members.look(answering), journal, adopt),
+        choice=images.choose(lab, all_seen),
+        # A machine without Docker has no images and is in no swarm: that much is sure.
+        unknown={change.machine: _UNKNOWN for change in needs if change.kind == "daemon"},
+    )
+
+
+def _settings(lab: Lab, answering: dict[str, Machine]) -> list[Change]:
+    """What engines that were there before must be told, so that the lab's plugin is served."""
+    if not lab.weave:
+        return []
+    plugin = lab.weave
+    asked = run_on_all(
+        "asking for its API", answering.values(), lambda m: api_version.needed(m, plugin)
+    )
+    return [
+        Change(
+            name,
+            "setting",
+            f"set {api_version.SETTING} to {version} in {daemon_config.FILE}, and restart Docker",
+            (api_version.SETTING, version),
+        )
+        for name, version in asked.items()
+        if version
+    ]
+
+
+def _engines(
+    machines: dict[str, Machine], journal: Journal, wanted: Wanted
+) -> tuple[list[Change], dict[str, Machine]]:
+    """What the engines need, and the machines whose engine answers already."""
+    answering: set[str] = set()
+
+    def look(machine: Machine) -> list[Change]:
+        seen = install.facts(machine)
+        found = install.changes(machine.name, seen, wanted.engine, journal.existing)
+        if seen.docker and seen.active:
+            answering.add(machine.name)
+        return found
+
+    needs = run_on_all("looking for Docker", machines.values(), look)
+    return (
+        [change for found in needs.values() for change in found],
+        {name: machine for name, machine in machines.items() if name in answering},
+    )
+
+
+def provision(
+    lab: Lab,
+    machines: dict[str, Machine],
+    journal: Journal,
+    progress: Progress,
+    wanted: Wanted,
+    adopt: bool = False,
+) -> tuple[images.Choice, dict[str, str]]:
+    """Carry the plan out; the image that scenarios run, and each machine's engine version.
+
+    All is looked at before anything is changed. Where a machine fails to get Docker or an image,
+    the others still get theirs; the swarm is formed only when all have. Raises MachinesError with
+    each machine's own error.
+    """
+
+    def make(machine: Machine, change: Change) -> None:
+        if change.kind == "setting" and lab.weave:
+            with journal.writing(change):
+                api_version.prepare(machine, lab.weave, progress)
+        else:
+            install.make(machine, change, journal)
+
+    def ready(machine: Machine) -> str:
+        version = daemon.ready(machine, progress)
+        if lab.weave:
+            # An engine that was installed just now could not be asked before.
+            api_version.prepare(machine, lab.weave, progress)
+        return version
+
+    install.settle(machines, journal)
+    planned = plan(lab, machines, journal, wanted, adopt)
+    failures: dict[str, BaseException] = {}
+    _gather(
+        failures,
+        lambda: carry_out(
+            "Docker",
+            machines,
+            planned.of_engine,
+            make,
+            progress,
+        ),
+    )
+    well = {name: machine for name, machine in machines.items() if name not in failures}
+    versions = _gather(
+        failures,
+        lambda: run_on_all("Docker", well.values(), ready, progress),
+    )
+    well = {name: machine for name, machine in machines.items() if name not in failures}
+    if planned.of_engine:
+        # What was not to be seen before Docker ran.
+        seen = run_on_all(
+            "looking for images",
+            well.values(),
+            lambda machine: images.facts(machine, images.references(lab)),
+        )
+        todo, choice = images.changes(lab, seen), images.choose(lab, seen)
+    else:
+        todo, choice = planned.of_images, planned.choice
+    _gather(
+        failures,
+        lambda: carry_out(
+            "getting images",
+            well,
+            todo,
+            lambda machine, change: images.make(lab, machine, change, journal, wanted.image),
+            progress,
+        ),
+    )
+    if failures:
+        raise MachinesError(
+            "preparing",
+            {name: failures[name] for name in machines if name in failures},
+            [name for name in machines if name not in failures],
+            note="The swarm was left as it is. inv up goes on from here.",
+        )
+    converge.converge(lab, machines, progress, journal, adopt)
+    return choice, versions or {}
+
+
+def _gather(failures: dict[str, BaseException], work: Callable[[], R]) -> R | None:
+    """Do the work; the machines that failed are added to `failures`, the rest was done."""
+    try:
+        return work()
+    except MachinesError as error:
+        failures.update(error.failures)
+        return None

@@ -1,0 +1,39 @@
+"""`rebuild`: reset a lab to the state after `up`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from provision.lab.lock import holding
+from provision.lab.model import Lab
+from provision.lab.state import Ready
+from provision.lifecycle import checkpoints, destroy, running, up
+from provision.providers import select
+from provision.support.errors import MachineError
+from provision.support.progress import Progress
+
+
+def rebuild(lab: Lab, progress: Progress, cold: bool = False) -> Ready:
+    """The lab as it was when `up` had made it.
+
+    From the checkpoint "ready" in seconds; made anew where there is none of this lab, saying why,
+    or where `cold` asks for it. Raises as `up` and `destroy`.
+    """
+    with holding(lab.state, "rebuild"):
+        provider = select.of_state(lab)
+        why = "--cold" if cold else checkpoints.why_not_ready(lab, provider)
+        if provider and not why:
+            try:
+                with progress:
+                    checkpoints.restore(lab, provider, checkpoints.READY, progress)
+                return running.ready(lab)
+            except MachineError as error:
+                why = str(error)
+        progress.say(f"making the lab anew: {why}")
+        destroy.destroy(lab, progress)
+        return up.up(lab, progress)
+
+
+def again(cold: bool) -> Callable[[Lab], Ready]:
+    """`rebuild` as a function of the lab alone, for a verb that rebuilds between two runs."""
+    return lambda lab: rebuild(lab, Progress(), cold)

@@ -1,0 +1,208 @@
+"""What is there now, quickly: from the provider's own lists, a manager, and the engines themselves.
+
+No Vagrant is called, and a machine that does not answer costs the others nothing. Where the
+provider says that a machine runs and a manager says that its node is ready, it is not asked itself:
+a login takes longer than all the rest.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from provision.lab.model import Lab
+from provision.machine.machine import Machine, connected
+from provision.providers import select
+from provision.providers.base import Provider
+from provision.support.errors import MachineError
+
+PATIENCE = 10.0  # seconds for all machines together; an emulated one on a busy host takes some
+FIRST = 2.0  # seconds after which the others are asked as well
+_Question = Callable[[Machine], dict[str, Any]]
+_SILENT = f"no answer within {PATIENCE:.0f} s"
+
+
+@contextmanager
+def looking(lab: Lab) -> Iterator[Callable[[], dict[str, Any]]]:
+    """A function that tells what is there, each time anew, over connections that are kept.
+
+    Shape: {"lab": name, "provider": name or "", "machines": [{"name", "role", "address", "state",
+    "engine", "node"}], "networks": [{"name", "driver", "scope"}], "services": [names]}. All are
+    texts: `state` is "absent", "stopped", "paused", "running" or "unknown" (a host that does not
+    answer); `engine` is Docker's version or ""; `node` is the swarm's word for it ("ready",
+    "ready (leader)", "down", …), else why there is none, or "".
+    """
+    provider = select.of_state(lab)
+    endpoints = {}
+    if provider and (lab.state / "ready.json").exists():
+        # An `up` that was cut off does not know the way to its machines yet.
+        with suppress(MachineError):
+            endpoints = provider.endpoints()
+    if not endpoints:
+        yield lambda: _said(lab, provider)
+        return
+    with connected(lab, endpoints) as machines:
+        watch = _Watch(machines)
+        try:
+            yield lambda: watch.add(_said(lab, provider))
+        finally:
+            watch.leave()
+
+
+def look(lab: Lab) -> dict[str, Any]:
+    """What is there now, once; `looking` has the shape."""
+    with looking(lab) as now:
+        return now()
+
+
+def watching(lab: Lab, pause: float = 2.0) -> Iterator[dict[str, Any]]:
+    """What is there, again and again, `pause` seconds after each answer; follows ups and downs."""
+    while True:
+        ready = (lab.state / "ready.json").exists()
+        with looking(lab) as now:
+            while (lab.state / "ready.json").exists() == ready:
+                yield now()
+                time.sleep(pause)
+
+
+def _said(lab: Lab, provider: Provider | None) -> dict[str, Any]:
+    states = provider.states() if provider else {}
+    rows = [
+        {
+            "name": machine.name,
+            "role": machine.role,
+            "address": machine.address,
+            "state": states.get(machine.name, "absent"),
+            "engine": "",
+            "node": "",
+        }
+        for machine in lab.machines
+    ]
+    return {
+        "lab": lab.name,
+        "provider": provider.name if provider else "",
+        "machines": rows,
+        "networks": [],
+        "services": [],
+    }
+
+
+class _Watch:
+    """Asks the machines, all at once, and waits for none longer than for all."""
+
+    def __init__(self, machines: dict[str, Machine]) -> None:
+        self.machines = machines
+        self._asking: dict[tuple[str, _Question], threading.Thread] = {}
+        self._answers: dict[tuple[str, _Question], dict[str, Any]] = {}
+
+    def add(self, said: dict[str, Any]) -> dict[str, Any]:
+        """What the machines answer, added to what the provider says."""
+        rows = {row["name"]: row for row in said["machines"]}
+        asked = [n for n, row in rows.items() if row["state"] in {"running", "unknown"}]
+        sure = [n for n in asked if (rows[n]["state"], rows[n]["role"]) == ("running", "manager")]
+        view = self._view(sure[:1], FIRST)
+        rest = [name for name in asked if not _vouched_for(rows[name], view)]
+        infos = self._ask(rest, _info, PATIENCE)
+        managers = [n for n, i in infos.items() if i.get("Swarm", {}).get("ControlAvailable")]
+        # One manager's view will do; another is asked where it does not answer.
+        view = view or self._view(managers[:1], PATIENCE) or self._view(managers[1:2], PATIENCE)
+        for name, info in infos.items():
+            _add(rows[name], info, view)
+        said["networks"], said["services"] = view.get("networks", []), view.get("services", [])
+        return said
+
+    def _view(self, manager: list[str], patience: float) -> dict[str, Any]:
+        """The swarm as a manager sees it; {} where it does not answer, or there is none."""
+        answers = self._ask(manager, _swarm, patience)
+        return next((answer for answer in answers.values() if "nodes" in answer), {})
+
+    def _ask(
+        self, names: list[str], question: _Question, patience: float
+    ) -> dict[str, dict[str, Any]]:
+        """Each machine's answer, or {"error": …}; a question that still waits is not put again."""
+        keys = [(name, question) for name in names]
+        for key in keys:
+            if key not in self._asking or not self._asking[key].is_alive():
+                self._answers.pop(key, None)
+                self._asking[key] = threading.Thread(target=self._answer, args=key, daemon=True)
+                self._asking[key].start()
+        # The SDK is loaded while the logins wait for their machines.
+        importlib.import_module("provision.machine.docker_api")
+        end = time.monotonic() + patience
+        for key in keys:
+            self._asking[key].join(max(0.0, end - time.monotonic()))
+        silent = {"error": _SILENT}
+        return {
+            key[0]: silent if self._asking[key].is_alive() else self._answers.get(key, silent)
+            for key in keys
+        }
+
+    def _answer(self, name: str, question: _Question) -> None:
+        try:
+            self._answers[name, question] = question(self.machines[name])
+        except Exception as error:
+            text = str(error) or type(error).__name__
+            self._answers[name, question] = {"error": text.splitlines()[0]}
+
+    def leave(self) -> None:
+        """Who is still being asked is not waited for."""
+        for name in {name for (name, _), thread in self._asking.items() if thread.is_alive()}:
+            self.machines.pop(name).abandon()
+
+
+def _info(machine: Machine) -> dict[str, Any]:
+    machine.connect(patience=0)
+    return dict(machine.docker.info())
+
+
+def _swarm(manager: Machine) -> dict[str, Any]:
+    manager.connect(patience=0)
+    engine = manager.docker
+    return {
+        "nodes": [_node(node.attrs) for node in engine.nodes.list()],
+        "networks": [
+            {"name": n.name, "driver": n.attrs["Driver"], "scope": n.attrs["Scope"]}
+            for n in engine.networks.list(filters={"scope": "swarm"})
+        ],
+        "services": [service.name for service in engine.services.list()],
+    }
+
+
+def _node(attrs: dict[str, Any]) -> dict[str, Any]:
+    manager = attrs.get("ManagerStatus") or {}
+    state = attrs["Status"]["State"]
+    return {
+        "id": attrs["ID"],
+        # A manager's own entry may have another address in Status than the others reach it at.
+        "addresses": {attrs["Status"].get("Addr"), manager.get("Addr", "").rpartition(":")[0]},
+        "engine": attrs["Description"].get("Engine", {}).get("EngineVersion", ""),
+        "ready": state == "ready",
+        "told": state + (" (leader)" if manager.get("Leader") else ""),
+    }
+
+
+def _vouched_for(row: dict[str, str], view: dict[str, Any]) -> bool:
+    """Whether a manager says that a machine which runs is ready; if so, what else it says is added.
+
+    Of a host that exists already only a login tells whether it is there.
+    """
+    for node in view.get("nodes", []):
+        if row["state"] == "running" and node["ready"] and row["address"] in node["addresses"]:
+            row["engine"], row["node"] = node["engine"], node["told"]
+            return True
+    return False
+
+
+def _add(row: dict[str, str], info: dict[str, Any], view: dict[str, Any]) -> None:
+    """What a machine says of itself, and what a manager says of its node."""
+    row["engine"] = info.get("ServerVersion", "")
+    if row["engine"]:
+        row["state"] = "running"
+    swarm = info.get("Swarm", {})
+    told = {node["id"]: node["told"] for node in view.get("nodes", [])}
+    own = info.get("error") or swarm.get("LocalNodeState", "")
+    row["node"] = told.get(swarm.get("NodeID", ""), own)

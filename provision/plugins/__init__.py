@@ -1,0 +1,1 @@
+"""Network driver plugins: facts, privileges, archives, installation, diagnosis."""

@@ -1,0 +1,1 @@
+"""Vagrant boxes: choosing, the box store, building from Debian's packages."""

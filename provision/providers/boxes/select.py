@@ -1,0 +1,143 @@
+"""Which box a lab gets: a downloadable one where the host can download, else one built here."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from provision.lab.model import Lab
+from provision.providers.boxes import build, store
+from provision.support import architecture
+from provision.support.errors import UserError
+from provision.support.files import write_atomic
+
+CATALOGUE = "https://vagrantcloud.com/"
+# A Debian 12 box for each provider. bento's and cloud-image's come for amd64 and arm64, Debian's
+# own for amd64 alone.
+_DOWNLOADABLE: dict[str | tuple[str, str], str] = {
+    ("libvirt", "amd64"): "debian/bookworm64",
+    ("libvirt", "arm64"): "cloud-image/debian-12",
+    "virtualbox": "bento/debian-12",
+    "vmware_desktop": "bento/debian-12",
+    "parallels": "bento/debian-12",
+    "hyperv": "generic/debian12",
+}
+PATIENCE = 4  # seconds; an offline host answers at once, a captive network may not answer at all
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The box's name and version as Vagrant takes them, and why it is this one.
+
+    `add` is a catalogue file to give to `vagrant box add`, where the box is one built here.
+    """
+
+    name: str
+    version: str | None
+    why: str
+    add: Path | None = None
+
+
+def choose(
+    lab: Lab,
+    provider: str,
+    log: Callable[[str], None],
+    locked: tuple[str, str] | None = None,
+) -> Choice:
+    """The box for a lab: the locked name and version where they can be had.
+
+    Raises UserError where no box is here or to be downloaded.
+    """
+    if locked and (choice := _locked(provider, *locked)):
+        return choice
+    if lab.box != "auto":
+        return _named(lab, provider)
+    key = (provider, architecture.debian_architecture()) if provider == "libvirt" else provider
+    name = _DOWNLOADABLE[key]
+    if store.stored(name, provider):
+        return Choice(name, None, "it is in Vagrant's box store already")
+    if provider == "libvirt" and (there := build.cached()):
+        return _built(there, "it was built here before (inv box)")
+    if downloadable():
+        return Choice(name, None, f"{CATALOGUE} answers, so it can be downloaded")
+    if provider == "libvirt":
+        log(f"{CATALOGUE} cannot be reached: building a box from Debian's packages")
+        return _built(build.build(log=log), "no box can be downloaded here, so one was built")
+    raise UserError(
+        f"Box {name} for {provider} is not here, and {CATALOGUE} cannot be reached.",
+        "Add it where there is a network (vagrant box add), or use libvirt: inv box builds one.",
+    )
+
+
+def _locked(provider: str, name: str, version: str) -> Choice | None:
+    why = "it is the one in swarmrig.lock"
+    ours = {build.name_for(docker): docker for docker in (True, False)}
+    if name in ours and (there := build.cached(ours[name])) and there.version == version:
+        return _built(there, why)
+    if store.stored(name, provider, version) or (name not in ours and downloadable()):
+        return Choice(name, version, why)
+    return None
+
+
+def _named(lab: Lab, provider: str) -> Choice:
+    ours = {build.name_for(docker): docker for docker in (True, False)}
+    if lab.box in ours:
+        there = build.cached(ours[lab.box])
+        if not there:
+            raise UserError(
+                f"Box {lab.box} has not been built yet.",
+                "Build it: inv box" + ("" if ours[lab.box] else " --plain"),
+            )
+        return _built(there, "named in lab.toml")
+    file = lab.home / lab.box
+    if lab.box.endswith(".box") and file.is_file():
+        return Choice(str(file), None, "a file named in lab.toml")
+    if not store.stored(lab.box, provider) and not downloadable():
+        raise UserError(
+            f"{lab.file.name}: box: {lab.box!r} for {provider} is not in Vagrant's box store, and "
+            f"{CATALOGUE} cannot be reached.",
+            'Add it where there is a network (vagrant box add), or take box = "auto".',
+        )
+    return Choice(lab.box, lab.box_version, "named in lab.toml")
+
+
+def _built(there: build.BoxFile, why: str) -> Choice:
+    """A built box, with the catalogue file that gives Vagrant its version and checksum.
+
+    Source: https://developer.hashicorp.com/vagrant/docs/boxes/format#box-metadata
+    """
+    catalogue = {
+        "name": there.name,
+        "versions": [
+            {
+                "version": there.version,
+                "providers": [
+                    {
+                        "name": there.provider,
+                        "url": there.path.as_uri(),
+                        "checksum_type": "sha256",
+                        "checksum": there.sha256,
+                    }
+                ],
+            }
+        ],
+    }
+    file = write_atomic(there.path.parent / "catalogue.json", json.dumps(catalogue, indent=2))
+    in_store = store.stored(there.name, there.provider, there.version)
+    return Choice(there.name, there.version, why, None if in_store else file)
+
+
+def downloadable() -> bool:
+    """Whether Vagrant's public catalogue answers within a few seconds."""
+    request = urllib.request.Request(CATALOGUE, method="HEAD")
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE):  # noqa: S310 - a constant https URL
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False

@@ -1,0 +1,1 @@
+"""libvirt, asked directly: its lists, networks, snapshots, and whether KVM works."""

@@ -1,0 +1,66 @@
+"""A lab and what was chosen for it, as the text of a Vagrantfile."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from provision.lab.model import Lab
+from provision.support.errors import UserError
+
+TEMPLATE = Path(__file__).parents[3] / "Vagrantfile.j2"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was chosen for a lab: provider, box, and how its machines run.
+
+    `driver` is libvirt's "kvm" or "qemu"; `boot_timeout` is in seconds; `notes` say why, a line
+    for each choice.
+    """
+
+    provider: str
+    box: str
+    box_version: str | None
+    prefix: str
+    network: str
+    driver: str = "kvm"
+    boot_timeout: int = 600
+    notes: tuple[str, ...] = ()
+
+
+def ruby(value: str) -> str:
+    """A text as a Ruby literal in single quotes, inside which nothing is interpreted.
+
+    Raises UserError for control characters, which no name, address or path here has a use for.
+    Source: https://docs.ruby-lang.org/en/master/syntax/literals_rdoc.html#label-Strings
+    """
+    if re.search(r"[\x00-\x1f\x7f]", value):
+        raise UserError(f"A control character cannot go into a Vagrantfile: {value!r}")
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def render(lab: Lab, plan: Plan) -> str:
+    """The Vagrantfile; the same lab and plan give the same bytes."""
+    # Loaded where it is used: `status` reads a plan as well, and is to be quick.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATE.parent),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - Ruby, not HTML: the `ruby` filter quotes
+    )
+    environment.filters["ruby"] = ruby
+    subnet = IPv4Network(lab.subnet)
+    return environment.get_template(TEMPLATE.name).render(
+        lab=lab,
+        plan=plan,
+        # A comment ends with its line, which is all that a file's name could use to get out.
+        file=re.sub(r"[\x00-\x1f\x7f]", "?", lab.file.name),
+        netmask=str(subnet.netmask),
+        prefix_length=subnet.prefixlen,
+    )

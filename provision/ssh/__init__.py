@@ -1,0 +1,1 @@
+"""SSH as the user's own client does it: settings, host keys, keys, jump hosts."""

@@ -1,0 +1,1 @@
+"""The swarm over a lab's machines: members, convergence, leaving, nodes."""

@@ -1,0 +1,342 @@
+"""Init, join, health: a swarm over the lab's machines, converged from whatever state is there.
+
+All through the Engine API, so that no join token is ever part of a command line.
+The SDK's own `client.swarm` inspects the swarm first, which fails just where help is needed: on a
+manager without a quorum. So its lower level is used.
+Source: https://docs.docker.com/reference/api/engine/ (Swarm, Node).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from operator import not_
+from typing import Any
+
+import docker.errors
+import requests
+
+from provision.changes.change import Change, carry_out
+from provision.changes.journal import Journal
+from provision.lab.model import Lab
+from provision.machine.machine import Machine
+from provision.support.errors import MachineError
+from provision.support.parallel import run_on_all
+from provision.support.progress import Progress
+from provision.support.wait import wait_until
+from provision.swarm import gossip_port, leave, members
+from provision.swarm.members import Facts, Member, member, missing_networks, nodes_of, unready
+
+PORT = 2377
+
+
+def changes(lab: Lab, seen: Facts, journal: Journal, adopt: bool = False) -> list[Change]:
+    """What is missing until every machine is in one swarm, in its role, without stale entries.
+
+    An existing host that is in a swarm which Swarmrig has not made is refused; with `adopt` that
+    swarm is used, if it is one and the same, and its hosts' roles are the lab's. Raises
+    MachineError.
+    """
+    theirs = {
+        name: member
+        for name, member in seen.members.items()
+        if member.state != "inactive" and not journal.owns(name, member.node_id)
+    }
+    found = _adopted(lab, seen, theirs, adopt)
+    known = {node["ID"]: node for node in seen.nodes}
+    outdated = _outdated(seen, known)
+    inside = {name for name, member in seen.members.items() if member.node_id in known} - outdated
+    leader = seen.leader
+    if not leader and seen.lost:
+        # Managers are there, but too few for a quorum: the others were lost. What this one knows
+        # becomes a swarm of its own, which the others then join.
+        # Source: https://docs.docker.com/engine/swarm/admin_guide/#recover-from-losing-the-quorum
+        return [Change(seen.lost, "swarm-recover", "recover the swarm from a lost quorum")]
+    if not leader:
+        leader = lab.managers[0].name
+        found += _leave(seen, leader)
+        found.append(Change(leader, "swarm-init", "start the swarm", ("manager",)))
+        inside.add(leader)
+    for machine in lab.machines:
+        if machine.name not in inside:
+            found += _leave(seen, machine.name)
+            words = f"join the swarm of {leader} as a {machine.role}"
+            found.append(Change(machine.name, "swarm-join", words, (machine.role,)))
+    found += _roles(lab, seen, known)
+    return found + _stale(lab, seen, outdated, leader, journal)
+
+
+def _adopted(lab: Lab, seen: Facts, theirs: dict[str, Member], adopt: bool) -> list[Change]:
+    if not theirs:
+        return []
+    names = ", ".join(theirs)
+    if not adopt:
+        raise MachineError(
+            f"{names}: in a swarm already, which Swarmrig has not made.",
+            "Leave it there by hand (docker swarm leave), or let the lab use that swarm: "
+            "inv up --adopt-swarm",
+        )
+    nodes = {node["ID"]: node for node in seen.nodes}
+    for name, found in theirs.items():
+        if found.node_id not in nodes:
+            raise MachineError(
+                f"{name}: in another swarm than {seen.leader or 'the other machines'}, or in one "
+                "whose managers are not in lab.toml.",
+                f"Leave it by hand, if nobody needs it: inv ssh {name}, then docker swarm leave",
+            )
+        role, wanted = nodes[found.node_id]["Spec"]["Role"], lab.machine(name).role
+        if role != wanted:
+            raise MachineError(
+                f"{name}: a {role} in the swarm it is in, and lab.toml calls it a {wanted}.",
+                f'Write role = "{role}": the roles in an adopted swarm are not changed.',
+            )
+    return [
+        Change(name, "swarm-adopt", "use the swarm that it is in already", (theirs[name].node_id,))
+        for name in theirs
+    ]
+
+
+def _leave(seen: Facts, name: str) -> list[Change]:
+    # It belongs to a swarm of the lab's that is gone: a stale member cannot join.
+    state = seen.members[name].state if name in seen.members else "inactive"
+    return [Change(name, "swarm-leave", "leave its old swarm")] if state != "inactive" else []
+
+
+def _roles(lab: Lab, seen: Facts, known: dict[str, dict[str, Any]]) -> list[Change]:
+    """Where lab.toml has changed since the machines joined; new managers before old ones go."""
+    up, down = [], []
+    for machine in lab.machines:
+        node = known.get(seen.members[machine.name].node_id) if machine.name in seen.members else {}
+        if node and node["Spec"]["Role"] != machine.role:
+            if machine.role == "manager":
+                up.append(Change(machine.name, "swarm-promote", "make it a manager", (node["ID"],)))
+            else:
+                down.append(Change(machine.name, "swarm-demote", "make it a worker", (node["ID"],)))
+    return up + down
+
+
+def _outdated(seen: Facts, known: dict[str, dict[str, Any]]) -> set[str]:
+    """Managers that were demoted while they were down.
+
+    Such a one comes back as a manager of a swarm without a leader, asks nobody else, and stays
+    Down for good: it can only join anew.
+    """
+    found = set()
+    for name, own in seen.members.items():
+        node = known.get(own.node_id)
+        demoted = node is not None and own.manager and not node.get("ManagerStatus")
+        lost = own.state == "pending" or (node or {}).get("Status", {}).get("State") == "down"
+        if demoted and lost:
+            found.add(name)
+    return found
+
+
+def _stale(
+    lab: Lab, seen: Facts, outdated: set[str], leader: str, journal: Journal
+) -> list[Change]:
+    """The entries that machines of ours have left behind when they were made anew.
+
+    Whatever their state: a machine that was made anew a moment ago still counts as Ready.
+    """
+    current = {m.node_id for name, m in seen.members.items() if name not in outdated}
+    addresses = {machine.address for machine in lab.machines}
+    # In the swarm of hosts that exist, somebody else's node may well have one of our names.
+    names = set() if journal.existing else {machine.name for machine in lab.machines}
+    return [
+        Change(
+            leader,
+            "swarm-entry",
+            f"remove the entry that {node['Description'].get('Hostname')} has left behind",
+            (node["ID"],),
+        )
+        for node in seen.nodes
+        if node["ID"] not in current
+        and (
+            node["Description"].get("Hostname") in names or node["Status"].get("Addr") in addresses
+        )
+    ]
+
+
+def converge(
+    lab: Lab,
+    machines: dict[str, Machine],
+    progress: Progress,
+    journal: Journal | None = None,
+    adopt: bool = False,
+    patience: float = 180,
+) -> None:
+    """One swarm with every machine in its role, all Ready, and no stale entry.
+
+    Looks first and does only what is missing: on a healthy swarm it changes nothing. A machine
+    that was made anew under an old name joins as a new node, and the old entry is removed. Raises
+    MachineError (or MachinesError) that names the node and what its daemon logged.
+    """
+    journal = journal or Journal()
+    seen = members.look(machines)
+    todo = changes(lab, seen, journal, adopt)
+    if any(change.kind == "swarm-recover" for change in todo):
+        _apply(machines, seen, todo, journal, progress)
+        # Only now the swarm can be asked who is in it.
+        seen = members.look(machines)
+        todo = changes(lab, seen, journal, adopt)
+    leader = _apply(machines, seen, todo, journal, progress)
+    wait_ready(machines, leader, progress, patience)
+
+
+def _apply(
+    machines: dict[str, Machine],
+    seen: Facts,
+    todo: list[Change],
+    journal: Journal,
+    progress: Progress,
+) -> Machine:
+    """Carry the changes out; the machine whose swarm they lead to."""
+    first = next((c.machine for c in todo if c.kind in ("swarm-init", "swarm-recover")), "")
+    leader = acting = machines[first or seen.leader]
+    # Each new manager changes the raft group; one at a time keeps its quorum at every moment.
+    turn = threading.Lock()
+    tokens: dict[str, str] = {}
+
+    def join(machine: Machine, change: Change) -> None:
+        gossip_port.let_go(machine, progress)
+        progress.phase(machine.name, change.what)
+        if change.items[0] == "manager":
+            with turn:
+                _join(machine, leader, tokens["Manager"])
+        else:
+            _join(machine, leader, tokens["Worker"])
+
+    def make(machine: Machine, change: Change) -> None:
+        present = {"gwbridge": " ".join(_gwbridge(machine))}
+        with journal.writing(change, present) as entry:
+            match change.kind:
+                case "swarm-leave":
+                    machine.docker.api.leave_swarm(force=True)
+                case "swarm-init" | "swarm-recover":
+                    if change.kind == "swarm-init":
+                        gossip_port.let_go(machine, progress)
+                    _init(machine, anew=change.kind == "swarm-recover")
+                case "swarm-join":
+                    join(machine, change)
+                case "swarm-promote" | "swarm-demote":
+                    _set_role(acting, change.items[0], change.kind == "swarm-promote")
+                case "swarm-entry":
+                    leave.remove_entry(acting, change.items[0])
+            entry.after = {"node": members.member(machine).node_id}
+
+    start = [c for c in todo if c.machine == first and c.kind != "swarm-entry"]
+    joins = [c for c in todo if c not in start and c.kind in ("swarm-leave", "swarm-join")]
+    rest = [c for c in todo if c not in start and c not in joins]
+    carry_out("starting the swarm", machines, start, make, progress)
+    if joins:
+        tokens.update(leader.docker.api.inspect_swarm()["JoinTokens"])
+        carry_out("joining the swarm", machines, joins, make, progress)
+    for change in rest:
+        if change.kind == "swarm-demote":
+            acting = _lasting(machines, acting)
+        progress.phase(change.machine, change.what)
+        make(machines[change.machine], change)
+    return _lasting(machines, acting)
+
+
+def _lasting(machines: dict[str, Machine], leader: Machine) -> Machine:
+    """A manager that goes on being one: one just promoted, where `leader` is to be a worker.
+
+    Where none is ready within a minute it stays `leader`, and what follows says so.
+    """
+
+    def ready(machine: Machine) -> bool:
+        with contextlib.suppress(docker.errors.APIError):
+            return members.member(machine).manager and bool(members.nodes_of(machine))
+        return False
+
+    wanted = [machine for machine in machines.values() if machine.plan.role == "manager"]
+    if leader in wanted:
+        return leader
+    wait_until(lambda: any(ready(machine) for machine in wanted), bool, 60)
+    return next((machine for machine in wanted if ready(machine)), leader)
+
+
+def _gwbridge(machine: Machine) -> list[str]:
+    return [n.name for n in machine.docker.networks.list(names=["docker_gwbridge"]) if n.name]
+
+
+def _init(machine: Machine, anew: bool) -> None:
+    try:
+        machine.docker.api.init_swarm(
+            advertise_addr=machine.address,
+            listen_addr=f"{machine.address}:{PORT}",
+            data_path_addr=None if anew else machine.address,
+            force_new_cluster=anew,
+        )
+    except docker.errors.APIError as error:
+        raise MachineError(
+            f"{machine.name}: the swarm could not be started: {error.explanation}",
+            f"Is {machine.address} one of its addresses? inv ssh {machine.name}, then ip address",
+        ) from error
+
+
+def _join(machine: Machine, leader: Machine, token: str) -> None:
+    try:
+        machine.docker.api.join_swarm(
+            remote_addrs=[f"{leader.address}:{PORT}"],
+            join_token=token,
+            advertise_addr=machine.address,
+            listen_addr=f"{machine.address}:{PORT}",
+            data_path_addr=machine.address,
+        )
+    except (docker.errors.APIError, requests.RequestException) as error:
+        said = getattr(error, "explanation", None) or str(error)
+        raise MachineError(
+            f"{machine.name}: could not join the swarm at {leader.address}:{PORT}: {said}; "
+            f"its daemon logged: {machine.daemon_log(2)}",
+            f"Can {machine.name} reach {leader.address} on TCP {PORT}?",
+        ) from error
+
+
+def _set_role(leader: Machine, node_id: str, manager: bool) -> None:
+    node = leader.docker.nodes.get(node_id)
+    node.update({**node.attrs["Spec"], "Role": "manager" if manager else "worker"})
+
+
+def wait_ready(
+    machines: dict[str, Machine], leader: Machine, progress: Progress, patience: float
+) -> None:
+    """Wait until every node is Ready, in its role (see `unready`), and has its networks.
+
+    Raises MachineError that names each node that is not, with its state and its daemon's log.
+    """
+
+    complete: set[str] = set()
+
+    def lagging() -> dict[str, str]:
+        try:
+            nodes = {node["ID"]: node for node in nodes_of(leader)}
+        except (docker.errors.APIError, requests.RequestException) as error:
+            return {leader.name: f"its swarm does not answer: {error}"}
+        said = {m.name: unready(m.plan.role, nodes.get(ids[m.name])) for m in machines.values()}
+        late = {name: why for name, why in said.items() if why}
+        waiting = [m for m in machines.values() if m.name not in late and m.name not in complete]
+        for name, absent in run_on_all("asking for networks", waiting, missing_networks).items():
+            if absent:
+                late[name] = f"without its network {', '.join(absent)}"
+            else:
+                complete.add(name)
+        for name in machines:
+            if name in late:
+                progress.phase(name, f"waiting for Ready: {late[name]}")
+            else:
+                progress.done(name, "Ready in the swarm")
+        return late
+
+    members = run_on_all("asking for the swarm", machines.values(), member)
+    ids = {name: found.node_id for name, found in members.items()}
+    if late := wait_until(lagging, not_, patience):
+        words = "; ".join(
+            f"{name} is {state} (its daemon logged: {machines[name].daemon_log(2)})"
+            for name, state in late.items()
+        )
+        raise MachineError(
+            f"The swarm is not healthy after {patience:.0f} s: {words}",
+            "Run inv up again: it goes on from here.",
+        )

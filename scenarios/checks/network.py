@@ -1,0 +1,279 @@
+"""Judgements that scenarios of any network driver share: placement, addresses, crossings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address, IPv4Network
+from operator import not_
+from typing import Any
+
+from provision.support.wait import wait_until
+from scenarios.evidence.capture import crossings
+from scenarios.evidence.encapsulation import Encapsulation
+from scenarios.kit.step import Step, StepFailed
+from scenarios.record import model
+
+NAME_PROVES = (
+    "Name resolution, and that the service's virtual address answers on the asking host. "
+    "It does not prove that anything crossed to the other host."
+)
+ADDRESS_PROVES = "The other task answers, and it runs on another node: the network spans hosts."
+CAPTURE_PROVES = "The packets left this host encapsulated, in this network and no other."
+ENCRYPTED_PROVES = (
+    "While the ping ran, the driver's encrypted packets passed between the hosts, and none of them "
+    "could be read. It does not prove that they carried this ping: that is what encryption hides."
+)
+PLACEMENT_PROVES = "What the two tasks say to each other has to cross from host to host."
+
+
+def subnets(network: dict[str, Any]) -> list[str]:
+    """The subnets of an inspected network (IPAM.Config)."""
+    return [config["Subnet"] for config in (network.get("IPAM") or {}).get("Config") or []]
+
+
+def gateways(network: dict[str, Any]) -> list[str]:
+    """The gateways of an inspected network (IPAM.Config)."""
+    configs = (network.get("IPAM") or {}).get("Config") or []
+    return [config["Gateway"] for config in configs if config.get("Gateway")]
+
+
+def vni_of(network: dict[str, Any]) -> int | None:
+    """The VXLAN network identifier that the swarm gave an overlay network (RFC 7348, 24 bits)."""
+    listed = (network.get("Options") or {}).get("com.docker.network.driver.overlay.vxlanid_list")
+    return int(str(listed).split(",", maxsplit=1)[0]) if listed else None
+
+
+def remember_network(
+    step: Step, network: dict[str, Any], vni: Callable[[dict[str, Any]], int | None] = vni_of
+) -> None:
+    """The network for the picture, and its VNI for the captures, as its driver tells it."""
+    if not network:
+        raise StepFailed("the network is not there")
+    config = ((network.get("IPAM") or {}).get("Config") or [{}])[0]
+    number = vni(network)
+    step.context.topology.networks.append(
+        model.Network(
+            name=network["Name"],
+            id=network["Id"],
+            driver=network["Driver"],
+            scope=network["Scope"],
+            subnet=config.get("Subnet", ""),
+            gateway=config.get("Gateway", ""),
+            vni=number,
+        )
+    )
+    if number is not None:
+        step.remember(vni=str(number))
+
+
+def expect_one_task(step: Step, service: str, on: str) -> None:
+    """The service has one running task, on the node where it was to be placed."""
+    tasks = step.running_tasks(service)
+    machine = step.context.machines[on]
+    node = machine.docker.info()["Swarm"]["NodeID"]
+    step.expect(f"{service} has one running task", expected=1, seen=len(tasks))
+    step.expect(
+        f"the task of {service} is on {machine.name}",
+        expected=[node],
+        seen=[task["NodeID"] for task in tasks],
+        proves=PLACEMENT_PROVES,
+    )
+
+
+def remember_task(step: Step, service: str, as_name: str, network: str) -> str:
+    """The one container of a service on this machine: name and address, for later commands."""
+    found = step.containers(service)
+    names = [container["Name"].lstrip("/") for container in found]
+    step.expect(f"one container of {service} runs here", expected=1, seen=len(found))
+    step.expect(
+        "`docker ps` shows it",
+        expected=True,
+        seen=bool(names) and names[0] in step.output,
+        source="command",
+    )
+    if not found:
+        raise StepFailed(f"no container of {service} runs on {step.machine.name}")
+    address = _addresses(found[0]).get(network, "")
+    step.remember(**{as_name: names[0], as_name.replace("task", "address"): address})
+    step.context.topology.tasks.append(
+        model.Task(
+            service=service,
+            container=names[0],
+            machine=step.machine.name,
+            network=network,
+            address=address,
+        )
+    )
+    return str(names[0])
+
+
+def expect_address(step: Step, service: str, network: str, subnet: str) -> None:
+    """The service's container on this machine has an address inside the network's subnet."""
+    found = step.containers(service)
+    if not found:
+        raise StepFailed(f"no container of {service} runs on {step.machine.name} any more")
+    step.keep(f"container {service}", found[0])
+    address = _addresses(found[0]).get(network, "")
+    step.expect(
+        f"its address in {network} is inside {subnet}",
+        expected=f"an address of {subnet}",
+        seen=address or "no address",
+        passed=bool(address) and IPv4Address(address) in IPv4Network(subnet),
+    )
+
+
+def _addresses(container: dict[str, Any]) -> dict[str, str]:
+    networks = container["NetworkSettings"]["Networks"]
+    return {name: settings.get("IPAddress", "") for name, settings in networks.items()}
+
+
+def expect_name_is_task(step: Step, task: str, service: str, address: str) -> None:
+    """The service's name resolves to the task's own address (dnsrr), and replies come from there.
+
+    `task` and `address` name what was remembered. Source: `docker service create` reference,
+    `--endpoint-mode dnsrr`.
+    """
+    ping = step.ping(step.names[task], service, "tasks-name")
+    step.expect(
+        f"the name {service} resolves to its task's own address",
+        expected=step.names[address],
+        seen=ping.address or "it did not resolve",
+        source="ping",
+        proves=ADDRESS_PROVES,
+    )
+    _expect_replies(step, ping, f"replies arrive from {service}", ADDRESS_PROVES)
+
+
+def expect_name_answers(step: Step, task: str, service: str) -> None:
+    """As in the exercise: the service's name resolves to its virtual address, and replies come."""
+    ping = step.ping(step.names[task], service, "name")
+    attrs = step.context.manager.docker.services.get(service).attrs
+    virtual = [ip["Addr"].split("/")[0] for ip in attrs["Endpoint"].get("VirtualIPs") or []]
+    step.expect(
+        f"the name {service} resolves to the service's virtual address",
+        expected=virtual,
+        seen=ping.address or "it did not resolve",
+        passed=ping.address in virtual,
+        source="ping",
+        proves=NAME_PROVES,
+    )
+    _expect_replies(step, ping, f"replies arrive from {service}", NAME_PROVES)
+
+
+def _expect_replies(step: Step, ping: model.Ping, what: str, proves: str) -> None:
+    """Every ping that was sent was answered, and at least one was sent."""
+    step.expect(
+        what,
+        expected=f"{ping.sent or 3} replies",
+        seen=f"{ping.received} replies",
+        passed=ping.sent > 0 and ping.received == ping.sent,
+        source="ping",
+        proves=proves,
+    )
+
+
+def expect_crossing(
+    step: Step, source: tuple[str, str], target: tuple[str, str], how: Encapsulation
+) -> None:
+    """A ping of the other task's own address is answered, and is seen on both underlays.
+
+    `source` and `target` name what was remembered: a task and its address. Every capture must
+    hold echo requests and replies between the two addresses, inside the network's encapsulation,
+    and nothing less will do: a reply alone could have come from anywhere.
+    """
+    task, own = step.names[source[0]], step.names[source[1]]
+    other = step.names[target[1]]
+    vni = _vni(step) if how.vni_tells_network else None
+    with step.capturing(how) as captures:
+        ping = step.ping(task, other, "task-address")
+    _expect_replies(step, ping, f"the task's own address {other} answers", ADDRESS_PROVES)
+    if how.encrypted:
+        _expect_unreadable(step, captures, how, (own, other), ping.sent or 3)
+        return
+    inside = f"{how.name} with VNI {vni}" if vni is not None else how.name
+    for capture in captures:
+        machine = next(m for m in step.context.machines.values() if m.name == capture.machine)
+        for kind, start, end in (("echo request", own, other), ("echo reply", other, own)):
+            seen = crossings(capture, kind, start, end, vni)
+            step.expect(
+                f"{inside} carries ICMP {kind} {start} > {end} on {capture.interface}",
+                expected="1 packet or more",
+                seen=f"{seen} of {capture.total} captured packets",
+                passed=seen > 0,
+                source="capture",
+                proves=CAPTURE_PROVES,
+                machine=machine,
+            )
+
+
+def _vni(step: Step) -> int:
+    if "vni" not in step.names:
+        raise StepFailed("the network's VNI is not known, so no packet can be told to be its own")
+    return int(step.names["vni"])
+
+
+def _expect_unreadable(
+    step: Step,
+    captures: list[model.Capture],
+    how: Encapsulation,
+    addresses: tuple[str, str],
+    sent: int,
+) -> None:
+    """Encrypted packets passed both ways, as many as were sent at least, and none can be read."""
+    hosts = [machine.address for machine in step.context.machines.values()]
+    for capture in captures:
+        machine = next(m for m in step.context.machines.values() if m.name == capture.machine)
+        for start, end in ((hosts[0], hosts[1]), (hosts[1], hosts[0])):
+            seen = sum(
+                bool(packet.encapsulation)
+                and not packet.inner
+                and (packet.outer_source, packet.outer_destination) == (start, end)
+                for packet in capture.packets
+            )
+            step.expect(
+                f"{how.name} passes {start} > {end} on {capture.interface}",
+                expected=f"{sent} packets or more, as many as were pinged",
+                seen=f"{seen} of {capture.total} captured packets",
+                passed=seen >= sent,
+                source="capture",
+                proves=ENCRYPTED_PROVES,
+                machine=machine,
+            )
+        read = sum(
+            all(address in packet.inner for address in addresses) for packet in capture.packets
+        )
+        step.expect(
+            f"nothing between {addresses[0]} and {addresses[1]} can be read on {capture.interface}",
+            expected=0,
+            seen=read,
+            source="capture",
+            proves=ENCRYPTED_PROVES,
+            machine=machine,
+        )
+
+
+def expect_no_containers(step: Step, services: Sequence[str], patience: float = 60) -> None:
+    """No container of the services is left on any node; a stopping one is waited for."""
+
+    def left() -> list[str]:
+        return [
+            container["Name"]
+            for machine in step.context.machines.values()
+            for service in services
+            for container in step.containers(service, machine)
+        ]
+
+    seen = wait_until(left, not_, patience)
+    for machine in step.context.machines.values():
+        step.run("docker ps", on=machine)
+    step.expect("no container of the services runs on any node", expected=[], seen=seen)
+
+
+def expect_no_network(step: Step, network: str, patience: float = 60) -> None:
+    """The network is gone on every node."""
+
+    def left() -> list[str]:
+        return [m.name for m in step.context.machines.values() if step.network(network, m)]
+
+    seen = wait_until(left, not_, patience)
+    step.expect(f"{network} is gone on every node", expected=[], seen=seen)

@@ -1,0 +1,1 @@
+"""The verbs that run scenarios and compare their reports."""

@@ -1,0 +1,114 @@
+"""The verbs scenario, scenarios and reproduce."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from provision.lab import lock
+from provision.lab.load import load_lab
+from provision.lab.model import Lab
+from provision.machine.running_lab import OpenLab
+from provision.plugins import privileges
+from provision.support import terminal, versions
+from provision.support.errors import CheckFailed
+from provision.support.files import sweep
+from scenarios.cli.compare import judge_same
+from scenarios.kit import discovery, runner
+from scenarios.kit.scenario import StepPlan
+from scenarios.record.model import Record
+from scenarios.report.write import write_reports
+
+
+def scenario(
+    open_lab: OpenLab,
+    lab_file: str,
+    name: str,
+    dry: bool = False,
+    walk: bool = False,
+    grant: Iterable[str] = (),
+) -> None:
+    """Run a scenario on the lab and leave its reports. Raises CheckFailed when it did not pass."""
+    lab, grants = load_lab(lab_file), privileges.granted(grant)
+    if dry:
+        runner.dry_run(discovery.get(name), lab, terminal.say)
+        return
+    record, folder = _play(open_lab, lab, name, walk, grants)
+    if record.verdict != "passed":
+        shown = os.path.relpath(folder / "report.html")
+        raise CheckFailed(f"Scenario {name} did not pass.", f"Open {shown}")
+
+
+def _play(
+    open_lab: OpenLab,
+    lab: Lab,
+    name: str,
+    walk: bool = False,
+    grants: frozenset[privileges.Privilege] = frozenset(),
+) -> tuple[Record, Path]:
+    """Run a scenario and leave its reports; the record, and the reports' folder.
+
+    Raises KeyboardInterrupt after an interrupted run has been cleaned up and reported.
+    """
+    chosen = discovery.get(name)
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    folder = lab.reports / f"{stamp}-{name}"
+    with open_lab(lab, f"scenario {name}") as running:
+        # What a run that was killed has left half written.
+        sweep(lab.reports, "*/*", "*/raw/*")
+        record = runner.run(
+            chosen,
+            lab,
+            running.machines,
+            running.ready.image,
+            running.ready.provider,
+            running.ready.notes,
+            versions.tools(),
+            folder,
+            terminal.say,
+            _wait_for_reader if walk else None,
+            grants,
+        )
+    write_reports(record, folder)
+    good, bad = record.count(True), record.count(False)
+    terminal.say(f"\n{record.verdict.upper()}: {good} expectations passed, {bad} failed")
+    terminal.say(f"Report: {os.path.relpath(folder / 'report.html')}")
+    if record.verdict == "interrupted":
+        raise KeyboardInterrupt
+    return record, folder
+
+
+def _wait_for_reader(plan: StepPlan) -> None:
+    lines = [f"\n{plan.number}. {plan.title}", plan.why, f"$ {plan.run}" if plan.run else ""]
+    terminal.say("\n   ".join(line for line in lines if line))
+    Console(highlight=False).input("[dim]Enter runs it[/dim] ")
+
+
+def reproduce(
+    open_lab: OpenLab,
+    rebuild: Callable[[Lab], object],
+    lab_file: str,
+    name: str,
+    grant: Iterable[str] = (),
+) -> None:
+    """Run a scenario, rebuild, run it again, and compare.
+
+    Raises CheckFailed where the two differ beyond chance, or where they agree in failing.
+    """
+    lab, grants = load_lab(lab_file), privileges.granted(grant)
+    with lock.holding(lab.state, f"reproduce {name}"):
+        before = _play(open_lab, lab, name, grants=grants)
+        rebuild(lab)
+        after = _play(open_lab, lab, name, grants=grants)
+    judge_same(before, after)
+
+
+def list_all() -> None:
+    """Every scenario, with what it shows."""
+    console = Console(highlight=False)
+    for found in discovery.found().values():
+        console.print(f"{found.name:12} Exercise {found.exercise}: {found.title}", markup=False)

@@ -1,0 +1,1 @@
+"""Network driver plugins, and the exercise that runs over any of them."""

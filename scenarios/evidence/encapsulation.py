@@ -1,0 +1,70 @@
+"""Evidence that two tasks reach each other: pings, and packets on the underlay while they ran.
+
+A ping of a service's name is answered on the asking host itself: the name is the service's virtual
+IP, which belongs to the asking container's own network namespace, and IPVS balances TCP and UDP
+only (moby issues 24201 and 33770). What crosses hosts is a ping of a task's own address, and what
+shows that it crossed is its encapsulated packets on the underlay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A captured packet taken apart: whose encapsulation it is, and what it carries.
+
+    `frames` are scapy packets, none where they cannot be read; `vni` is a VXLAN network
+    identifier (24 bits), None where the encapsulation has none.
+    """
+
+    encapsulation: str
+    vni: int | None = None
+    frames: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Encapsulation:
+    """How a network driver carries packets between hosts, and how to recognize that.
+
+    `filter` is tcpdump's; `decode` takes a scapy packet and gives None for one that is not the
+    driver's. A driver with several ways of carrying (Weave) names each in `Carried`. With
+    `vni_tells_network` a packet counts only when it has the network's own VNI. With `encrypted`
+    nothing inside can be read.
+    """
+
+    name: str
+    filter: str
+    decode: Callable[[Any], Carried | None]
+    vni_tells_network: bool = True
+    encrypted: bool = False
+
+
+def vxlan(port: int = 4789, name: str = "VXLAN", vni_tells_network: bool = True) -> Encapsulation:
+    """VXLAN on a UDP port. Source: RFC 7348 (4789 is its registered port)."""
+
+    def decode(packet: Any) -> Carried | None:
+        return decode_vxlan(packet, port, name)
+
+    return Encapsulation(name, f"udp port {port}", decode, vni_tells_network)
+
+
+def decode_vxlan(packet: Any, port: int, name: str) -> Carried | None:
+    """A packet to a VXLAN port as what it carries; None for any other one."""
+    from scapy.layers.inet import UDP  # noqa: PLC0415 - scapy takes a second to import
+    from scapy.layers.vxlan import VXLAN  # noqa: PLC0415
+
+    if UDP not in packet or packet[UDP].dport != port:
+        return None
+    data = bytes(packet[UDP].payload)
+    # The flag that says that there is a VNI (RFC 7348, section 5).
+    if len(data) < 8 or not data[0] & 0x08:
+        return None
+    header = VXLAN(data)
+    return Carried(name, int(header.vni), (header.payload,))
+
+
+VXLAN = vxlan()

@@ -1,0 +1,100 @@
+"""Removes what a scenario has made, by the names it declares, and says what is still there."""
+
+from __future__ import annotations
+
+import contextlib
+
+import docker.errors
+import requests
+
+from provision.machine.machine import Machine
+from provision.plugins import facts, install
+from provision.support.errors import MachineError
+from provision.support.parallel import run_on_all
+from provision.support.wait import wait_until
+from scenarios.kit.driver import Use
+from scenarios.kit.scenario import Scenario
+
+
+def leftovers(scenario: Scenario, machines: list[Machine]) -> list[str]:
+    """Services, containers and networks of the scenario, in words; empty when nothing is left."""
+    manager = machines[0]
+    left = [
+        f"service {service.name}"
+        for service in manager.docker.services.list()
+        if service.name in scenario.services
+    ]
+    per_machine = run_on_all("looking for leftovers", machines, lambda m: _on(scenario, m))
+    return left + [item for items in per_machine.values() for item in items]
+
+
+def _on(scenario: Scenario, machine: Machine) -> list[str]:
+    containers = [
+        f"container {container.name} on {machine.name}"
+        for service in scenario.services
+        for container in machine.docker.containers.list(
+            all=True,
+            filters={"label": f"com.docker.swarm.service.name={service}"},
+            ignore_removed=True,
+        )
+    ]
+    networks = [
+        f"network {network.name} on {machine.name}"
+        for network in machine.docker.networks.list()
+        if network.name in scenario.networks
+    ]
+    return containers + networks
+
+
+def clean(scenario: Scenario, machines: list[Machine], patience: float = 60) -> None:
+    """Remove the scenario's services and networks and wait until no node has any of them.
+
+    After `patience` seconds it gives up silently: `leftovers` tells what is still there.
+    """
+    manager = machines[0]
+    for service in manager.docker.services.list():
+        if service.name in scenario.services:
+            service.remove()
+
+    def gone() -> bool:
+        # A network can go only when the last task on it has: its removal is tried until then.
+        for network in manager.docker.networks.list():
+            if network.name in scenario.networks:
+                with contextlib.suppress(docker.errors.APIError):
+                    manager.docker.api.remove_network(str(network.id))
+        return not leftovers(scenario, machines)
+
+    wait_until(gone, bool, patience)
+
+
+def plugin_leftovers(use: Use) -> list[str]:
+    """The plugin, and what it has left behind, on each machine, in words."""
+
+    def on(machine: Machine) -> list[str]:
+        there = facts.installed(machine, use.reference)
+        left = [f"plugin {use.reference} on {machine.name}"] if there else []
+        behind = use.driver.left(machine) if use.driver.left else []
+        return left + [f"{what} on {machine.name}" for what in behind]
+
+    found = run_on_all("looking for the plugin", use.machines, on)
+    return [item for items in found.values() for item in items]
+
+
+def remove_plugin(use: Use) -> dict[str, install.Done]:
+    """Disable and remove the plugin on every node at once, and undo what it has made there.
+
+    Its networks have to be gone before. Raises MachinesError with each engine's own words.
+    """
+    return run_on_all(
+        "removing the plugin",
+        use.machines,
+        lambda machine: install.remove(machine, use.reference),
+    )
+
+
+def clean_plugin(use: Use) -> None:
+    """As `remove_plugin`, and silent: `plugin_leftovers` tells what is still there."""
+    with contextlib.suppress(
+        MachineError, docker.errors.DockerException, requests.RequestException
+    ):
+        remove_plugin(use)

@@ -1,0 +1,115 @@
+"""A service is watched, not waited on blindly: a task that fails is told with its own error.
+
+`docker service create` does not end while its tasks keep failing: it has stood for 40 minutes on
+a missing AppArmor parser. The tasks' own errors are in the Engine API within seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from provision.machine.machine import Machine, Result
+
+# Swarm restarts a failed task after 5 s; one that has come up by then was a passing trouble.
+GRACE = 8.0
+_POLL = 0.5
+
+
+def tasks_of(manager: Machine, service: str) -> list[dict[str, Any]]:
+    """The tasks of a service as the Engine API gives them, newest last; empty before it exists."""
+    api: Any = manager.docker.api
+    found: list[dict[str, Any]] = api.tasks(filters={"service": service})
+    return sorted(found, key=lambda task: str(task["CreatedAt"]))
+
+
+def trouble(tasks: list[dict[str, Any]]) -> str:
+    """The newest task error there is, in one line; "" where a task runs or nothing has failed."""
+    if any(task["Status"]["State"] == "running" for task in tasks):
+        return ""
+    for task in reversed(tasks):
+        if error := task["Status"].get("Err"):
+            node = task.get("NodeID", "no node")
+            return f"task {task['ID'][:12]} ({task['Status']['State']}, node {node[:12]}): {error}"
+    return ""
+
+
+def progress(tasks: list[dict[str, Any]], service: str) -> str:
+    """Where the newest task stands ("preparing", "running", …); "" before there is one."""
+    return f"         {service}: {tasks[-1]['Status']['State']}" if tasks else ""
+
+
+def run_watched(
+    machine: Machine,
+    command: str,
+    service: str,
+    tell: Callable[[str], None],
+    limit: float = 300,
+) -> tuple[Result, str]:
+    """Run a command that waits for `service` to converge, and watch the service meanwhile.
+
+    Returns the command's result and the error that ended the wait, "" where it converged. Each new
+    state of the newest task is told through `tell`, a failing task at once with its error; that
+    ends the wait when it has not recovered within `GRACE` seconds; `limit` (seconds) ends it in
+    any case.
+    """
+    begin = time.monotonic()
+    started = datetime.now(UTC).isoformat(timespec="milliseconds")
+    out, err = bytearray(), bytearray()
+    ended_by, failing_since, told, stood = "", None, "", ""
+    code: int | None = None
+    with machine.stream(command) as channel:
+        while True:
+            while channel.recv_ready():
+                out += channel.recv(65536)
+            while channel.recv_stderr_ready():
+                err += channel.recv_stderr(65536)
+            if channel.exit_status_ready() and not channel.recv_ready():
+                while chunk := channel.recv(65536):
+                    out += chunk
+                code = channel.recv_exit_status()
+                break
+            now = time.monotonic()
+            tasks = _tasks_or_none(machine, service)
+            if (stands := progress(tasks, service)) and stands != stood:
+                tell(stands)
+                stood = stands
+            error = trouble(tasks)
+            failing_since = (failing_since or now) if error else None
+            if error and error != told:
+                tell(error)
+                told = error
+            if failing_since is not None and now - failing_since >= GRACE:
+                ended_by = error
+                break
+            if now - begin >= limit:
+                ended_by = error or f"not converged within {limit:.0f} s"
+                break
+            channel.status_event.wait(_POLL)
+    seconds = time.monotonic() - begin
+    result = Result(
+        machine.name,
+        command,
+        _text(out),
+        _text(err),
+        code,
+        started,
+        seconds,
+    )
+    return result, ended_by
+
+
+def _tasks_or_none(machine: Machine, service: str) -> list[dict[str, Any]]:
+    # Before the service is there, and while the daemon is busy, there is nothing to tell.
+    with contextlib.suppress(Exception):
+        return tasks_of(machine, service)
+    return []
+
+
+def _text(raw: bytearray) -> str:
+    """The output as a person would have seen it in the end: progress redraws overwrite lines."""
+    lines = raw.decode(errors="replace").replace("\r\n", "\n").split("\n")
+    return "\n".join(line.rsplit("\r", 1)[-1] for line in lines)

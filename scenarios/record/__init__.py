@@ -1,0 +1,1 @@
+"""The record of a run: its model, storage, normalization and comparison."""

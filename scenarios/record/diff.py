@@ -1,0 +1,93 @@
+"""Whether two runs gave the same: their records laid side by side, chance left out.
+
+Left out besides what `chance` knows: how long things took, which choices were explained (notes),
+and packets other than ICMP in captures (ARP comes and goes).
+"""
+
+from __future__ import annotations
+
+import difflib
+
+from scenarios.record.model import Capture, Expectation, Record, Step
+from scenarios.record.normalize import Chance
+
+
+def difference(first: Record, second: Record, names: tuple[str, str] = ("first", "second")) -> str:
+    """A unified diff of the two records without chance; "" where they are equal."""
+    lines = difflib.unified_diff(comparable(first), comparable(second), *names, lineterm="", n=2)
+    # A line of context alone does not say to which step it belongs: each names its own.
+    return "\n".join(lines)
+
+
+def comparable(record: Record) -> list[str]:
+    """The record as lines in which two runs of the same have no difference."""
+    chance = Chance(record)
+    lines = [
+        f"scenario {record.scenario} on lab {record.lab}: {record.verdict}",
+        f"provider {record.provider}, image {record.image}",
+        *(f"tool {name} {version}" for name, version in sorted(record.versions.items())),
+    ]
+    lines += [
+        f"host {h.name} ({h.role}) at {h.address}: Docker {h.engine}, API {h.api}, {h.system}, "
+        f"kernel {h.kernel}"
+        for h in record.topology.hosts
+    ]
+    lines += [
+        f"network {n.name}: {n.driver}, {n.scope}, {n.subnet}, gateway {n.gateway}, "
+        f"VNI {chance.vni(n.vni)}"
+        for n in record.topology.networks
+    ]
+    lines += [
+        chance.text(f"task of {t.service} on {t.machine} in {t.network} at {t.address}")
+        for t in record.topology.tasks
+    ]
+    for step in record.steps:
+        lines += [f"step {step.number}: {line}" for line in _step(step, chance)]
+    return lines
+
+
+def _step(step: Step, chance: Chance) -> list[str]:
+    lines = [f"{step.title} [{', '.join(step.machines)}]: {step.state}"]
+    if step.reason:
+        lines.append(f"because {chance.text(step.reason)}")
+    for command in step.commands:
+        at = f"{command.machine}$ {chance.text(command.command)}"
+        lines.append(f"{at}  (exit code {command.exit_code})")
+        for text, mark in ((command.stdout, "|"), (command.stderr, "!")):
+            lines += [f"{command.machine}{mark} {line}" for line in chance.output(text)]
+    for expectation in step.expectations:
+        lines.append(_expectation(expectation, chance))
+    for ping in step.pings:
+        target = chance.text(ping.target)
+        lines.append(
+            f"ping ({ping.kind}) {ping.source_machine} to {target}: "
+            f"{ping.received} of {ping.sent} answered"
+        )
+    for capture in step.captures:
+        lines += _capture(capture, chance)
+    return lines
+
+
+def _expectation(expectation: Expectation, chance: Chance) -> str:
+    """Equal values get equal words within one expectation, so that what matched still does."""
+    words: dict[tuple[str, str], str] = {}
+
+    def number(kind: str, value: str) -> str:
+        seen = sum(known == kind for known, _ in words)
+        return words.setdefault((kind, value), f"<{kind} #{seen + 1}>")
+
+    expected = chance.value(expectation.expected, number)
+    seen = chance.value(expectation.seen, number)
+    mark = "passed" if expectation.passed else "FAILED"
+    what = chance.text(expectation.what)
+    return f"{expectation.machine} {mark}: {what}: expected {expected}; seen {seen}"
+
+
+def _capture(capture: Capture, chance: Chance) -> list[str]:
+    carried = {
+        f"{p.encapsulation} VNI {chance.vni(p.vni)} from {p.outer_source} to "
+        f"{p.outer_destination} carries {chance.text(p.inner.split(', seq')[0])}"
+        for p in capture.packets
+        if p.inner.startswith("ICMP echo")
+    }
+    return [f"capture on {capture.machine} {capture.interface}: {line}" for line in sorted(carried)]

@@ -1,0 +1,208 @@
+"""What was proven: the three kinds of evidence that two machines reached each other.
+
+A ping of a service's name is answered on the asking host itself (moby issues 24201 and 33770), so
+it is told beside these, never among them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
+
+from scenarios.record.model import Capture, Packet, Ping, Record, Step
+from scenarios.report.text import middle, plural
+
+State = Literal["seen", "partly", "missing", "unknown"]
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line of evidence: where, and what was seen there."""
+
+    label: str
+    seen: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One kind of evidence, whether it was seen, and how far it carries."""
+
+    title: str
+    state: State
+    facts: tuple[Fact, ...]
+    proves: str
+    limits: str
+
+
+def gather(record: Record) -> tuple[Evidence, Evidence, Evidence]:
+    """Placement, pings of task addresses, encapsulated packets: in the order of the argument."""
+    return _placement(record), _pings(record), _packets(record)
+
+
+def name_pings(record: Record) -> tuple[Fact, ...]:
+    """Pings of a service's name: that the name resolved, and how many replies came."""
+    return tuple(
+        Fact(f"{ping.source_machine} → {ping.target}", replies(ping))
+        for ping in all_pings(record)
+        if ping.kind == "name"
+    )
+
+
+def all_pings(record: Record) -> list[Ping]:
+    """Every ping of the run, in the order of the steps."""
+    return [ping for step in record.steps for ping in step.pings]
+
+
+def all_captures(record: Record) -> list[tuple[Step, Capture]]:
+    """Every capture of the run with the step that took it."""
+    return [(step, capture) for step in record.steps for capture in step.captures]
+
+
+def replies(ping: Ping) -> str:
+    """Such as "3 of 3 replies, median 1.1 ms"."""
+    came = f"{ping.received} of {ping.sent} replies"
+    return f"{came}, median {middle(ping.rtts_ms)}" if ping.rtts_ms else came
+
+
+def machine_of(record: Record, address: str) -> str:
+    """The machine whose task has `address`, or "" when no task of the picture has it."""
+    return next(
+        (t.machine for t in record.topology.tasks if bare(t.address) == bare(address)),
+        "",
+    )
+
+
+def bare(address: str) -> str:
+    """An address without its prefix length."""
+    return address.partition("/")[0]
+
+
+def encapsulation_seen(record: Record) -> str:
+    """What was captured of the network on the underlay, such as "VXLAN, VNI 4097, UDP 4789".
+
+    Empty when nothing of it was seen carrying ICMP.
+    """
+    for _, capture in all_captures(record):
+        for packet in capture.packets:
+            if _carries_ping(record, packet):
+                return _kind(packet)
+    return ""
+
+
+def _placement(record: Record) -> Evidence:
+    order = {host.name: at for at, host in enumerate(record.topology.hosts)}
+    tasks = sorted(
+        record.topology.tasks,
+        key=lambda task: (order.get(task.machine, len(order)), task.machine, task.service),
+    )
+    machines = {task.machine for task in tasks}
+    facts = [
+        Fact(
+            machine,
+            "; ".join(f"{task.service} at {bare(task.address) or 'no address'}" for task in group),
+        )
+        for machine, group in groupby(tasks, key=lambda task: task.machine)
+    ]
+    return Evidence(
+        "Tasks on different nodes",
+        "unknown" if not tasks else "seen" if len(machines) > 1 else "missing",
+        tuple(facts),
+        "One task runs on each machine, so whatever passes between them has to cross hosts.",
+        "That the machines reach each other: nothing was sent for this.",
+    )
+
+
+def _pings(record: Record) -> Evidence:
+    crossing = [
+        (ping, there)
+        for ping in all_pings(record)
+        if ping.kind != "name"
+        and (there := machine_of(record, ping.address)) not in ("", ping.source_machine)
+    ]
+    pairs = {(ping.source_machine, there) for ping, there in crossing}
+    both_ways = all((there, here) in pairs for here, there in pairs)
+    answered = [0 < ping.sent == ping.received for ping, _ in crossing]
+    state: State
+    if not crossing:
+        state = "unknown"
+    elif both_ways and all(answered):
+        state = "seen"
+    else:
+        state = "partly" if any(ping.received for ping, _ in crossing) else "missing"
+    return Evidence(
+        "Task addresses answer, both ways",
+        state,
+        tuple(
+            Fact(f"{ping.source_machine} → {there}", f"{_target(ping)}: {replies(ping)}")
+            for ping, there in crossing
+        ),
+        "The address belongs to the other task alone, so the replies came from the other host.",
+        "By which way they came: another route between the hosts would answer as well.",
+    )
+
+
+def _packets(record: Record) -> Evidence:
+    captures = [capture for _, capture in all_captures(record)]
+    facts: list[Fact] = []
+    carrying = 0
+    for capture in captures:
+        mine = [packet for packet in capture.packets if _carries_ping(record, packet)]
+        carrying += len(mine)
+        facts.append(Fact(f"{capture.machine}, {capture.interface}", _captured(capture, mine)))
+    state: State
+    if not captures:
+        state = "unknown"
+    elif carrying:
+        state = "seen"
+    else:
+        state = "partly" if any(capture.total for capture in captures) else "missing"
+    return Evidence(
+        "Encapsulated packets on the underlay",
+        state,
+        tuple(facts),
+        "The pings crossed the wire between the hosts inside this very network's encapsulation.",
+        "That everything takes this way: a capture shows what passed while it ran.",
+    )
+
+
+def _captured(capture: Capture, mine: list[Packet]) -> str:
+    caught = plural(capture.total, "packet")
+    if not capture.packets:
+        return caught
+    kinds = Counter(_kind(packet) for packet in mine or capture.packets)
+    named = "; ".join(kinds)
+    carry = f"{len(mine)} of {len(capture.packets)} kept carry ICMP"
+    if not mine and any(map(_is_encrypted, capture.packets)):
+        carry = "what they carry cannot be read"
+    return f"{caught}: {named}; {carry}"
+
+
+def _is_encrypted(packet: Packet) -> bool:
+    # As drivers name what they encrypt; ESP is IPsec's (RFC 4303).
+    return not packet.inner and packet.encapsulation.startswith(("ESP", "encrypted"))
+
+
+def _carries_ping(record: Record, packet: Packet) -> bool:
+    """Whether it is the network's own encapsulation, by its VNI where it is known, around ICMP
+    between two tasks of the run.
+
+    A driver without a VNI (Weave's sleeve) is known by its encapsulation's name alone.
+    """
+    used = {task.network for task in record.topology.tasks}
+    vnis = {net.vni for net in record.topology.networks if net.name in used and net.vni is not None}
+    tasks = {bare(task.address) for task in record.topology.tasks} - {""}
+    between = tasks.intersection(word.strip(",") for word in packet.inner.split())
+    return "ICMP" in packet.inner and len(between) == 2 and (not vnis or packet.vni in vnis)
+
+
+def _kind(packet: Packet) -> str:
+    vni = "" if packet.vni is None else f"VNI {packet.vni}"
+    name = packet.encapsulation or "not decoded"
+    port = f"UDP {packet.outer_port}" if packet.outer_port else ""
+    return ", ".join(part for part in (name, vni, port) if part)
+
+
+def _target(ping: Ping) -> str:
+    return ping.target if ping.target == ping.address else f"{ping.target} ({ping.address})"
