@@ -35,7 +35,7 @@ def report_errors(verb: Callable[P, R]) -> Callable[P, R]:
         except SwarmrigError as error:
             if debugging():
                 raise
-            raise Exit(error.for_people(), error.exit_code) from None
+            raise Exit(error.report(), error.exit_code) from None
         except (Exit, BrokenPipeError):
             raise
         except OSError as error:

@@ -82,7 +82,7 @@ def unset(machine: Machine, key: str, value: str, progress: Progress) -> bool:
 
 def _change(machine: Machine, what: str, change: Callable[[str], str], progress: Progress) -> bool:
     file = shlex.quote(FILE)
-    text = machine.must(f"cat {file} 2>/dev/null || true", 30, sudo=True)
+    text = machine.run_checked(f"cat {file} 2>/dev/null || true", 30, sudo=True)
     try:
         wanted = change(text)
     except ValueError as error:
@@ -97,7 +97,7 @@ def _change(machine: Machine, what: str, change: Callable[[str], str], progress:
     if not done.ok:
         raise MachineError(f"{machine.name}: {FILE} could not be written: {done.last_words}")
     try:
-        machine.must("systemctl restart docker", 180, sudo=True)
+        machine.run_checked("systemctl restart docker", 180, sudo=True)
         daemon.wait(machine)
     except MachineError as error:
         log = machine.daemon_log(2)
@@ -108,5 +108,5 @@ def _change(machine: Machine, what: str, change: Callable[[str], str], progress:
             f"{error}; its log says: {log}",
             "The old file is back in place, and Docker runs with it.",
         ) from error
-    machine.must(_DONE.format(file=file), 30, sudo=True)
+    machine.run_checked(_DONE.format(file=file), 30, sudo=True)
     return True

@@ -147,7 +147,7 @@ def fetch(machine: Machine, reference: str, digest: str = "") -> None:
     """
     images = machine.docker.images
     if machine.run(f"ls {CARRIED}/*.tar", timeout=30).ok:
-        machine.must(
+        machine.run_checked(
             f'for file in {CARRIED}/*.tar; do docker load -q -i "$file"; done', 300, sudo=True
         )
         with contextlib.suppress(docker.errors.ImageNotFound):
@@ -202,7 +202,9 @@ def load(machine: Machine, archive: Path, tags: dict[str, str]) -> None:
     target = f"/tmp/swarmrig-{archive.name}"  # noqa: S108 - on the machine, removed below
     machine.put(archive, target)
     quoted = shlex.quote(target)
-    machine.must(f"docker load -q -i {quoted}; code=$?; rm -f {quoted}; exit $code", 900, sudo=True)
+    machine.run_checked(
+        f"docker load -q -i {quoted}; code=$?; rm -f {quoted}; exit $code", 900, sudo=True
+    )
     if not _has(facts(machine, tags), tags):
         raise MachineError(
             f"{machine.name}: {archive.name} was loaded, but its images {', '.join(tags)} "

@@ -233,7 +233,7 @@ def set_clock(machine: Machine) -> None:
     To within the time that a command takes to arrive. Source: date(1), -s @SECONDS.
     """
     machine.connect()
-    machine.must(f"date -u -s @{time.time():.3f}", 30, sudo=True)
+    machine.run_checked(f"date -u -s @{time.time():.3f}", 30, sudo=True)
 
 
 def _note(lab: Lab, name: str, kept: Kept) -> Path:

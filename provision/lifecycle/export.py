@@ -120,7 +120,7 @@ def pack(machine: Machine, plugin: facts.Installed, file: Path) -> None:
     """The archive of a plugin that the machine has. Its settings stay behind: they hold secrets."""
     root = machine.docker.info()["DockerRootDir"]
     config = {key: value for key, value in plugin.config.items() if key.lower() != "rootfs"}
-    target = machine.must("mktemp /var/tmp/swarmrig-saved.XXXXXX", 30, sudo=True).strip()
+    target = machine.run_checked("mktemp /var/tmp/swarmrig-saved.XXXXXX", 30, sudo=True).strip()
     quoted = shlex.quote(target)
     command = _PACK.format(
         left_out=" ".join(f"--exclude=rootfs/{name}" for name in _WRITTEN),

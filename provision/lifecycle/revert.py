@@ -254,7 +254,7 @@ class Undoing:
         if entry.kind == "group":
             # Where the group has gone with the engine there is nothing left to leave.
             user = shlex.quote(entry.items[0])
-            machine.must(
+            machine.run_checked(
                 f"if id -nG {user} | grep -qw docker; then gpasswd -d {user} docker; fi",
                 sudo=True,
             )
@@ -262,9 +262,9 @@ class Undoing:
             return True
         if entry.kind == "daemon":
             if entry.before.get("active") != "active":
-                machine.must("systemctl stop docker.socket docker", 120, sudo=True)
+                machine.run_checked("systemctl stop docker.socket docker", 120, sudo=True)
             if entry.before.get("enabled") == "disabled":
-                machine.must("systemctl disable docker", sudo=True)
+                machine.run_checked("systemctl disable docker", sudo=True)
             self.removed.append(f"Docker's start on {machine.name}")
             return True
         return self._packages(machine, entry)
@@ -293,7 +293,7 @@ class Undoing:
         if names:
             self._remove(machine, names)
         if whole_engine:
-            machine.must(_clean_up(entry), 300, sudo=True)
+            machine.run_checked(_clean_up(entry), 300, sudo=True)
             self.left.append(
                 f"packet filter rules of Docker on {machine.name}: they go with its next boot"
             )

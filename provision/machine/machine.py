@@ -185,7 +185,7 @@ class Machine:
         seconds = time.monotonic() - begin
         return Result(self.name, command, done.stdout, done.stderr, code, started, seconds)
 
-    def must(self, command: str, timeout: float | None = 120, sudo: bool = False) -> str:
+    def run_checked(self, command: str, timeout: float | None = 120, sudo: bool = False) -> str:
         """Run a command that has to succeed; its output. MachineError has its last words."""
         result = self.run(command, timeout, sudo)
         if not result.ok:

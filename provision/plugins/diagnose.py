@@ -83,7 +83,7 @@ class Explanation:
     lines: tuple[str, ...]
     late: bool = False
 
-    def for_people(self) -> str:
+    def report(self) -> str:
         """Cause and log in one or two lines."""
         said = " / ".join(self.lines) or "the plugin's own log says nothing"
         return f"{self.cause}: {said}"

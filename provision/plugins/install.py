@@ -268,7 +268,7 @@ def _enable(
 ) -> None:
     command = f"docker plugin enable {shlex.quote(want.reference)}"
     for start in range(1, _STARTS + 1):
-        since = machine.must("date +%s", 30).strip()
+        since = machine.run_checked("date +%s", 30).strip()
         result = machine.run(command, 300)
         if result.ok:
             done.commands.append(result)
@@ -278,7 +278,7 @@ def _enable(
         if not told.late or start == _STARTS:
             done.commands.append(result)
             raise MachineError(
-                f"{machine.name}: plugin {want.reference} does not start: {told.for_people()}",
+                f"{machine.name}: plugin {want.reference} does not start: {told.report()}",
                 told.advice or f"inv ssh {machine.name}, then sudo journalctl -u docker",
             )
         done.notes.append(f"{machine.name}: start {start} of {_STARTS}: {told.cause}")

@@ -57,13 +57,13 @@ rm -rf {_FOLDER}
 
 def left(machine: Machine) -> list[str]:
     """What of Weave a machine still has, in words: interfaces, chains, policies, its database."""
-    return machine.must(_LOOK, 60, sudo=True).splitlines()
+    return machine.run_checked(_LOOK, 60, sudo=True).splitlines()
 
 
 def clean(machine: Machine, rootfs: str) -> None:
     """Undo what the plugin has made on the machine: bridge, datapath, rules, IPsec, database."""
-    policies = machine.must("PATH=$PATH:/usr/sbin:/sbin; ip xfrm policy", 60, sudo=True)
-    states = machine.must("PATH=$PATH:/usr/sbin:/sbin; ip -o xfrm state", 60, sudo=True)
+    policies = machine.run_checked("PATH=$PATH:/usr/sbin:/sbin; ip xfrm policy", 60, sudo=True)
+    states = machine.run_checked("PATH=$PATH:/usr/sbin:/sbin; ip -o xfrm state", 60, sudo=True)
     for command in ipsec_removal(policies, states):
         machine.run(f"PATH=$PATH:/usr/sbin:/sbin; {command}", 60, sudo=True)
     machine.run(_CLEAN.format(rootfs=shlex.quote(rootfs)), 120, sudo=True)

@@ -16,7 +16,7 @@ class SwarmrigError(Exception):
         super().__init__(message)
         self.advice = advice
 
-    def for_people(self) -> str:
+    def report(self) -> str:
         """The message, and beneath it what to do."""
         return f"{self}\n  {self.advice}" if self.advice else str(self)
 

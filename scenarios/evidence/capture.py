@@ -25,7 +25,9 @@ _BETWEEN = ", "  # several frames that one packet carries
 
 def underlay_interface(machine: Machine) -> str:
     """The interface that holds the machine's underlay address. Raises MachineError."""
-    out = machine.must(f"ip -o -4 address show to {shlex.quote(machine.address)}", 30).split()
+    out = machine.run_checked(
+        f"ip -o -4 address show to {shlex.quote(machine.address)}", 30
+    ).split()
     if len(out) < 2:
         raise MachineError(f"{machine.name}: no interface has the address {machine.address}")
     return out[1]

@@ -16,7 +16,7 @@ _LOOK = (
 
 def left(machine: Machine) -> list[str]:
     """Interfaces and rules of the driver that a machine still has."""
-    return machine.must(_LOOK, 60, sudo=True).split()
+    return machine.run_checked(_LOOK, 60, sudo=True).split()
 
 
 DRIVER = Driver(

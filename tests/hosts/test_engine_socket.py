@@ -94,4 +94,4 @@ def test_a_socket_that_nobody_listens_at_is_refused_and_other_channels_are_as_ev
 ) -> None:
     with machine_of(two_hosts, lab_of, "root") as machine:
         refuses(machine, "/nowhere.sock")
-        assert machine.must("echo here") == "here\n"
+        assert machine.run_checked("echo here") == "here\n"

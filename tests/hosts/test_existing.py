@@ -282,7 +282,7 @@ def test_a_login_that_sudo_asks_for_a_password_is_refused_before_anything_is_cha
     with pytest.raises(MachinesError, match="asked may not use sudo without being asked") as caught:
         up.up(lab_of(bare, user="asked", archive=True), quiet())
     assert set(caught.value.failures) == {"machine5", "machine6"}
-    assert "asked ALL=(ALL) NOPASSWD:ALL" in caught.value.for_people()
+    assert "asked ALL=(ALL) NOPASSWD:ALL" in caught.value.report()
     assert look(bare) == before
 
 

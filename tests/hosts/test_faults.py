@@ -82,6 +82,6 @@ def test_a_host_that_hears_no_answers_cannot_join_and_can_when_it_hears_again(
         pytest.raises(MachinesError, match=r"could not join the swarm at 10\.77\.0\.1:2377") as no,
     ):
         up.up(lab, quiet())
-    assert "Can machine2 reach 10.77.0.1 on TCP 2377?" in no.value.for_people()
+    assert "Can machine2 reach 10.77.0.1 on TCP 2377?" in no.value.report()
     up.up(lab, quiet())
     assert [line.split()[1] for line in nodes(two_hosts[0])].count("machine2") == 1

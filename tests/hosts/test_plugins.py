@@ -337,7 +337,7 @@ def test_up_names_the_engine_to_pin_where_no_setting_helps(lab: Lab) -> None:
     old = PluginSpec(settings={"DOCKER_API_VERSION": "1.10"})
     with pytest.raises(MachinesError, match=r"asks for 1\.10") as caught:
         up.up(dataclasses.replace(lab, weave=old), quiet())
-    assert "docker.version" in caught.value.for_people()
+    assert "docker.version" in caught.value.report()
 
 
 def test_the_copy_of_lab_toml_that_up_keeps_is_for_its_owner_alone(lab: Lab) -> None:

@@ -76,7 +76,7 @@ def test_an_image_that_is_nowhere_is_told_with_what_to_do(
 ) -> None:
     with pytest.raises(MachinesError, match="cannot be pulled") as caught:
         up.up(lab_of(two_hosts, image="nobody/nothing:1"), quiet())
-    assert "images.archives" in caught.value.for_people()
+    assert "images.archives" in caught.value.report()
 
 
 def test_ssh_that_is_refused_is_told_by_name(two_hosts: list[Host], lab_of: Labs) -> None:

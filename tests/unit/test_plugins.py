@@ -278,8 +278,8 @@ def test_a_known_cause_is_told_with_its_line_and_what_to_do(
     assert cause in told.cause
     assert advice in told.advice
     assert not told.late
-    assert STAMP not in told.for_people()
-    assert len(told.for_people().splitlines()) == 1
+    assert STAMP not in told.report()
+    assert len(told.report().splitlines()) == 1
     assert ("not to be loaded here: dummy" in told.cause) == ("kernel" in cause)
 
 
@@ -296,7 +296,7 @@ def test_the_first_cause_counts_though_later_starts_say_other_things() -> None:
 def test_an_unknown_end_is_told_in_the_plugins_words() -> None:
     log = diagnose.messages(journal("INFO: " + STAMP + "hello", "FATA: " + STAMP + "no luck"))
     told = diagnose.explain(NO_SOCKET, log)
-    assert "no luck" in told.for_people()
+    assert "no luck" in told.report()
     assert not told.late
 
 
@@ -306,12 +306,12 @@ def test_a_plugin_that_came_up_too_late_may_be_started_again() -> None:
     )
     assert diagnose.explain(NO_SOCKET, log).late
     assert diagnose.explain(NO_SOCKET, []).late is False
-    assert "nothing" in diagnose.explain(NO_SOCKET, []).for_people()
+    assert "nothing" in diagnose.explain(NO_SOCKET, []).report()
 
 
 def test_what_the_engine_itself_says_counts_where_the_plugin_never_ran() -> None:
     told = diagnose.explain("failed to create shim task: exec: /nothing: no such file", [])
-    assert "the engine could not start it: failed to create shim task" in told.for_people()
+    assert "the engine could not start it: failed to create shim task" in told.report()
     assert not told.late
     mounting = 'error mounting "/lib/modules/" to rootfs: stat /lib/modules/: no such file'
     assert "no folder /lib/modules" in diagnose.explain(mounting, []).cause

@@ -163,10 +163,10 @@ def test_a_vagrant_whose_number_was_never_noted_is_waited_for_too(
 ) -> None:
     play(provider, "", "echo > begun; sleep 1; echo > through")
     code = (
-        "import os; from pathlib import Path; from provision.providers.vagrant import runner as vagrant_runner\n"
+        "import os; from pathlib import Path; from provision.providers.vagrant import runner\n"
         # Killed between the start and the note of what was started.
-        "vagrant_runner._birth = lambda _: os.kill(os.getpid(), 9)\n"
-        f"runner = vagrant_runner.Runner(Path({str(provider.state)!r}), 60)\n"
+        "runner._birth = lambda _: os.kill(os.getpid(), 9)\n"
+        f"runner = runner.Runner(Path({str(provider.state)!r}), 60)\n"
         "for _ in runner.up(stream_output=True): pass"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=CLONE, check=False)
