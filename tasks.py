@@ -1,11 +1,16 @@
-"""The command line: one short task per verb. `inv --list` shows them, `inv --help up` one."""
+"""The command line: one short Invoke task per verb. `inv` lists them, `inv --help up` shows one."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from invoke import Collection, Context, Exit, task
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import Task, task
 
+from provision.cli import listing
 from provision.cli.errors import report_errors
 from provision.support.lazy import lazily
 
@@ -19,7 +24,7 @@ if TYPE_CHECKING:
     from scenarios.cli import compare as comparison
     from scenarios.cli import run as runs
 else:
-    # Each verb loads what it needs and nothing else, so that `inv --list` stays quick.
+    # Each verb loads what it needs and nothing else, so that listing the verbs stays quick.
     archives = lazily("provision.cli.logs")
     checkpoints = lazily("provision.cli.checkpoints")
     comparison = lazily("scenarios.cli.compare")
@@ -34,17 +39,17 @@ else:
     runs = lazily("scenarios.cli.run")
 
 _LAB = {"lab": "the lab file (default: $SWARMRIG_LAB, else lab.toml)"}
-_NODE = {**_LAB, "machine": "its name in lab.toml"}
-_PARALLEL = {"parallel": "work on so many machines at a time (default: 20)"}
+_NODE = {**_LAB, "machine": "the machine's name in lab.toml"}
+_PARALLEL = {"parallel": "how many machines to work on at a time (default: 20)"}
 
 
 @task(
     help={
         **_LAB,
         **_PARALLEL,
-        "dry-run": "tell every change it would make to each machine, and make none",
-        "trust-new": "existing hosts: write down host keys that are not known yet, unasked",
-        "adopt-swarm": "existing hosts: use the swarm that they are in already",
+        "dry-run": "print the changes it would make to each machine, without making them",
+        "trust-new": "existing hosts: record unknown host keys without asking",
+        "adopt-swarm": "existing hosts: use the swarm they are already in",
     }
 )
 @report_errors
@@ -56,21 +61,25 @@ def up(
     trust_new: bool = False,
     adopt_swarm: bool = False,
 ) -> None:
-    """Lab: boot the machines, install Docker, form the swarm; goes on where it was cut off."""
+    """Create the lab, or resume creating it.
+
+    Boots the machines, installs Docker and forms the swarm. What is already done is kept: after an
+    interruption, run it again.
+    """
     labs.up(lab, parallel, trust_new, adopt_swarm, dry_run)
 
 
-@task(help={**_LAB, "json": "as JSON", "watch": "again and again, until Ctrl-C"})
+@task(help={**_LAB, "json": "print JSON", "watch": "repeat until Ctrl-C"})
 @report_errors
 def status(c: Context, lab: str = "", json: bool = False, watch: bool = False) -> None:
-    """Lab: machines, addresses, engines, nodes, networks, services."""
+    """Show machines, engines, nodes, networks, services."""
     overview.show(lab, json, watch)
 
 
-@task(help={**_LAB, "machine": "its name", "command": "run this instead of a shell"})
+@task(help={**_NODE, "command": "run this command instead of a shell"})
 @report_errors
 def ssh(c: Context, machine: str, command: str = "", lab: str = "") -> None:
-    """Lab: a shell on a machine."""
+    """Open a shell on a machine."""
     raise Exit(code=labs.ssh(lab, machine, command))
 
 
@@ -78,36 +87,44 @@ def ssh(c: Context, machine: str, command: str = "", lab: str = "") -> None:
     help={
         **_LAB,
         **_PARALLEL,
-        "name": "the lab's name, where its file is gone, broken, or another's by now",
-        "purge": "existing hosts: remove Docker as well, where `up` has installed it",
+        "name": "the lab's name, if its file is missing or broken",
+        "purge": "existing hosts: also remove Docker where `up` installed it",
     }
 )
 @report_errors
 def destroy(
     c: Context, lab: str = "", name: str = "", purge: bool = False, parallel: int = 0
 ) -> None:
-    """Lab: remove all that `up` made, verified."""
+    """Remove everything `up` created, and verify it."""
     labs.destroy(lab, name, purge, parallel)
 
 
-@task(help={**_LAB, "cold": "destroy and make anew, though there is a checkpoint"})
+@task(help={**_LAB, "cold": "destroy and recreate the machines, even if there is a checkpoint"})
 @report_errors
 def rebuild(c: Context, lab: str = "", cold: bool = False) -> None:
-    """Lab: as `up` had made it: from the checkpoint "ready" in seconds, else made anew."""
+    """Reset the lab to the state after `up`.
+
+    Restores the checkpoint "ready" in seconds. Without one, destroys and recreates the lab.
+    """
     labs.rebuild(lab, cold)
 
 
-@task(help={**_LAB, "output": "the archive to write (default: beside the lab's reports)"})
+@task(help={**_LAB, "output": "the archive to write (default: next to the lab's reports)"})
 @report_errors
 def logs(c: Context, lab: str = "", output: str = "") -> None:
-    """Lab: what a bug report needs, of all machines, in one archive without secrets."""
+    """Collect redacted logs from all machines."""
     archives.collect(lab, output)
 
 
-@task(help={**_LAB, "update": "take what is there now; without a lab that is up, what comes next"})
+@task(
+    help={
+        **_LAB,
+        "update": "write the running lab's versions; if the lab is not up, remove its entry",
+    }
+)
 @report_errors
 def lock(c: Context, lab: str = "", update: bool = False) -> None:
-    """Lab: what differs from swarmrig.lock, which keeps what the lab is made of."""
+    """Compare the lab with swarmrig.lock, or update it."""
     lockfile.show(lab, update)
 
 
@@ -117,38 +134,38 @@ _CHECKPOINT = {**_LAB, "name": "the checkpoint's name"}
 @task(help=_CHECKPOINT, name="save")
 @report_errors
 def checkpoint_save(c: Context, name: str, lab: str = "") -> None:
-    """Lab: keep the state of all machines at one moment, to come back to."""
+    """Save the state of all machines."""
     checkpoints.save(lab, name)
 
 
 @task(help=_LAB, name="list")
 @report_errors
 def checkpoint_list(c: Context, lab: str = "") -> None:
-    """Lab: the checkpoints there are."""
+    """List the checkpoints."""
     checkpoints.show(lab)
 
 
 @task(help=_CHECKPOINT, name="restore")
 @report_errors
 def checkpoint_restore(c: Context, name: str, lab: str = "") -> None:
-    """Lab: set all machines back to a checkpoint."""
+    """Restore all machines to a checkpoint."""
     checkpoints.restore(lab, name)
 
 
 @task(help=_CHECKPOINT, name="delete")
 @report_errors
 def checkpoint_delete(c: Context, name: str, lab: str = "") -> None:
-    """Lab: delete a checkpoint."""
+    """Delete a checkpoint."""
     checkpoints.delete(lab, name)
 
 
 @task(
     help={
         **_LAB,
-        "name": "the scenario (inv scenarios lists them)",
-        "dry-run": "print the steps, touch no machine",
+        "name": "the scenario's name (see: inv scenarios)",
+        "dry-run": "print the steps without running them",
         "walk": "wait for Enter before each step",
-        "grant": "a privilege for the plugin beyond the exercise's; can be repeated",
+        "grant": "allow the plugin a privilege that the exercise does not list; repeatable",
     },
     iterable=["grant"],
 )
@@ -161,123 +178,120 @@ def scenario(
     dry_run: bool = False,
     walk: bool = False,
 ) -> None:
-    """Scenario: run one on the lab, and leave a report."""
+    """Run a scenario on the lab and write a report."""
     runs.scenario(running.opened, lab, name, dry_run, walk, grant)
 
 
 @task(
     help={
         **_LAB,
-        "name": "the scenario",
-        "cold": "make the machines anew in between, not from the checkpoint",
-        "grant": "a privilege for the plugin beyond the exercise's; can be repeated",
+        "name": "the scenario's name",
+        "cold": "recreate the machines between the runs, instead of restoring the checkpoint",
+        "grant": "allow the plugin a privilege that the exercise does not list; repeatable",
     },
     iterable=["grant"],
 )
 @report_errors
 def reproduce(c: Context, name: str, grant: list[str], lab: str = "", cold: bool = False) -> None:
-    """Scenario: run one, rebuild, run it again: is all equal, chance left out?"""
+    """Run, rebuild, run again, and compare the two runs.
+
+    The comparison ignores ids, timings and automatically assigned addresses.
+    """
     runs.reproduce(running.opened, rebuilding.again(cold), lab, name, grant)
 
 
-@task(help={"first": "a report's folder", "second": "another's"})
+@task(help={"first": "a report's folder", "second": "another report's folder"})
 @report_errors
 def same(c: Context, first: str, second: str) -> None:
-    """Scenario: are two reports equal, chance left out?"""
+    """Compare two reports, ignoring ids and timings."""
     comparison.same(first, second)
 
 
 @task(
     help={
         **_LAB,
-        "first": "a report's folder, or a scenario (its newest run)",
-        "second": "the other one",
-        "to": "the folder to write to (default: beside the second report)",
+        "first": "a report's folder, or a scenario's name for its newest run",
+        "second": "the other folder or scenario",
+        "to": "the folder to write to (default: next to the second report)",
     }
 )
 @report_errors
 def compare(c: Context, first: str, second: str, lab: str = "", to: str = "") -> None:
-    """Scenario: two runs side by side on one page, such as overlay and weave."""
+    """Show two runs side by side on one page."""
     comparison.compare(lab, first, second, to)
 
 
 @task
 @report_errors
 def scenarios(c: Context) -> None:
-    """Scenario: list what there is."""
+    """List the scenarios."""
     runs.list_all()
 
 
-@task(help={**_LAB, "scenario": "which scenario"}, name="lab")
+@task(help={**_LAB, "scenario": "the scenario to run (default: overlay)"}, name="lab")
 @report_errors
 def main_job(c: Context, lab: str = "", scenario: str = "overlay") -> None:
-    """Scenario: the main job in one go: up, the scenario, its report."""
+    """Create the lab and run the overlay exercise."""
     labs.up(lab)
     runs.scenario(running.opened, lab, scenario)
 
 
-@task(help={**_LAB, "json": "as JSON"}, name="ls")
+@task(help={**_LAB, "json": "print JSON"}, name="ls")
 @report_errors
 def node_ls(c: Context, lab: str = "", json: bool = False) -> None:
-    """Swarm: its nodes, with role, state, availability, and how many tasks run there."""
+    """List the nodes: role, state, availability, tasks."""
     nodes.show(lab, json)
 
 
-@task(help=_NODE, name="drain")
-@report_errors
-def node_drain(c: Context, machine: str, lab: str = "") -> None:
-    """Swarm: move all tasks away from a machine, and wait until they run elsewhere."""
-    nodes.change(lab, "drain", machine)
+def _node_verb(name: str, summary: str) -> Task[Callable[..., None]]:
+    """A verb that changes one node of the swarm."""
+
+    def change(c: Context, machine: str, lab: str = "") -> None:
+        nodes.change(lab, name, machine)
+
+    change.__doc__ = summary
+    return Task(report_errors(change), help=_NODE, name=name)
 
 
-@task(help=_NODE, name="activate")
-@report_errors
-def node_activate(c: Context, machine: str, lab: str = "") -> None:
-    """Swarm: let a drained machine take tasks again."""
-    nodes.change(lab, "activate", machine)
-
-
-@task(help=_NODE, name="promote")
-@report_errors
-def node_promote(c: Context, machine: str, lab: str = "") -> None:
-    """Swarm: make a machine a manager, and wait until the others reach it."""
-    nodes.change(lab, "promote", machine)
-
-
-@task(help=_NODE, name="demote")
-@report_errors
-def node_demote(c: Context, machine: str, lab: str = "") -> None:
-    """Swarm: make a manager a worker; refused where the quorum would be lost."""
-    nodes.change(lab, "demote", machine)
+NODE_VERBS = [
+    node_ls,
+    _node_verb("drain", "Move all tasks off a node, and wait for it."),
+    _node_verb("activate", "Let a drained node take tasks again."),
+    _node_verb("promote", "Make a node a manager."),
+    _node_verb("demote", "Make a manager a worker, if the quorum allows it."),
+]
 
 
 @task(help=_LAB)
 @report_errors
 def doctor(c: Context, lab: str = "") -> None:
-    """Host: what this machine can run, and what is missing."""
+    """Check what this host can run, and what is missing."""
     host.doctor(lab)
 
 
 @task(help=_LAB)
 @report_errors
 def render(c: Context, lab: str = "") -> None:
-    """Host: print the Vagrantfile of the lab."""
+    """Print the lab's Vagrantfile."""
     host.render(lab)
 
 
-@task(help={"plain": "without Docker, for trying its installation"})
+@task(help={"plain": "leave Docker out, to test its installation"})
 @report_errors
 def box(c: Context, plain: bool = False) -> None:
-    """Host: build the box from Debian's packages, for where none can be downloaded."""
+    """Build a box from Debian packages, without downloads.
+
+    For hosts that cannot download a Vagrant box. Debian's package archive must be reachable.
+    """
     host.box(docker=not plain)
 
 
 @task(
     help={
         **_LAB,
-        "to": "the folder to write to (default: archives/ beside lab.toml)",
-        "machine": "the machine that has them, or can pull them (default: the first manager)",
-        "grant": "a privilege for the plugin beyond the exercise's; can be repeated",
+        "to": "the folder to write to (default: archives/ next to lab.toml)",
+        "machine": "the machine to take them from (default: the first manager)",
+        "grant": "allow the plugin a privilege that the exercise does not list; repeatable",
     },
     iterable=["grant"],
     name="save",
@@ -286,8 +300,15 @@ def box(c: Context, plain: bool = False) -> None:
 def images_save(
     c: Context, grant: list[str], lab: str = "", to: str = "", machine: str = ""
 ) -> None:
-    """Lab: archives of its image and plugin, for a lab without a registry."""
+    """Save the image and plugin for an offline lab."""
     images.save(lab, to, machine, grant)
+
+
+def _collection(name: str, *tasks: Task[Callable[..., None]]) -> Collection:
+    below = Collection(name)
+    for one in tasks:
+        below.add_task(one)
+    return below
 
 
 namespace = Collection(
@@ -307,15 +328,54 @@ namespace = Collection(
     doctor,
     render,
     box,
+    _collection(
+        "checkpoint", checkpoint_save, checkpoint_list, checkpoint_restore, checkpoint_delete
+    ),
+    _collection("images", images_save),
+    _collection("node", *NODE_VERBS),
 )
-checkpoint = Collection("checkpoint")
-for verb in (checkpoint_save, checkpoint_list, checkpoint_restore, checkpoint_delete):
-    checkpoint.add_task(verb)
-namespace.add_collection(checkpoint)
-archive_verbs = Collection("images")
-archive_verbs.add_task(images_save)
-namespace.add_collection(archive_verbs)
-node = Collection("node")
-for verb in (node_ls, node_drain, node_activate, node_promote, node_demote):
-    node.add_task(verb)
-namespace.add_collection(node)
+
+_MACHINES = listing.Choices("Machines", "provision.cli.choices:machines")
+_CHECKPOINTS = listing.Choices("Checkpoints", "provision.cli.choices:checkpoints")
+_NEW_NAME = listing.Choices("Choose a new name. In use", "provision.cli.choices:checkpoints")
+_SCENARIOS = listing.Choices("Scenarios", "scenarios.cli.choices:scenarios")
+_REPORTS = listing.Choices("Reports, newest first", "scenarios.cli.choices:reports")
+
+listing.install(
+    listing.Menu(
+        first=("doctor", "lab", "destroy"),
+        groups={
+            "Lab": (
+                "up",
+                "status",
+                "ssh",
+                "rebuild",
+                "destroy",
+                "checkpoint.save",
+                "checkpoint.list",
+                "checkpoint.restore",
+                "checkpoint.delete",
+                "lock",
+                "images.save",
+                "logs",
+            ),
+            "Scenarios": ("lab", "scenarios", "scenario", "reproduce", "same", "compare"),
+            "Swarm": ("node.ls", "node.drain", "node.activate", "node.promote", "node.demote"),
+            "This host": ("doctor", "render", "box"),
+        },
+        choices={
+            "ssh": _MACHINES,
+            "node.drain": _MACHINES,
+            "node.activate": _MACHINES,
+            "node.promote": _MACHINES,
+            "node.demote": _MACHINES,
+            "checkpoint.save": _NEW_NAME,
+            "checkpoint.restore": _CHECKPOINTS,
+            "checkpoint.delete": _CHECKPOINTS,
+            "scenario": _SCENARIOS,
+            "reproduce": _SCENARIOS,
+            "same": _REPORTS,
+            "compare": _REPORTS,
+        },
+    )
+)

@@ -1,4 +1,4 @@
-"""What the tasks have in common: errors for people, exit codes, the lab file."""
+"""Errors of the verbs: messages for people, and exit codes."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ INTERRUPTED = 130
 
 
 def report_errors(verb: Callable[P, R]) -> Callable[P, R]:
-    """End a task as a person expects: the error in a line or two and its exit code.
+    """End a verb with its error in a line or two, and its exit code.
 
-    2 for the user's mistake, 1 for a failed check, 3 for a machine or tool that failed, 130 after
-    Ctrl-C. With SWARMRIG_DEBUG=1, or `--debug` among invoke's own flags, the traceback is shown.
+    1 for a failed check, 2 for invalid input, 3 for a machine or tool that failed, 130 after
+    Ctrl-C. With SWARMRIG_DEBUG=1, or `--debug` among Invoke's own flags, the traceback is shown.
     """
 
     @functools.wraps(verb)
@@ -31,7 +31,7 @@ def report_errors(verb: Callable[P, R]) -> Callable[P, R]:
         try:
             return verb(*args, **kwargs)
         except KeyboardInterrupt:
-            raise Exit("Interrupted; the next command goes on from here.", INTERRUPTED) from None
+            raise Exit("Interrupted. Run the command again to resume.", INTERRUPTED) from None
         except SwarmrigError as error:
             if debugging():
                 raise
@@ -39,7 +39,7 @@ def report_errors(verb: Callable[P, R]) -> Callable[P, R]:
         except (Exit, BrokenPipeError):
             raise
         except OSError as error:
-            # A full disk, a folder that may not be written: the system's words are for people.
+            # A full disk, a folder that is not writable: the system's own message says it best.
             if debugging():
                 raise
             raise Exit(
@@ -49,18 +49,17 @@ def report_errors(verb: Callable[P, R]) -> Callable[P, R]:
             if debugging():
                 raise
             raise Exit(
-                f"Something that should not happen: {type(error).__name__}: {error}\n"
-                "  See where with: SWARMRIG_DEBUG=1 and the same command.",
+                f"Internal error: {type(error).__name__}: {error}\n"
+                "  Show the traceback: run the same command with SWARMRIG_DEBUG=1.",
                 3,
             ) from None
         finally:
-            # At its end the interpreter would look through all that is loaded once more for what
-            # can be collected, which takes longer than many a verb's own work.
+            # Skip the interpreter's last garbage collection: it takes longer than many verbs do.
             gc.freeze()
 
     return wrapped
 
 
 def debugging() -> bool:
-    """Whether tracebacks are wanted."""
+    """Whether tracebacks are shown."""
     return bool(os.environ.get("SWARMRIG_DEBUG")) or "--debug" in sys.argv or "-d" in sys.argv

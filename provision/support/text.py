@@ -7,6 +7,7 @@ import re
 
 
 def did_you_mean(given: str, known: list[str]) -> str:
+    """A suggestion: the nearest of the known names, or nothing where none is near."""
     close = difflib.get_close_matches(given, known, n=1)
     return f"did you mean {close[0]!r}?" if close else ""
 
@@ -22,8 +23,8 @@ _C0 = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"}
 def readable(output: str) -> str:
     """A terminal's output without its control sequences; other controls as visible pictures.
 
-    A carriage return becomes a line's end, so that a progress display stays readable as the
-    sequence of its states. The result is legal in HTML and in XML 1.0.
+    A carriage return becomes a newline, so that a progress display reads as the sequence of its
+    states. The result is valid in HTML and in XML 1.0.
     """
     plain = _ESCAPES.sub("", output).replace("\r\n", "\n").replace("\r", "\n")
     return _UNSEEN.sub("\ufffd", plain.translate(_C0))
