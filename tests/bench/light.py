@@ -11,7 +11,7 @@ from pathlib import Path
 from provision.lab.model import Lab
 from tests.hosts import root as roots
 from tests.hosts.conftest import lab_over
-from tests.hosts.fabric import Fabric, Host, why_not
+from tests.hosts.light_hosts import Fabric, Host, why_not
 
 _AT_ONCE = 5
 

@@ -17,7 +17,7 @@ from provision.providers.boxes import build
 from provision.providers.libvirt import kvm
 from tests.bench import CLONE, INV, exercise
 from tests.bench.measure import Comparison, Series, by_turns, seconds
-from tests.vm.world import World, why_not
+from tests.vm.vagrant_world import World, why_not
 
 _PATIENCE = 1500.0
 _STATUSES = 5

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The first process of a light host, in its new namespaces: builds its root, then becomes systemd.
-# Usage: boot.sh ROOT STATE NAME HOSTS_FILE PUBLIC_KEY   (started by tests/hosts/fabric.py)
+# Usage: boot.sh ROOT STATE NAME HOSTS_FILE PUBLIC_KEY   (started by tests/hosts/light_hosts.py)
 set -e
 root=$1 state=$2 name=$3 hosts=$4 key=$5
 mkdir -p "$state"/{upper,work,m,docker,containerd}

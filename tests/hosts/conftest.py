@@ -10,11 +10,11 @@ import pytest
 from provision.lab import load
 from provision.lab.model import Lab
 from provision.lifecycle import up
-from tests.driver import package
 from tests.hosts import root as roots
-from tests.hosts.fabric import Fabric, Host, why_not
+from tests.hosts.light_hosts import Fabric, Host, why_not
 from tests.support.progress import quiet
 from tests.support.tier import cannot_run
+from tests.vxlan_driver import package
 
 CLONE = Path(__file__).parent.parent.parent
 Labs = Callable[..., Lab]

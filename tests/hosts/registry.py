@@ -18,7 +18,7 @@ from filelock import FileLock
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from provision.support import cache
-from tests.hosts.fabric import Fabric
+from tests.hosts.light_hosts import Fabric
 
 ADDRESS = ("10.77.0.254", 5000)
 NAME = f"{ADDRESS[0]}:{ADDRESS[1]}"

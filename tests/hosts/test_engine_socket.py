@@ -13,7 +13,7 @@ from provision.machine.machine import Machine
 from provision.providers.existing import HostsProvider
 from provision.support.errors import MachineError
 from tests.hosts.conftest import Labs
-from tests.hosts.fabric import Host
+from tests.hosts.light_hosts import Host
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from scenarios.kit import runner
 from scenarios.overlay import overlay
 from tests.hosts import root as roots
 from tests.hosts.conftest import Labs
-from tests.hosts.fabric import Fabric, Host
+from tests.hosts.light_hosts import Fabric, Host
 from tests.hosts.test_provision import nodes
 from tests.support.killed import killed_before
 from tests.support.progress import quiet

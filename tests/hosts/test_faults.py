@@ -16,7 +16,7 @@ from provision.support.errors import MachinesError
 from scenarios.kit import runner
 from scenarios.overlay import overlay
 from tests.hosts import root as roots
-from tests.hosts.fabric import Fabric, Host
+from tests.hosts.light_hosts import Fabric, Host
 from tests.hosts.test_provision import nodes
 from tests.support.progress import quiet
 

@@ -8,7 +8,7 @@ import pytest
 
 from provision.lifecycle import up
 from tests.hosts.conftest import Labs
-from tests.hosts.fabric import Fabric, Host
+from tests.hosts.light_hosts import Fabric, Host
 from tests.hosts.test_provision import nodes
 from tests.support.progress import quiet
 

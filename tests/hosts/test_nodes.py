@@ -20,7 +20,7 @@ from scenarios.record import model
 from scenarios.spread import spread
 from tests.hosts import root as roots
 from tests.hosts.conftest import Labs
-from tests.hosts.fabric import Fabric, Host
+from tests.hosts.light_hosts import Fabric, Host
 from tests.support.progress import quiet
 
 Play = Callable[..., model.Record]

@@ -17,7 +17,7 @@ from scenarios.kit.scenario import Scenario, StepPlan
 from scenarios.overlay import overlay
 from scenarios.record import model
 from tests.hosts import root as roots
-from tests.hosts.fabric import Fabric, Host
+from tests.hosts.light_hosts import Fabric, Host
 
 # The kernel of a light host has no IPVS, so a service's virtual address answers nobody there.
 NO_IPVS = {"replies arrive from alpine-overlay1", "replies arrive from alpine-overlay2"}

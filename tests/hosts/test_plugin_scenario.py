@@ -22,13 +22,13 @@ from scenarios.kit.scenario import StepPlan
 from scenarios.record import model
 from scenarios.report.write import write_reports
 from scenarios.weave import weave
-from tests.driver import package
-from tests.driver.scenario import tunnel
 from tests.hosts import root as roots
-from tests.hosts.fabric import Fabric, Host
+from tests.hosts.light_hosts import Fabric, Host
 from tests.hosts.test_overlay import failed
 from tests.support.killed import killed_before
 from tests.support.progress import quiet
+from tests.vxlan_driver import package
+from tests.vxlan_driver.scenario import tunnel
 
 Play = Callable[..., model.Record]
 

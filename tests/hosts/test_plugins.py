@@ -32,9 +32,9 @@ from scenarios.kit.scenario import StepPlan
 from scenarios.record import model
 from scenarios.weave import weave
 from tests.hosts import root as roots
-from tests.hosts.fabric import Host
+from tests.hosts.light_hosts import Host
 from tests.support.progress import quiet
-from tests.unit.test_plugins import CONFIG
+from tests.unit.plugins.test_plugins import CONFIG
 
 NAME = "swarmrig/no-plugin:latest"
 ARCHIVE = os.environ.get("SWARMRIG_WEAVE_ARCHIVE", "")

@@ -15,13 +15,13 @@ from provision.lifecycle import destroy, export, running, up
 from provision.plugins import archive, facts, install, privileges
 from provision.support.errors import UserError
 from provision.support.parallel import run_on_all
-from tests.driver import package
 from tests.hosts import registry
 from tests.hosts import root as roots
 from tests.hosts.conftest import Labs
-from tests.hosts.fabric import Fabric, Host
+from tests.hosts.light_hosts import Fabric, Host
 from tests.hosts.test_plugins import nothing_left, plugin_archive
 from tests.support.progress import quiet
+from tests.vxlan_driver import package
 
 DRIVER = f"{registry.NAME}/swarmrig/test-driver:1"
 GREEDY = f"{registry.NAME}/swarmrig/greedy:1"

@@ -12,7 +12,7 @@ from provision.machine.machine import connected
 from provision.providers.existing import HostsProvider
 from provision.support.errors import MachineError, MachinesError
 from tests.hosts.conftest import Labs
-from tests.hosts.fabric import Fabric, Host
+from tests.hosts.light_hosts import Fabric, Host
 from tests.support.progress import quiet
 
 

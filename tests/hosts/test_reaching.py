@@ -22,7 +22,7 @@ from provision.ssh.host_keys import UnknownHostKey
 from provision.support.errors import MachineError, MachinesError
 from provision.support.progress import Progress
 from tests.hosts.conftest import CLONE, Labs
-from tests.hosts.fabric import Fabric, Host
+from tests.hosts.light_hosts import Fabric, Host
 from tests.support.progress import quiet
 
 

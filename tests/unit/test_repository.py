@@ -19,7 +19,7 @@ from provision.support import parallel
 from provision.support.errors import CheckFailed, MachineError, UserError
 from provision.support.files import write_atomic
 
-CLONE = Path(__file__).parent.parent.parent
+CLONE = Path(__file__).parents[2]
 LOCKS = ["requirements.lock", "requirements-dev.lock"]
 
 

@@ -24,7 +24,7 @@ from provision.support.errors import MachineError, MachinesError, UserError
 from provision.support.files import sweep, write_atomic
 from provision.support.parallel import run_on_all
 
-CLONE = Path(__file__).parent.parent.parent
+CLONE = Path(__file__).parents[2]
 
 
 # -- files ------------------------------------------------------------------------------------

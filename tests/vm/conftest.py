@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.tier import cannot_run
-from tests.vm.world import World, why_not
+from tests.vm.vagrant_world import World, why_not
 
 
 @pytest.fixture(scope="session")

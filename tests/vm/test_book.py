@@ -18,7 +18,7 @@ import pytest
 
 from provision.providers.boxes import build
 from provision.providers.vagrant.runner import heeding_interrupts
-from tests.vm.world import World
+from tests.vm.vagrant_world import World
 
 CLONE = Path(__file__).parent.parent.parent
 INV = str(CLONE / ".venv" / "bin" / "inv")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.vm.test_book import CLONE
-from tests.vm.world import World
+from tests.vm.vagrant_world import World
 
 NAMES = ["machine1", "machine2"]
 PREFIX = "swarmrig-tiny_"

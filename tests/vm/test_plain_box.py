@@ -6,7 +6,7 @@ from pathlib import Path
 
 from provision.providers.boxes import build, busybox
 from tests.vm.test_book import Lab
-from tests.vm.world import World
+from tests.vm.vagrant_world import World
 
 
 def test_docker_is_installed_on_all_machines_and_an_archive_brings_the_image(

@@ -25,7 +25,7 @@ from scenarios.kit.driver import Driver, Peer
 from scenarios.record import model
 from scenarios.weave import weave
 
-CLONE = Path(__file__).parent.parent.parent
+CLONE = Path(__file__).parents[4]
 ONE, TWO = bytes.fromhex("9662c2ff59a6"), bytes.fromhex("d63ae1024400")
 TASK1, TASK2 = "10.1.1.2", "10.1.1.3"
 PLAIN = weave_net.encapsulation(PluginSpec())

@@ -27,7 +27,7 @@ from provision.providers.vagrant.template import Plan
 from provision.support.errors import MachineError, UserError
 from tests.support.progress import quiet
 
-CLONE = Path(__file__).parent.parent.parent
+CLONE = Path(__file__).parents[4]
 PLAN = Plan("virtualbox", "some/box", None, "swarmrig-book_", "swarmrig-book")
 
 # Writes each call down; `up` says what the file `says` holds, then does what `does` tells.

@@ -17,7 +17,7 @@ from provision.plugins import api_version
 from provision.plugins.api_version import Range, Verdict
 from provision.support.errors import MachineError, UserError
 from provision.support.progress import Progress
-from tests.unit.test_plugins import archive, member
+from tests.unit.plugins.test_plugins import archive, member
 
 # The defaults of the engines' own releases.
 ENGINES = {

@@ -17,7 +17,7 @@ from provision.providers import select
 from provision.providers.base import MachineState
 from provision.ssh.endpoint import Endpoint
 from provision.support.errors import MachineError
-from tests.unit.test_checkpoints import Playing
+from tests.unit.lifecycle.test_checkpoints import Playing
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from provision.support.errors import UserError
 from scenarios.record import find
 from scenarios.report.write import write_reports
 from tests.unit import sample_record as samples
-from tests.unit.test_cli import inv
+from tests.unit.cli.test_cli import inv
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from tests.hosts.fabric import Fabric, Host
+from tests.hosts.light_hosts import Fabric, Host
 
 CLONE = Path(__file__).parent.parent.parent
 
@@ -47,7 +47,7 @@ def test_a_power_cut_keeps_the_disk_and_a_new_machine_does_not(fabric: Fabric) -
 
 def test_killing_the_tests_leaves_no_process_folder_or_cgroup() -> None:
     code = (
-        "from tests.hosts.fabric import Fabric; f = Fabric.start(); f.add('machine1');"
+        "from tests.hosts.light_hosts import Fabric; f = Fabric.start(); f.add('machine1');"
         "print(f.folder, flush=True); import time; time.sleep(600)"
     )
     victim = subprocess.Popen(

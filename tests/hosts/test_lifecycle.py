@@ -23,7 +23,7 @@ from provision.lab.model import Lab
 from provision.providers.vagrant.runner import heeding_interrupts
 from scenarios.overlay import overlay
 from tests.hosts.conftest import Labs
-from tests.hosts.fabric import Host
+from tests.hosts.light_hosts import Host
 from tests.hosts.test_provision import nodes
 
 CLONE = Path(__file__).parent.parent.parent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.driver.driver import VNI, Driver, DriverError, mac_of
+from tests.vxlan_driver.driver import VNI, Driver, DriverError, mac_of
 
 
 def allocate(driver: Driver, network: str, **options: str) -> int:

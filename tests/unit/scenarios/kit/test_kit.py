@@ -21,7 +21,7 @@ from scenarios.kit import discovery, runner, services, step
 from scenarios.overlay import overlay
 from scenarios.record import model
 
-CLONE = Path(__file__).parent.parent.parent
+CLONE = Path(__file__).parents[4]
 
 REPLIES = """PING alpine-overlay1 (172.45.0.10): 56 data bytes
 64 bytes from 172.45.0.10: seq=0 ttl=64 time=0.314 ms

@@ -6,7 +6,7 @@ from provision.machine.machine import Machine
 from scenarios.drivers.exercise import plugin_scenario
 from scenarios.evidence.encapsulation import vxlan
 from scenarios.kit.driver import Driver
-from tests.driver import package
+from tests.vxlan_driver import package
 
 _LOOK = (
     "PATH=$PATH:/usr/sbin:/sbin; ls /sys/class/net | grep '^td[bchx]'; "

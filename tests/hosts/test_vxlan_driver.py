@@ -15,11 +15,11 @@ from scapy.sendrecv import AsyncSniffer
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from provision.lifecycle import up
-from tests.driver import package
 from tests.hosts import root as roots
 from tests.hosts.conftest import Labs
-from tests.hosts.fabric import Fabric, Host
+from tests.hosts.light_hosts import Fabric, Host
 from tests.support.progress import quiet
+from tests.vxlan_driver import package
 
 NETWORK = "tunnel"
 SUBNET = "10.1.1.0/24"

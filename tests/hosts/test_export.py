@@ -14,7 +14,7 @@ from provision.lifecycle import export, running
 from provision.plugins import archive, facts, privileges
 from provision.support.errors import MachineError, UserError
 from tests.hosts import root as roots
-from tests.hosts.fabric import Host
+from tests.hosts.light_hosts import Host
 from tests.hosts.test_plugins import NAME, plugin_archive
 from tests.support.progress import quiet
 

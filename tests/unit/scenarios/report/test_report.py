@@ -25,7 +25,7 @@ from scenarios.report.compare import write_comparison
 from scenarios.report.write import write_reports
 from tests.unit import sample_record as samples
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 FILES = ("report.json", "report.md", "report.html", "junit.xml")
 RECORDS = {
     "passed": samples.sample(),

@@ -14,7 +14,7 @@ from provision.providers.vagrant.runner import heeding_interrupts
 from scenarios.report.write import write_reports
 from tests.unit import sample_record
 
-CLONE = Path(__file__).parent.parent.parent
+CLONE = Path(__file__).parents[3]
 VERBS = ["up", "status", "ssh", "scenario", "destroy", "rebuild", "doctor", "render", "box", "lab"]
 VERBS += [
     "reproduce",

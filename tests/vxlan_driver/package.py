@@ -15,8 +15,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from provision.support import cache
-from tests.driver import driver
 from tests.support import debian
+from tests.vxlan_driver import driver
 
 NAME = "swarmrig/test-driver:latest"
 PORT = driver.PORT

@@ -12,7 +12,7 @@ from provision.lab import model
 from provision.lab.schema import schema
 from provision.support.errors import DefinitionError, UserError
 
-CLONE = Path(__file__).parent.parent.parent
+CLONE = Path(__file__).parents[3]
 
 
 def load(tmp_path: Path, text: str) -> model.Lab:
