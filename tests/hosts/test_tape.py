@@ -36,7 +36,7 @@ def test_a_recorded_run_plays_again_with_the_same_record(lab: Lab, tmp_path: Pat
             lambda _: None,
             lambda plan: tape.enter(plan.number),
         )
-        api = str(next(iter(machines.values())).docker.api._version)
+        api = str(next(iter(machines.values())).docker.api.api_version)
     about: dict[str, Any] = {
         "api": api,
         "image": roots.TAG,
