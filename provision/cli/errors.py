@@ -11,6 +11,7 @@ from typing import ParamSpec, TypeVar
 
 from invoke.exceptions import Exit
 
+from provision.support.encoding import write_anything
 from provision.support.errors import SwarmrigError
 
 P = ParamSpec("P")
@@ -28,6 +29,7 @@ def report_errors(verb: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(verb)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        write_anything()
         try:
             return verb(*args, **kwargs)
         except KeyboardInterrupt:

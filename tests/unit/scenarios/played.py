@@ -1,0 +1,57 @@
+"""A recorded run of the overlay exercise, played without machines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from provision.lab.model import Lab, MachineSpec
+from scenarios.kit import runner
+from scenarios.kit.scenario import Scenario, StepPlan
+from scenarios.overlay import overlay
+from scenarios.record import model
+from tests.support.tape import Tape, played
+
+# Recorded on light hosts by tests/hosts/test_tape.py, which says how to do it again.
+KEPT = Path(__file__).parent / "tapes" / "overlay.json"
+
+
+def lab_of(document: dict[str, Any], folder: Path) -> Lab:
+    """The lab that the run was recorded on."""
+    return Lab(
+        name="t",
+        file=folder / "lab.toml",
+        provider="hosts",
+        box="auto",
+        box_version=None,
+        machines=tuple(MachineSpec(**machine) for machine in document["machines"]),
+        subnet="10.77.0.0/24",
+        management_subnet="192.168.121.0/24",
+        docker_version="distribution",
+        image=document["image"],
+    )
+
+
+def play(file: Path, folder: Path, scenario: Scenario = overlay) -> model.Record:
+    """The record of the run, judged again from what was recorded."""
+    document = json.loads(file.read_text())
+    tape = Tape.read(document)
+    lab = lab_of(document, folder)
+    machines = {m.name: played(m, tape, document["api"]) for m in lab.machines}
+
+    def at(plan: StepPlan) -> None:
+        tape.enter(plan.number)
+
+    return runner.run(
+        scenario,
+        lab,
+        machines,
+        document["image"],
+        "hosts",
+        [],
+        {},
+        folder / "report",
+        lambda _: None,
+        at,
+    )
