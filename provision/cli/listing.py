@@ -25,6 +25,7 @@ from invoke.parser.context import ParserContext
 from invoke.program import Program
 from invoke.tasks import Task
 
+from provision.support.encoding import write_anything
 from provision.support.errors import SwarmrigError
 
 INVALID = 2
@@ -120,6 +121,7 @@ class ListedProgram(Program):
     # -- errors -----------------------------------------------------------------------------------
 
     def _explained(self, error: ParseError) -> str:
+        write_anything()
         text, context = str(error), error.context
         if unknown := re.fullmatch(r"No idea what '(.*)' is!", text, re.DOTALL):
             return self._unknown(unknown[1], context)

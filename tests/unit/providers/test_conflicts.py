@@ -157,3 +157,18 @@ def test_another_disk_under_the_boxs_name_is_told(
     theirs.write_bytes(b"12345")
     with pytest.raises(UserError, match="has 5 bytes, the box 4"):
         conflicts.check_box(lab(tmp_path / "a"), "libvirt", choice)
+
+
+def test_a_subnet_that_the_host_uses_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = lab(tmp_path)
+    monkeypatch.setattr(
+        conflicts, "host_networks", lambda: {"eth7": [IPv4Network("192.168.0.0/16")]}
+    )
+    (first, _) = conflicts.clashes(here)
+    assert first == (
+        "lab.toml: network.subnet: 192.168.56.0/24 is in use on this host: eth7 has 192.168.0.0/16"
+    )
+    monkeypatch.setattr(conflicts, "host_networks", lambda: {"eth7": [IPv4Network("10.0.0.0/8")]})
+    assert conflicts.clashes(here) == []

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from provision.support.errors import MachinesError, UserError
+from provision.support import parallel
+from provision.support.errors import MachineError, MachinesError, UserError
 from provision.support.parallel import at_most, run_on_all
 
 
@@ -53,3 +54,27 @@ def test_every_machine_that_fails_is_named_with_its_own_error() -> None:
     assert len(caught.value.succeeded) == 8
     assert "m2 is down" in str(caught.value)
     assert "m7 is down" in str(caught.value)
+
+
+def test_one_failure_stops_no_other_and_all_are_told() -> None:
+    def work(machine: Named) -> int:
+        if machine.name == "b":
+            raise MachineError("b: no", "try again")
+        return 1
+
+    with pytest.raises(MachinesError) as caught:
+        run_on_all("work", [Named("a"), Named("b"), Named("c")], work)
+    assert caught.value.succeeded == ["a", "c"]
+    assert str(caught.value) == "work failed on b:\n  b: no\n  done on: a, c"
+    assert caught.value.advice == "try again"
+
+
+def test_ctrl_c_ends_the_wait_and_is_told_as_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(parallel, "as_completed", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        parallel.run_on_all("work", [Named("a")], lambda machine: machine.name)

@@ -1,0 +1,63 @@
+"""Docker's installation: nothing where nothing is missing, and valid shell scripts."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+
+import pytest
+
+from provision.engine import install
+from provision.support.errors import MachineError
+
+BARE = install.Facts(
+    system="debian",
+    release="bookworm",
+    docker="",
+    daemon="",
+    version="",
+    tcpdump="",
+    active=False,
+    group=False,
+    member=False,
+    apt="/usr/bin/apt-get",
+    dnf="",
+    needs_apparmor_parser=False,
+)
+WHOLE = replace(
+    BARE, docker="/d", daemon="/e", version="20.10.24", tcpdump="/t", active=True, group=True
+)
+
+
+def test_nothing_is_installed_where_nothing_is_missing() -> None:
+    assert install.installation(WHOLE, "distribution") == ""
+    assert install.installation(WHOLE, "20.10.24") == ""
+    assert install.installation(WHOLE, "20.10") == ""
+
+
+@pytest.mark.parametrize("wanted", ["distribution", "28.2.2"])
+@pytest.mark.parametrize(
+    "facts", [BARE, replace(BARE, system="fedora", apt="", dnf="/usr/bin/dnf")]
+)
+def test_an_installation_is_a_valid_shell_script(facts: install.Facts, wanted: str) -> None:
+    script = install.installation(facts, wanted)
+    subprocess.run(["sh", "-n", "-c", script], check=True)
+    assert "tcpdump" in script
+
+
+def test_a_version_is_pinned_to_dockers_own_repository() -> None:
+    script = install.installation(WHOLE, "28.2.2")
+    assert "docker-ce" in script
+    assert r"28\.2\.2" in script
+    assert "docker.io " not in script
+
+
+def test_the_parser_that_apparmor_needs_comes_along() -> None:
+    assert "apparmor" in install.installation(
+        replace(WHOLE, needs_apparmor_parser=True), "distribution"
+    )
+
+
+def test_a_system_without_a_recipe_is_told() -> None:
+    with pytest.raises(MachineError, match="no recipe"):
+        install.installation(replace(BARE, apt=""), "distribution")
