@@ -1,40 +1,43 @@
-# Two commands: `make lab` runs the lab of the book, `make test` runs the project's own tests.
-# Everything else: .venv/bin/inv --list
-.PHONY: lab test bench setup lint lock clean
+# Two commands: `make lab` runs the lab of the book, `make test` runs the project's tests.
+# `make help` lists the others; .venv/bin/inv lists the verbs of a lab.
+.PHONY: lab test bench setup lint lock clean help
 
-lab: ## install what is missing, bring the lab up, run the overlay exercise, leave a report
+lab: ## install what is missing, create the lab, run the overlay exercise, write a report
 	@.ci/install lab
 	@.venv/bin/inv lab
 
-setup: ## install what is missing for `lab`, and stop
+setup: ## install what is missing for `lab`, without creating it
 	@.ci/install lab
 
-test: ## install what tests need, lint, and run every tier that this machine can run
+test: ## install what tests need, lint, and run every tier that this machine supports
 	@.ci/install test
 	@$(MAKE) --no-print-directory lint
-	@.venv/bin/inv box || echo "no box could be built: the vm tier will say so too"
+	@.venv/bin/inv box || echo "no box could be built; the vm tier will report it"
 	@# In CI beside two busy loops: no test may depend on how fast the machine is.
 	@.venv/bin/python -m tests.support.busy $(if $(CI),2,0) .venv/bin/python -m pytest tests/unit
 	@.venv/bin/python -m pytest tests/browser
 	@# Hosts and machines mostly wait: two files at a time, each worker with a network of its own.
 	@.venv/bin/python -m pytest --numprocesses 2 --dist loadfile tests/hosts tests/vm
 
-bench: ## measure, and print ratios (half an hour; one of them: .venv/bin/python -m tests.bench list)
+bench: ## measure, and print ratios (half an hour; a single one: .venv/bin/python -m tests.bench list)
 	@.ci/install test
 	@.venv/bin/python -m tests.bench
 
-lint:
+lint: ## check style, types and import contracts
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-cache
 
-lock: ## the lock files anew, from pyproject.toml
+lock: ## recreate requirements*.lock from pyproject.toml
 	@.venv/bin/python -m pip install --quiet uv
 	@.venv/bin/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header \
 	  --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
 	@.venv/bin/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header \
 	  --no-emit-index-url --no-emit-find-links --extra dev pyproject.toml -o requirements-dev.lock
 
-clean: ## remove the Python environment (labs are removed by `inv destroy`)
+clean: ## remove the Python environment (`inv destroy` removes labs)
 	@rm -rf .venv
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 8
