@@ -36,3 +36,37 @@ def test_every_run_time_dependency_is_locked_and_justified() -> None:
         assert f"| {name} |" in reasons
         for lock in LOCKS:
             assert re.search(rf"^{name}==", (CLONE / lock).read_text(), re.MULTILINE), name
+
+
+DOCUMENTS = [*CLONE.glob("*.md"), *CLONE.glob("docs/*.md")]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda file: str(file.relative_to(CLONE)))
+def test_every_link_between_documents_leads_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", document.read_text()):
+        path, _, heading = target.partition("#")
+        file = document.parent / path if path else document
+        assert file.exists(), target
+        headings = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE) if heading else []
+        slugs = {re.sub(r"[^\w -]", "", text).lower().replace(" ", "-") for text in headings}
+        assert not heading or heading in slugs, target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda file: str(file.relative_to(CLONE)))
+def test_every_file_that_a_document_names_exists(document: Path) -> None:
+    places = r"`((?:provision|scenarios|tests|docs|\.ci)/[\w./*-]*)`"
+    for named in re.findall(places, document.read_text()):
+        assert list(CLONE.glob(named.rstrip("/"))), named
+
+
+def test_every_page_is_in_the_readmes_table() -> None:
+    readme = (CLONE / "README.md").read_text()
+    for page in CLONE.glob("docs/*.md"):
+        assert f"](docs/{page.name})" in readme, page.name
+
+
+def test_pre_commit_runs_what_make_lint_runs() -> None:
+    hooks = re.findall(r"^ +entry: (.+)$", (CLONE / ".pre-commit-config.yaml").read_text(), re.M)
+    rule = re.search(r"^lint:.*\n((?:\t.*\n)+)", (CLONE / "Makefile").read_text(), re.MULTILINE)
+    assert rule is not None
+    assert hooks == [line.strip().removeprefix("@") for line in rule[1].splitlines()]
