@@ -160,6 +160,73 @@ def test_a_vagrant_that_outlived_us_is_waited_for_and_nothing_is_made_twice(
     assert not provider.runner.journal.exists()
 
 
+def test_a_destroy_after_a_killed_up_says_which_process_it_waits_for(
+    provider: VagrantProvider,
+) -> None:
+    sleeper = subprocess.Popen(["sleep", "1"])
+    provider.runner.log.touch()
+    since = runner._birth(sleeper.pid)
+    provider.runner.journal.write_text(json.dumps({"pid": sleeper.pid, "since": since}))
+    told = io.StringIO()
+    provider.destroy(quiet(told))
+    sleeper.wait()
+    assert f"waiting for Vagrant, started by an earlier command (process {sleeper.pid})" in (
+        told.getvalue()
+    )
+    # Where nothing is waited for, nothing is said.
+    told = io.StringIO()
+    provider.destroy(quiet(told))
+    assert "waiting" not in told.getvalue()
+
+
+def test_a_log_of_repainted_percentages_can_be_read(provider: VagrantProvider) -> None:
+    does = (
+        "n=0; while [ $n -lt 5000 ]; do printf '\\r\\033[KProgress: %s%%' $((n / 50)); "
+        "n=$((n + 1)); done; printf '\\r\\033[K==> machine1: Booting VM...\\n'"
+    )
+    play(provider, "==> machine1: Importing base box...\n", does.replace("\\\\", "\\"))
+    provider.runner.log.parent.mkdir(exist_ok=True)
+    provider.runner.log.write_text("kept from before\n")
+    provider.up(quiet())
+    text = provider.runner.log.read_text()
+    assert text.startswith("kept from before\n")
+    assert "==> machine1: Importing base box...\nProgress: 0%\n… (4998 repaints)\n" in text
+    assert "Progress: 99%\n==> machine1: Booting VM...\n" in text
+    assert "\r" not in text
+
+
+def test_a_log_is_left_alone_while_an_earlier_vagrant_writes_to_it(
+    provider: VagrantProvider,
+) -> None:
+    sleeper = subprocess.Popen(["sleep", "60"])
+    noisy = "".join(f"\r\x1b[KProgress: {n}%" for n in range(100))
+    provider.runner.log.write_text(noisy)
+    since = runner._birth(sleeper.pid)
+    provider.runner.journal.write_text(json.dumps({"pid": sleeper.pid, "since": since}))
+    provider.runner.limit = 0.3
+    with pytest.raises(MachineError, match=f"process {sleeper.pid}"):
+        provider.up(quiet())
+    assert provider.runner.log.read_bytes() == noisy.encode()
+    sleeper.kill()
+    sleeper.wait()
+    list(provider.runner.finish_earlier())
+    assert provider.runner.log.read_text() == "Progress: 0%\n… (98 repaints)\nProgress: 99%"
+
+
+def test_a_vagrant_is_found_in_a_folder_behind_a_link(
+    provider: VagrantProvider, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to(provider.state)
+    copy = tmp_path / "vagrant-sleep"
+    copy.symlink_to("/bin/sleep")
+    sleeper = subprocess.Popen([str(copy), "60"], cwd=provider.state)
+    try:
+        assert runner.Runner(tmp_path / "link", 1)._begun()[0] == sleeper.pid
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+
+
 def test_a_vagrant_whose_number_was_never_noted_is_waited_for_too(
     provider: VagrantProvider,
 ) -> None:
