@@ -80,7 +80,7 @@ def test_a_domain_of_a_folder_that_is_gone_or_of_none_is_nobodys(
     assert inventory.foreign_domains(PREFIX, tmp_path / "own") == {}
 
 
-def test_a_lab_is_not_its_own_neighbour_behind_a_link(
+def test_a_lab_does_not_clash_with_itself_behind_a_link(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SWARMRIG_REGISTRY", str(tmp_path / "labs"))
