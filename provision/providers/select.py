@@ -19,10 +19,10 @@ def choose(lab: Lab, progress: Progress, trust_new: bool = False) -> tuple[Provi
     Raises UserError that names what is missing.
     """
     if lab.provider == "hosts":
-        from provision.providers import existing  # noqa: PLC0415
+        from provision.providers import existing  # noqa: PLC0415 - for a quick status
 
         return existing.HostsProvider(lab, trust_new), ["provider hosts: named in lab.toml"]
-    from provision.providers.vagrant import plan, provider  # noqa: PLC0415
+    from provision.providers.vagrant import plan, provider  # noqa: PLC0415 - for a quick status
 
     existing_one = provider.VagrantProvider.from_state(lab)
     made = existing_one or provider.VagrantProvider(lab, plan.plan(lab, progress))
@@ -32,10 +32,10 @@ def choose(lab: Lab, progress: Progress, trust_new: bool = False) -> tuple[Provi
 def of_state(lab: Lab) -> Provider | None:
     """The provider of the machines in the lab's state folder; None where there are none."""
     if lab.provider == "hosts":
-        from provision.providers import existing  # noqa: PLC0415
+        from provision.providers import existing  # noqa: PLC0415 - for a quick status
 
         return existing.HostsProvider(lab) if (lab.state / "lab.toml").exists() else None
-    from provision.providers.vagrant import provider  # noqa: PLC0415
+    from provision.providers.vagrant import provider  # noqa: PLC0415 - for a quick status
 
     return provider.VagrantProvider.from_state(lab)
 
@@ -46,7 +46,7 @@ def orphans(lab: Lab) -> list[str]:
     Only providers that list machines by the lab's name can tell; the others keep their machines
     in the folder itself.
     """
-    from provision.providers.backends import registry  # noqa: PLC0415
+    from provision.providers.backends import registry  # noqa: PLC0415 - for a quick status
 
     candidates = [one for one in registry.backends() if lab.provider in {"auto", one.name}]
     return [what for backend in candidates for what in backend.purge_orphans(lab)]

@@ -170,13 +170,13 @@ def cached(docker: bool = True) -> BoxFile | None:
     about = _folder(docker) / "box.json"
     if not about.is_file():
         return None
-    said = json.loads(about.read_text())
+    noted = json.loads(about.read_text())
     return BoxFile(
         path=about.parent / "package.box",
-        name=said["name"],
-        version=said["version"],
-        sha256=said["sha256"],
-        image=said["image"],
+        name=noted["name"],
+        version=noted["version"],
+        sha256=noted["sha256"],
+        image=noted["image"],
     )
 
 

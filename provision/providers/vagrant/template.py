@@ -46,7 +46,7 @@ def ruby(value: str) -> str:
 def render(lab: Lab, plan: Plan) -> str:
     """The Vagrantfile; the same lab and plan give the same bytes."""
     # Loaded where it is used: `status` reads a plan as well, and is to be quick.
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - for a quick status
 
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE.parent),

@@ -122,7 +122,7 @@ def test_ready_is_kept_once_and_again_when_the_lab_has_changed(lab: Lab, provide
     assert "lab.toml has changed" in checkpoints.why_not_ready(changed, provider)
     checkpoints.keep_ready(changed, provider, quiet())
     assert provider.did == ["save ready", "save ready"]
-    provider.ids["machine2"] = "made anew"
+    provider.ids["machine2"] = "3"
     assert "was recreated" in checkpoints.why_not_ready(changed, provider)
     provider.ids["machine2"] = "2"
     provider.kept = []
@@ -137,10 +137,10 @@ def test_a_comment_makes_no_other_lab(lab: Lab) -> None:
 
 def test_an_up_does_not_fail_for_want_of_a_checkpoint(lab: Lab, provider: Playing) -> None:
     provider.fails = "the disk is full"
-    told = io.StringIO()
-    checkpoints.keep_ready(lab, provider, quiet(told))
-    assert "no checkpoint could be saved" in told.getvalue()
-    assert "the disk is full" in told.getvalue()
+    printed = io.StringIO()
+    checkpoints.keep_ready(lab, provider, quiet(printed))
+    assert "no checkpoint could be saved" in printed.getvalue()
+    assert "the disk is full" in printed.getvalue()
     assert "no checkpoint 'ready' was saved" in checkpoints.why_not_ready(lab, provider)
 
 
@@ -157,7 +157,7 @@ def test_a_saving_that_was_cut_off_is_no_checkpoint(lab: Lab, provider: Playing)
     assert "a" not in checkpoints.noted(lab)
 
 
-def test_a_restoring_that_was_cut_off_is_gone_on_with(lab: Lab, provider: Playing) -> None:
+def test_a_restoring_that_was_cut_off_is_resumed(lab: Lab, provider: Playing) -> None:
     checkpoints.save(lab, provider, "a", quiet())
     provider.fails = "cut off"
     with pytest.raises(MachineError):
@@ -187,7 +187,7 @@ def test_what_up_had_brought_up_comes_back_with_the_machines(lab: Lab, provider:
     assert running.ready(lab).image == "i"
 
 
-def test_rebuild_restores_ready_and_says_why_where_it_makes_anew(
+def test_rebuild_restores_ready_and_says_why_where_it_recreates(
     lab: Lab, provider: Playing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(up, "up", lambda _lab, progress: provider.up(progress))
@@ -197,15 +197,15 @@ def test_rebuild_restores_ready_and_says_why_where_it_makes_anew(
     assert provider.did == ["restore ready"]
     assert lab.state.exists()
 
-    told = io.StringIO()
-    rebuild.rebuild(lab, quiet(told), cold=True)
+    printed = io.StringIO()
+    rebuild.rebuild(lab, quiet(printed), cold=True)
     assert provider.did == ["restore ready", "destroy", "up"]
-    assert "making the lab anew: --cold" in told.getvalue()
-    rebuild.rebuild(lab, quiet(told))
-    assert "making the lab anew: no checkpoint 'ready' was saved" in told.getvalue()
+    assert "making the lab anew: --cold" in printed.getvalue()
+    rebuild.rebuild(lab, quiet(printed))
+    assert "making the lab anew: no checkpoint 'ready' was saved" in printed.getvalue()
 
 
-def test_a_checkpoint_that_is_not_there_is_told_with_those_that_are(
+def test_a_checkpoint_that_is_not_there_is_reported_with_those_that_are(
     lab: Lab, provider: Playing
 ) -> None:
     checkpoints.save(lab, provider, "a", quiet())

@@ -34,7 +34,7 @@ def lab(folder: Path, name: str = "book", subnet: str = "192.168.56.0/24", more:
     return load.load(file)
 
 
-def test_a_name_that_another_folder_has_is_told_with_the_folder(tmp_path: Path) -> None:
+def test_a_name_that_another_folder_has_is_reported_with_the_folder(tmp_path: Path) -> None:
     conflicts.check(lab(tmp_path / "a"), "libvirt")
     with pytest.raises(UserError) as caught:
         conflicts.check(lab(tmp_path / "b", subnet="10.1.0.0/24"), "libvirt")
@@ -43,14 +43,14 @@ def test_a_name_that_another_folder_has_is_told_with_the_folder(tmp_path: Path) 
     assert caught.value.exit_code == 2
 
 
-def test_a_subnet_that_another_lab_has_is_told(tmp_path: Path) -> None:
+def test_a_subnet_that_another_lab_has_is_reported(tmp_path: Path) -> None:
     conflicts.check(lab(tmp_path / "a", "one"), "libvirt")
     with pytest.raises(UserError, match=r"network\.subnet: 192\.168\.56\.0/25 overlaps") as caught:
         conflicts.check(lab(tmp_path / "b", "two", subnet="192.168.56.0/25"), "virtualbox")
     assert "the network.subnet of lab 'one' of" in str(caught.value)
 
 
-def test_a_management_network_that_another_lab_has_is_told(tmp_path: Path) -> None:
+def test_a_management_network_that_another_lab_has_is_reported(tmp_path: Path) -> None:
     more = 'management = "10.9.9.0/24"'
     conflicts.check(lab(tmp_path / "a", "one", more=more), "libvirt")
     with pytest.raises(UserError, match=r"network\.management: 10\.9\.9\.0/24 overlaps"):
@@ -65,7 +65,7 @@ def test_labs_that_share_nothing_are_both_let_up_and_the_same_one_again(tmp_path
     assert [note.name for note in lab_index.others(one)] == ["two"]
 
 
-def test_a_lab_whose_machines_are_gone_is_no_neighbour_unless_it_is_being_made(
+def test_a_lab_whose_machines_are_gone_does_not_clash_unless_it_is_being_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inventory, "has_machines_of", lambda _: False)
@@ -90,21 +90,21 @@ def test_machines_of_other_providers_are_those_that_vagrant_remembers(
     assert bool(lab_index.others(lab(tmp_path / "b"))) == made
 
 
-def test_a_lab_whose_folder_is_gone_is_no_neighbour(tmp_path: Path) -> None:
+def test_a_lab_whose_folder_is_gone_does_not_clash(tmp_path: Path) -> None:
     first = lab(tmp_path / "a")
     conflicts.check(first, "libvirt")
     first.state.rmdir()
     conflicts.check(lab(tmp_path / "b"), "libvirt")
 
 
-def test_a_lab_that_was_destroyed_is_no_neighbour(tmp_path: Path) -> None:
+def test_a_lab_that_was_destroyed_does_not_clash(tmp_path: Path) -> None:
     first = lab(tmp_path / "a")
     conflicts.check(first, "libvirt")
     lab_index.forget(first.state)
     conflicts.check(lab(tmp_path / "b"), "libvirt")
 
 
-def test_machines_that_libvirt_has_of_another_folder_are_told(
+def test_machines_that_libvirt_has_of_another_folder_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     theirs = {"swarmrig-book_machine1": "/home/ann/.swarmrig/book"}
@@ -112,11 +112,11 @@ def test_machines_that_libvirt_has_of_another_folder_are_told(
     mine = lab(tmp_path / "a")
     with pytest.raises(UserError, match="of a lab 'book' in /home/ann"):
         conflicts.check(mine, "libvirt")
-    # A lab that may not come up is nobody's neighbour.
+    # A lab that may not come up is an existing one.
     assert lab_index.others(lab(tmp_path / "b", "two")) == []
 
 
-def test_a_network_of_libvirts_is_told_and_the_labs_own_is_not(
+def test_a_network_of_libvirts_is_reported_and_the_labs_own_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine = lab(tmp_path / "a")
@@ -142,7 +142,7 @@ def test_the_bridge_of_a_half_made_lab_is_its_own(
     conflicts.check(mine, "libvirt")
 
 
-def test_another_disk_under_the_boxs_name_is_told(
+def test_another_disk_under_the_boxs_name_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VAGRANT_HOME", str(tmp_path))

@@ -79,18 +79,20 @@ def calls(provider: VagrantProvider) -> list[str]:
 def test_all_machines_come_up_in_one_call_and_are_asked_for_in_one(
     provider: VagrantProvider,
 ) -> None:
-    told = io.StringIO()
+    printed = io.StringIO()
     play(provider, "==> machine2: Booting VM...\n==> machine2: Machine booted and ready!\n", "true")
-    provider.up(quiet(told))
+    provider.up(quiet(printed))
     assert calls(provider) == ["up --provider=virtualbox --no-tty", "ssh-config --no-tty"]
-    assert "machine2: booting\n" in told.getvalue()
-    assert "machine2: booted" in told.getvalue()
+    assert "machine2: booting\n" in printed.getvalue()
+    assert "machine2: booted" in printed.getvalue()
     ends = provider.endpoints()
     assert (ends["machine2"].host, ends["machine2"].port) == ("127.0.0.1", 2202)
     assert ends["machine2"].trust_first
 
 
-def test_a_failure_is_told_in_vagrants_last_words_with_its_log(provider: VagrantProvider) -> None:
+def test_a_failure_is_reported_in_vagrants_last_words_with_its_log(
+    provider: VagrantProvider,
+) -> None:
     words = "==> machine1: Some noise\nThe box could not be\nfound anywhere.\n"
     play(provider, words, "exit 1")
     with pytest.raises(MachineError, match=r"The box could not be found anywhere\.") as caught:
@@ -99,7 +101,7 @@ def test_a_failure_is_told_in_vagrants_last_words_with_its_log(provider: Vagrant
     assert str(provider.runner.log) in caught.value.advice
 
 
-def test_a_machine_that_never_gets_an_address_is_told_with_its_phase(
+def test_a_machine_that_never_gets_an_address_is_reported_with_its_phase(
     provider: VagrantProvider,
 ) -> None:
     provider.runner.limit = 1
@@ -160,6 +162,73 @@ def test_a_vagrant_that_outlived_us_is_waited_for_and_nothing_is_made_twice(
     assert not provider.runner.journal.exists()
 
 
+def test_a_destroy_after_a_killed_up_says_which_process_it_waits_for(
+    provider: VagrantProvider,
+) -> None:
+    sleeper = subprocess.Popen(["sleep", "1"])
+    provider.runner.log.touch()
+    since = runner._birth(sleeper.pid)
+    provider.runner.journal.write_text(json.dumps({"pid": sleeper.pid, "since": since}))
+    printed = io.StringIO()
+    provider.destroy(quiet(printed))
+    sleeper.wait()
+    assert f"waiting for Vagrant, started by an earlier command (process {sleeper.pid})" in (
+        printed.getvalue()
+    )
+    # Where nothing is waited for, nothing is said.
+    printed = io.StringIO()
+    provider.destroy(quiet(printed))
+    assert "waiting" not in printed.getvalue()
+
+
+def test_a_log_of_repainted_percentages_can_be_read(provider: VagrantProvider) -> None:
+    does = (
+        "n=0; while [ $n -lt 5000 ]; do printf '\\r\\033[KProgress: %s%%' $((n / 50)); "
+        "n=$((n + 1)); done; printf '\\r\\033[K==> machine1: Booting VM...\\n'"
+    )
+    play(provider, "==> machine1: Importing base box...\n", does.replace("\\\\", "\\"))
+    provider.runner.log.parent.mkdir(exist_ok=True)
+    provider.runner.log.write_text("kept from before\n")
+    provider.up(quiet())
+    text = provider.runner.log.read_text()
+    assert text.startswith("kept from before\n")
+    assert "==> machine1: Importing base box...\nProgress: 0%\n… (4998 repaints)\n" in text
+    assert "Progress: 99%\n==> machine1: Booting VM...\n" in text
+    assert "\r" not in text
+
+
+def test_a_log_is_left_alone_while_an_earlier_vagrant_writes_to_it(
+    provider: VagrantProvider,
+) -> None:
+    sleeper = subprocess.Popen(["sleep", "60"])
+    noisy = "".join(f"\r\x1b[KProgress: {n}%" for n in range(100))
+    provider.runner.log.write_text(noisy)
+    since = runner._birth(sleeper.pid)
+    provider.runner.journal.write_text(json.dumps({"pid": sleeper.pid, "since": since}))
+    provider.runner.limit = 0.3
+    with pytest.raises(MachineError, match=f"process {sleeper.pid}"):
+        provider.up(quiet())
+    assert provider.runner.log.read_bytes() == noisy.encode()
+    sleeper.kill()
+    sleeper.wait()
+    list(provider.runner.finish_earlier())
+    assert provider.runner.log.read_text() == "Progress: 0%\n… (98 repaints)\nProgress: 99%"
+
+
+def test_a_vagrant_is_found_in_a_folder_behind_a_link(
+    provider: VagrantProvider, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to(provider.state)
+    copy = tmp_path / "vagrant-sleep"
+    copy.symlink_to("/bin/sleep")
+    sleeper = subprocess.Popen([str(copy), "60"], cwd=provider.state)
+    try:
+        assert runner.Runner(tmp_path / "link", 1)._begun()[0] == sleeper.pid
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+
+
 def test_a_vagrant_whose_number_was_never_noted_is_waited_for_too(
     provider: VagrantProvider,
 ) -> None:
@@ -189,7 +258,7 @@ def test_a_number_used_again_is_not_taken_for_our_vagrant(provider: VagrantProvi
     assert runner._is_same(os.getpid(), began)
 
 
-def test_a_machine_made_anew_is_trusted_anew(provider: VagrantProvider) -> None:
+def test_a_recreated_machine_is_trusted_again(provider: VagrantProvider) -> None:
     known = provider.state / "known_hosts"
     known.write_text("old\n")
     provider.up(quiet())
@@ -205,7 +274,7 @@ def test_destroy_forgets_all_and_an_earlier_plan_is_found_again(provider: Vagran
     assert again.leftovers() == []
 
 
-def test_a_box_that_is_nowhere_is_told_while_offline(
+def test_a_box_that_is_nowhere_is_reported_while_offline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VAGRANT_HOME", str(tmp_path))
@@ -246,26 +315,28 @@ def test_checkpoints_are_those_that_every_machine_has(provider: VagrantProvider)
 def test_all_machines_are_saved_restored_and_forgotten_in_one_call_each(
     provider: VagrantProvider,
 ) -> None:
-    told = io.StringIO()
+    printed = io.StringIO()
     play(provider, "==> machine2: Restoring the snapshot 'a'...\n", "true")
     checkpoints(provider).save("a", quiet())
-    checkpoints(provider).restore("a", quiet(told))
+    checkpoints(provider).restore("a", quiet(printed))
     checkpoints(provider).forget("a")
     assert calls(provider) == [
         "snapshot save --force a --no-tty",
         "snapshot restore --no-provision a --no-tty",
         "snapshot delete a --no-tty",
     ]
-    assert "machine2: restoring the checkpoint" in told.getvalue()
+    assert "machine2: restoring the checkpoint" in printed.getvalue()
 
 
-def test_a_checkpoint_that_fails_is_told_in_vagrants_last_words(provider: VagrantProvider) -> None:
+def test_a_checkpoint_that_fails_is_reported_in_vagrants_last_words(
+    provider: VagrantProvider,
+) -> None:
     play(provider, "", "echo; echo The snapshot name is already used.; exit 1")
     with pytest.raises(MachineError, match="snapshot save failed: The snapshot name is already"):
         checkpoints(provider).save("a", quiet())
 
 
-def test_what_up_would_do_is_told_without_a_call_of_vagrant(
+def test_what_up_would_do_is_reported_without_a_call_of_vagrant(
     provider: VagrantProvider, tmp_path: Path
 ) -> None:
     text = plan.preview(
@@ -276,7 +347,7 @@ def test_what_up_would_do_is_told_without_a_call_of_vagrant(
     assert not (tmp_path / "calls").exists()
 
 
-def test_what_up_would_make_is_told_and_nothing_is_made(
+def test_what_up_would_make_is_reported_and_nothing_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "lab.toml").write_text('box = "some/box"\n[machines]\nmemory = 2048\n')
