@@ -1,4 +1,4 @@
-"""What this host can run, and what is missing: every finding in one line, found by looking."""
+"""What this host can run, and what is missing: one line for each finding."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import platform
 import shutil
 import sys
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
-from provision.lab import model
 from provision.lab.model import Lab
 from provision.providers import conflicts, lab_index
+from provision.providers.backend import Backend
+from provision.providers.backends import registry
 from provision.providers.boxes import select
 from provision.providers.existing import HostsProvider
-from provision.providers.libvirt import kvm
 from provision.providers.vagrant import requirements
 from provision.ssh import host_keys
 from provision.ssh.endpoint import Endpoint
@@ -25,9 +25,9 @@ State = Literal["ok", "absent", "warning", "missing"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. `advice` is what to do where it is not ok.
+    """One thing that was examined. `advice` is what to do where it is not ok.
 
-    "absent" is what the lab does not need: a provider that is not here, beside one that is.
+    "absent" is what the lab does not need: a provider that is not installed, beside a usable one.
     """
 
     state: State
@@ -36,61 +36,84 @@ class Finding:
 
 
 def examine(lab: Lab, fresh: bool = True) -> list[Finding]:
-    """Look at all that a lab needs of this host; trying KVM anew (`fresh`) takes seconds."""
+    """Examine all that a lab needs of this host; trying KVM again (`fresh`) takes seconds."""
     findings = [
         Finding("ok", f"{platform.system()} {platform.machine()}, Python {sys.version.split()[0]}")
     ]
     if lab.provider == "hosts":
         findings.append(Finding("ok", "provider hosts: nothing is booted here"))
-        return findings + _ways(lab)
+        return findings + _routes(lab)
     try:
         findings.append(Finding("ok", f"Vagrant {requirements.check_vagrant()}"))
     except UserError as error:
         findings.append(Finding("missing", str(error), error.advice))
-    usable = []
-    for name in get_args(model.ProviderName)[1:-1]:
-        lacks = requirements.provider_missing(name)
-        if not lacks:
-            usable.append(name)
-        state: State = "ok"
-        if lacks:
-            state = "missing" if lab.provider == name else "absent"
-        findings.append(Finding(state, f"provider {name}: {lacks or 'can be used'}"))
-    if lab.provider == "auto" and not usable:
-        findings.append(
-            Finding("missing", "no provider can be used", "Install libvirt or VirtualBox.")
-        )
-    if "libvirt" in usable:
-        verdict = kvm.verdict(fresh)
-        findings.append(
-            Finding("ok", f"KVM works: {verdict.why}")
-            if verdict.works
-            else Finding("warning", f"emulation, which is slow: {verdict.why}")
-        )
+    usable, found = _providers(lab)
+    findings += found
     findings += [Finding("warning", line) for line in requirements.memory_warnings(lab)]
+    named = registry.find(lab.provider)
+    chosen = named or next(iter(usable), None)
+    for backend in usable:
+        findings += _acceleration(backend, fresh)
     if not (lab.state / "plan.json").exists():
-        chosen = lab.provider if lab.provider != "auto" else next(iter(usable), "")
-        findings += [
-            Finding("missing", line, "Take another in lab.toml.")
-            for line in [*lab_index.clashes(lab, chosen), *conflicts.clashes(lab)]
-        ]
+        findings += _clashes(lab, chosen)
+    return [*findings, _disk(), _boxes(chosen)]
+
+
+def _providers(lab: Lab) -> tuple[list[Backend], list[Finding]]:
+    """The providers that can be used, the preferred one first, and a finding for each."""
+    usable, findings = [], []
+    for backend in registry.backends():
+        state: State = "ok"
+        if lacks := backend.missing():
+            state = "missing" if lab.provider == backend.name else "absent"
+        else:
+            usable.append(backend)
+        findings.append(Finding(state, f"provider {backend.name}: {lacks or 'can be used'}"))
+    if lab.provider == "auto" and not usable:
+        advice = "Install libvirt or VirtualBox."
+        findings.append(Finding("missing", "no provider can be used", advice))
+    return usable, findings
+
+
+def _acceleration(backend: Backend, fresh: bool) -> list[Finding]:
+    found = backend.acceleration(fresh)
+    if not found:
+        return []
+    if found.fast:
+        return [Finding("ok", f"KVM works: {found.why}")]
+    return [Finding("warning", f"emulation, which is slow: {found.why}")]
+
+
+def _clashes(lab: Lab, chosen: Backend | None) -> list[Finding]:
+    management = chosen.management_network if chosen else True
+    lines = [
+        *lab_index.clashes(lab, chosen.name if chosen else ""),
+        *conflicts.clashes(lab, frozenset(), management),
+    ]
+    return [Finding("missing", line, "Take another in lab.toml.") for line in lines]
+
+
+def _disk() -> Finding:
     free = shutil.disk_usage(cache.folder()).free >> 30
-    findings.append(
-        Finding("ok" if free >= 10 else "warning", f"{free} GiB of disk are free (10 are wanted)")
-    )
-    findings.append(
-        Finding("ok", "boxes can be downloaded")
-        if select.downloadable()
-        else Finding("ok", "no box can be downloaded here; libvirt can run one that inv box builds")
-    )
-    return findings
+    state: State = "ok" if free >= 10 else "warning"
+    return Finding(state, f"{free} GiB of disk are free (10 are wanted)")
 
 
-def _ways(lab: Lab) -> list[Finding]:
-    """How each existing host would be reached; no host is asked."""
+def _boxes(chosen: Backend | None) -> Finding:
+    if select.downloadable():
+        return Finding("ok", "boxes can be downloaded")
+    if chosen and chosen.builds_boxes:
+        return Finding("ok", f"no box can be downloaded here; inv box builds one for {chosen.name}")
+    return Finding("warning", "no box can be downloaded here", "Add one: vagrant box add.")
+
+
+def _routes(lab: Lab) -> list[Finding]:
+    """How each existing host would be reached; no host is contacted."""
     lacks = [tool for tool in ("ssh", "ssh-keygen") if not shutil.which(tool)]
     if lacks:
-        return [Finding("missing", f"{' and '.join(lacks)}: not here", "Install OpenSSH's client.")]
+        return [
+            Finding("missing", f"{' and '.join(lacks)}: not installed", "Install OpenSSH's client.")
+        ]
     findings = []
     for name, end in HostsProvider(lab).endpoints().items():
         hops = []

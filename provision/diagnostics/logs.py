@@ -1,13 +1,13 @@
-"""All that a bug report needs, in one archive: of each machine, of Vagrant, of this host.
+"""Collect redacted logs for a bug report in one archive: of each machine, Vagrant, this host.
 
-Nothing stops it: what cannot be had is a note in the archive. Secrets are taken out of every file.
+Nothing stops it: what cannot be collected is a note in the archive. Secrets are taken out of
+every file.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import subprocess
 import tarfile
 import time
 import tomllib
@@ -21,15 +21,15 @@ from provision.lab.lockfile import NAME as LOCK
 from provision.lab.model import Lab
 from provision.machine.machine import Machine, connected
 from provision.providers import select
-from provision.providers.libvirt import virsh
+from provision.providers.backends import registry
 from provision.support import redact
-from provision.support.errors import MachineError, SwarmrigError
+from provision.support.errors import SwarmrigError
 from provision.support.files import write_atomic
 from provision.support.parallel import run_on_all
 from provision.support.progress import Progress
 from provision.support.versions import tools
 
-PATIENCE = 10.0  # seconds in which a machine has to let us in
+PATIENCE = 10.0  # seconds in which a machine has to accept a login
 _MOST = 4 << 20  # bytes of one file; the end of a log is what matters
 
 # What is asked of a machine, as root: file name to shell text.
@@ -83,9 +83,9 @@ class _Archive:
 
 
 def collect(lab: Lab, progress: Progress, target: Path | None = None) -> Path:
-    """Collect all that can be had of a lab, and write it as a tar.gz; its path.
+    """Collect the logs of a lab, and write them as a tar.gz; its path.
 
-    By default it lies beside the lab's reports. Raises OSError where it cannot be written.
+    By default it is put beside the lab's reports. Raises OSError where it cannot be written.
     """
     archive = _Archive(list(_known_secrets(lab)))
     for name in _STATE:
@@ -118,7 +118,7 @@ def _file(archive: _Archive, name: str, file: Path) -> None:
 
 
 def _host(archive: _Archive, lab: Lab) -> None:
-    """This host: versions, the doctor's findings, and what libvirt has where it is used."""
+    """This host: versions, the doctor's findings, and what the provider lists of the lab."""
     try:
         provider = select.of_state(lab)
     except SwarmrigError as error:
@@ -132,21 +132,9 @@ def _host(archive: _Archive, lab: Lab) -> None:
         archive.add("host/doctor.txt", "".join(f"{f.state:8} {f.what}\n" for f in findings))
     except (OSError, SwarmrigError) as error:
         archive.add("host/doctor.missing.txt", f"{error}\n")
-    if name == "libvirt":
-        commands = ["list --all", "net-list --all", "pool-list --all"]
-        commands += [f"net-dumpxml swarmrig-{lab.name}{end}" for end in ("", "-mgmt")]
-        for machine in lab.machines:
-            domain = f"swarmrig-{lab.name}_{machine.name}"
-            commands += [f"dumpxml {domain}", f"snapshot-list {domain}", f"domiflist {domain}"]
-        said = "".join(_virsh(command) for command in commands)
-        archive.add("host/libvirt.txt", said)
-
-
-def _virsh(words: str) -> str:
-    try:
-        return f"$ virsh {words}\n{virsh.run(*words.split())}\n"
-    except (MachineError, subprocess.SubprocessError) as error:
-        return f"$ virsh {words}\n{error}\n"
+    backend = registry.find(name)
+    if text := backend.diagnostics(lab) if backend else "":
+        archive.add(f"host/{name}.txt", text)
 
 
 def _machines(archive: _Archive, lab: Lab, progress: Progress) -> None:
@@ -169,18 +157,18 @@ def _machines(archive: _Archive, lab: Lab, progress: Progress) -> None:
 
 
 def _answers(machine: Machine, progress: Progress) -> dict[str, str]:
-    """What a machine says to each question; a note where it says nothing."""
+    """A machine's answer to each question; a note where it cannot be reached."""
     progress.phase(machine.name, "collecting its logs")
-    said: dict[str, str] = {}
+    answers: dict[str, str] = {}
     try:
         machine.connect(patience=PATIENCE)
         for file, question in QUESTIONS.items():
             result = machine.run(f"PATH=$PATH:/usr/sbin:/sbin; {question}", 60, sudo=True)
             end = "" if result.ok else f"(exit code {result.exit_code})\n"
-            said[file] = f"$ {question}\n{result.stdout}{result.stderr}{end}"
+            answers[file] = f"$ {question}\n{result.stdout}{result.stderr}{end}"
     except (OSError, SwarmrigError) as error:
-        said["NOT-REACHED.txt"] = f"{error}\n"
+        answers["NOT-REACHED.txt"] = f"{error}\n"
         progress.failed(machine.name, "not reached: noted in the archive")
-        return said
+        return answers
     progress.done(machine.name, "collected")
-    return said
+    return answers

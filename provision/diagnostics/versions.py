@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-import platform
 import re
 import shutil
-import subprocess
 
+from provision.providers.backends import registry
 from provision.providers.vagrant import requirements
-
-# How each provider tells its version; the rest tells it nowhere but in a window.
-_PROVIDERS = {
-    "libvirt": ("virsh", "--version"),
-    "virtualbox": ("VBoxManage", "--version"),
-    "parallels": ("prlctl", "--version"),
-}
+from provision.support.tools import run_tool
 
 
 def provider_tools(provider: str) -> dict[str, str]:
-    """Vagrant, and the provider where it tells; slow, for Vagrant is asked."""
+    """Vagrant and the provider's programs, where they print a version; slow, since Vagrant is."""
     if provider == "hosts":
         return {}
-    found = {
-        "vagrant": requirements.vagrant_version() or "",
-        provider: _said(_PROVIDERS.get(provider, ())),
-    }
-    if provider == "libvirt":
-        found["qemu"] = _said((f"qemu-system-{platform.machine()}", "--version"))
+    found = {"vagrant": requirements.vagrant_version() or ""}
+    backend = registry.find(provider)
+    commands = backend.version_commands() if backend else {}
+    found |= {name: _version(command) for name, command in commands.items()}
     return {name: number for name, number in found.items() if number}
 
 
-def _said(command: tuple[str, ...]) -> str:
-    if not command or not shutil.which(command[0]):
+def _version(command: tuple[str, ...]) -> str:
+    if not shutil.which(command[0]):
         return ""
-    done = subprocess.run(
-        command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL
-    )
-    number = re.search(r"\d+(?:\.\d+)+", done.stdout)
+    number = re.search(r"\d+(?:\.\d+)+", run_tool(command).stdout)
     return number[0] if number else ""

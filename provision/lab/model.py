@@ -9,13 +9,30 @@ from typing import Literal
 from provision.support import text
 from provision.support.errors import UserError
 
-ProviderName = Literal[
-    "auto", "libvirt", "virtualbox", "vmware_desktop", "parallels", "hyperv", "hosts"
-]
+# What lab.toml may name as its provider; `add_provider` adds to the names.
+PROVIDERS = ("auto", "libvirt", "virtualbox", "vmware_desktop", "parallels", "hyperv", "hosts")
+_added: list[str] = []
 Role = Literal["manager", "worker"]
 DEFAULT_IMAGE = "alpine:latest"
 AUTO_PLUGIN = "auto"
 PASSWORD_SETTING = "WEAVE_PASSWORD"  # noqa: S105 - the setting's name
+
+
+def provider_names() -> tuple[str, ...]:
+    """Every name that lab.toml may give as its provider."""
+    return (*PROVIDERS, *_added)
+
+
+def add_provider(name: str) -> None:
+    """Accept a provider's name in lab.toml."""
+    if name not in provider_names():
+        _added.append(name)
+
+
+def remove_provider(name: str) -> None:
+    """Undo `add_provider`; the names in PROVIDERS stay."""
+    if name in _added:
+        _added.remove(name)
 
 
 @dataclass(frozen=True)
@@ -67,7 +84,7 @@ class Lab:
 
     name: str
     file: Path
-    provider: ProviderName
+    provider: str
     box: str
     box_version: str | None
     machines: tuple[MachineSpec, ...]

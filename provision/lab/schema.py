@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -13,9 +13,10 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
+    WithJsonSchema,
 )
 
-from provision.lab.model import AUTO_PLUGIN, DEFAULT_IMAGE, ProviderName, Role
+from provision.lab.model import AUTO_PLUGIN, DEFAULT_IMAGE, PROVIDERS, Role, provider_names
 from provision.support.files import write_atomic
 
 MOST_MACHINES = 50
@@ -39,6 +40,19 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 # Environment variables of a plugin (POSIX names), and their values.
 SettingName = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]{0,99}$")]
 Setting = Text
+
+
+def _known_provider(name: str) -> str:
+    if name not in provider_names():
+        raise ValueError("unknown provider")
+    return name
+
+
+ProviderName = Annotated[
+    str,
+    AfterValidator(_known_provider),
+    WithJsonSchema({"enum": list(PROVIDERS), "type": "string"}),
+]
 
 
 class _Table(BaseModel):
@@ -158,7 +172,7 @@ class LabFile(_Table):
     )
 
     name: Name = _key("book", NAME_ALLOWED)
-    provider: ProviderName = _key("auto", ", ".join(f'"{p}"' for p in get_args(ProviderName)))
+    provider: ProviderName = _key("auto", ", ".join(f'"{name}"' for name in PROVIDERS))
     box: Text = _key("auto", '"auto", or a Vagrant box: its name, or the path of a .box file')
     box_version: Text | None = _key(None, 'a version constraint as Vagrant takes it, such as "1.2"')
     ssh_config: Text | None = _key(

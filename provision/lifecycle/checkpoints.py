@@ -1,7 +1,8 @@
-"""Checkpoints of a whole lab: kept and restored on all machines at once, clocks and swarm included.
+"""Checkpoints of a whole lab: saved and restored on all machines, clocks and swarm included.
 
-What the provider keeps is the truth; beside it, `checkpoints/<name>.json` in the lab's state notes
-what the provider cannot know: of which lab.toml it is, and what `up` had brought up.
+The provider's own list decides which there are. Beside it, `checkpoints/<name>.json` in the lab's
+state folder notes what the provider cannot know: of which lab.toml a checkpoint is, and what `up`
+had brought up.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 from provision.lab.model import Lab
 from provision.machine.machine import Machine, connected
-from provision.providers.base import Provider
+from provision.providers.base import Checkpoints, Provider
 from provision.support.errors import MachineError, UserError
 from provision.support.files import write_atomic
 from provision.support.parallel import run_on_all
@@ -76,7 +77,7 @@ def noted(lab: Lab) -> dict[str, Kept]:
             found[file.stem] = Kept(**json.loads(file.read_text()))
         except (TypeError, ValueError) as error:
             raise MachineError(
-                f"{file} cannot be read: {error}", "Remove it, and keep the checkpoint anew."
+                f"{file} cannot be read: {error}", "Remove it, and save the checkpoint again."
             ) from None
     return found
 
@@ -86,35 +87,34 @@ def listed(lab: Lab, provider: Provider) -> dict[str, Kept | None]:
 
     Raises UserError where the provider can keep none.
     """
-    possible(provider)
+    kept = of_provider(provider)
     notes = noted(lab)
     return {
-        name: notes.get(name)
-        for name in provider.checkpoints()
-        if name not in notes or notes[name].whole
+        name: notes.get(name) for name in kept.names() if name not in notes or notes[name].whole
     }
 
 
-def possible(provider: Provider) -> None:
-    """Raises UserError that says why the provider can keep no checkpoints."""
-    if reason := provider.no_checkpoints():
-        raise UserError(reason, "`inv rebuild` still works: it makes the lab anew.")
+def of_provider(provider: Provider) -> Checkpoints:
+    """The provider's checkpoints. Raises UserError with the reason where it keeps none."""
+    if provider.checkpoints is None:
+        raise UserError(provider.no_checkpoints, "`inv rebuild` still works: it recreates the lab.")
+    return provider.checkpoints
 
 
 # -- keeping ----------------------------------------------------------------------------------
 
 
 def save(lab: Lab, provider: Provider, name: str, progress: Progress) -> None:
-    """Keep a checkpoint of a lab that is up, in place of one of that name.
+    """Save a checkpoint of a lab that is up, in place of one of that name.
 
-    The machines stand still for seconds, and their clocks are set afterwards. Raises UserError
+    The machines are suspended for seconds, and their clocks are set afterwards. Raises UserError
     or MachineError.
     """
-    possible(provider)
+    checkpoints = of_provider(provider)
     states = provider.states()
     if lame := [name for name, state in states.items() if state not in {"running", "unknown"}]:
         raise UserError(
-            f"{', '.join(lame)}: {states[lame[0]]}; a checkpoint is kept of machines that run.",
+            f"{', '.join(lame)}: {states[lame[0]]}; a checkpoint is saved of running machines.",
             "Bring the lab up first: inv up",
         )
     kept = Kept(
@@ -125,22 +125,22 @@ def save(lab: Lab, provider: Provider, name: str, progress: Progress) -> None:
     )
     # Noted as begun: an end in the middle must not be taken for a checkpoint of one moment.
     _note(lab, name, kept)
-    provider.save(name, progress)
+    checkpoints.save(name, progress)
     _note(lab, name, dataclasses.replace(kept, whole=True))
     with connected(lab, provider.endpoints()) as machines:
         run_on_all("setting the clock", machines.values(), set_clock, progress)
 
 
 def keep_ready(lab: Lab, provider: Provider, progress: Progress) -> None:
-    """Keep "ready" after an `up`, unless there is one of this very lab; never an error of `up`."""
-    if provider.no_checkpoints() or not _stale(lab, provider):
+    """Save "ready" after an `up`, unless this lab has one already; never an error of `up`."""
+    if provider.checkpoints is None or not _stale(lab, provider):
         return
     for machine in lab.machines:
-        progress.phase(machine.name, "keeping the checkpoint 'ready'")
+        progress.phase(machine.name, "saving the checkpoint 'ready'")
     try:
         save(lab, provider, READY, progress)
     except MachineError as error:
-        progress.say(f"no checkpoint could be kept, so a rebuild makes the lab anew: {error}")
+        progress.say(f"no checkpoint could be saved, so a rebuild recreates the lab: {error}")
     for machine in lab.machines:
         progress.done(machine.name, "Ready in the swarm")
 
@@ -149,11 +149,11 @@ def _stale(lab: Lab, provider: Provider) -> str:
     """Why there is no "ready" of the lab as it is now; "" where there is."""
     kept = noted(lab).get(READY)
     if kept is None or not kept.whole:
-        return "no checkpoint 'ready' was kept"
+        return "no checkpoint 'ready' was saved"
     if kept.lab != fingerprint(lab):
-        return f"{lab.file.name} has changed since the checkpoint 'ready' was kept"
+        return f"{lab.file.name} has changed since the checkpoint 'ready' was saved"
     if kept.machines != provider.identities():
-        return "a machine was made anew since the checkpoint 'ready' was kept"
+        return "a machine was recreated since the checkpoint 'ready' was saved"
     return ""
 
 
@@ -161,11 +161,11 @@ def why_not_ready(lab: Lab, provider: Provider | None) -> str:
     """Why "ready" cannot be restored, in words; "" where it can."""
     if provider is None:
         return "the lab is not up"
-    if reason := provider.no_checkpoints():
-        return reason
+    if provider.checkpoints is None:
+        return provider.no_checkpoints
     if stale := _stale(lab, provider):
         return stale
-    return "" if READY in provider.checkpoints() else "the provider has no checkpoint 'ready'"
+    return "" if READY in provider.checkpoints.names() else "the provider has no checkpoint 'ready'"
 
 
 # -- restoring --------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ def restore(lab: Lab, provider: Provider, name: str, progress: Progress) -> None
     write_atomic(_journal(lab), json.dumps({"name": name}))
     for machine in lab.machines:
         progress.phase(machine.name, f"restoring {name!r}")
-    provider.restore(name, progress)
+    of_provider(provider).restore(name, progress)
     with connected(lab, provider.endpoints()) as machines:
 
         def wake(machine: Machine) -> None:
@@ -196,7 +196,7 @@ def restore(lab: Lab, provider: Provider, name: str, progress: Progress) -> None
 
 
 def finish_interrupted(lab: Lab, provider: Provider, progress: Progress) -> None:
-    """Go on with a restoring that was cut off: until then, machines are of different times."""
+    """Resume an interrupted restore: until then, machines are of different moments."""
     try:
         name = json.loads(_journal(lab).read_text())["name"]
     except FileNotFoundError:
@@ -204,8 +204,8 @@ def finish_interrupted(lab: Lab, provider: Provider, progress: Progress) -> None
     except (KeyError, ValueError):
         _journal(lab).unlink()
         return
-    if not provider.no_checkpoints() and name in listed(lab, provider):
-        progress.say(f"going on with the restoring of checkpoint {name!r}, which was cut off")
+    if provider.checkpoints is not None and name in listed(lab, provider):
+        progress.say(f"resuming the interrupted restore of checkpoint {name!r}")
         restore(lab, provider, name, progress)
     else:
         _journal(lab).unlink()
@@ -213,10 +213,10 @@ def finish_interrupted(lab: Lab, provider: Provider, progress: Progress) -> None
 
 def forget(lab: Lab, provider: Provider, name: str) -> None:
     """Delete a checkpoint, half-made ones too. Raises UserError where there is none."""
-    possible(provider)
-    if name not in noted(lab) and name not in provider.checkpoints():
+    checkpoints = of_provider(provider)
+    if name not in noted(lab) and name not in checkpoints.names():
         raise unknown(lab, provider, name)
-    provider.forget(name)
+    checkpoints.forget(name)
     (_folder(lab) / f"{name}.json").unlink(missing_ok=True)
 
 

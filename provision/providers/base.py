@@ -1,4 +1,4 @@
-"""The one small protocol behind which machines come from: VMs by Vagrant, or hosts that exist."""
+"""The protocols behind which machines come from: VMs by Vagrant, or hosts that exist."""
 
 from __future__ import annotations
 
@@ -12,8 +12,27 @@ if TYPE_CHECKING:
 MachineState = Literal["absent", "stopped", "paused", "running", "unknown"]
 
 
+class Checkpoints(Protocol):
+    """Saved states of all machines of a lab, each known by a name. Methods raise MachineError."""
+
+    def names(self) -> list[str]:
+        """The names of the checkpoints that every machine has, oldest first."""
+
+    def save(self, name: str, progress: Progress) -> None:
+        """Save all machines, disk and memory, at one moment where the provider can.
+
+        Replaces a checkpoint of that name. The machines keep running afterwards.
+        """
+
+    def restore(self, name: str, progress: Progress) -> None:
+        """Set all machines back to a checkpoint; they run afterwards."""
+
+    def forget(self, name: str) -> None:
+        """Delete a checkpoint on every machine that has it."""
+
+
 class Provider(Protocol):
-    """Where machines come from. Every verb is safe to say twice."""
+    """Where machines come from. Every method can be called twice without harm."""
 
     @property
     def name(self) -> str:
@@ -32,33 +51,21 @@ class Provider(Protocol):
         """The state of each machine, quickly: from the provider's own files and lists."""
 
     def destroy(self, progress: Progress) -> list[str]:
-        """Remove all that `up` made, from any state; says what it removed, verified."""
+        """Remove all that `up` made, from any state; returns what it removed, verified."""
 
     def leftovers(self) -> list[str]:
         """What of this lab is still in the provider's own lists, in words; empty when clean."""
 
     def identities(self) -> dict[str, str]:
-        """What the provider calls each machine: another word after it was made anew."""
+        """The provider's identifier of each machine; a recreated machine has a new one."""
 
     def box(self) -> tuple[str, str] | None:
         """Name and version of the box that the machines were made of; None where there is none."""
 
-    # -- checkpoints --------------------------------------------------------------------------
+    @property
+    def checkpoints(self) -> Checkpoints | None:
+        """The lab's checkpoints; None where the provider keeps none."""
 
+    @property
     def no_checkpoints(self) -> str:
-        """Why no checkpoints can be kept here, in words; "" where they can."""
-
-    def checkpoints(self) -> list[str]:
-        """The names of the checkpoints that every machine has, oldest first."""
-
-    def save(self, name: str, progress: Progress) -> None:
-        """Keep the state of all machines, disk and memory, of one moment where that can be had.
-
-        One of that name is replaced. The machines run on afterwards. Raises MachineError.
-        """
-
-    def restore(self, name: str, progress: Progress) -> None:
-        """All machines as they were at a checkpoint, running. Raises MachineError."""
-
-    def forget(self, name: str) -> None:
-        """Delete a checkpoint on every machine that has it. Raises MachineError."""
+        """Why `checkpoints` is None, in words; "" where there are checkpoints."""

@@ -7,21 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.lab.model import Lab, MachineSpec
-from provision.providers.base import MachineState
+from provision.providers.base import Checkpoints, MachineState
 from provision.ssh import client_config
 from provision.ssh.endpoint import Endpoint
-from provision.support.errors import UserError
 
 if TYPE_CHECKING:
     from provision.support.progress import Progress
 
 
 class HostsProvider:
-    """Hosts that are somebody else's: reached, and never made, stopped or destroyed.
+    """Hosts that belong to somebody else: reached, and never made, stopped or destroyed.
 
-    What lab.toml does not say (user, port, key, jump hosts) is taken from the user's own SSH
-    settings, and host keys are checked against their known_hosts files. With `trust_new` a host
-    that is in none of them is written down at first sight.
+    What lab.toml does not name (user, port, key, jump hosts) is taken from the user's own SSH
+    settings, and host keys are checked against their known_hosts files. With `trust_new` the key
+    of a host that is in none of them is added.
     """
 
     name = "hosts"
@@ -31,7 +30,7 @@ class HostsProvider:
         self.trust_new = trust_new
 
     def up(self, progress: Progress) -> None:
-        """Nothing to boot: connecting comes next, and says which host does not answer."""
+        """Nothing to boot: connecting comes next, and reports which host does not answer."""
         for machine in self.lab.machines:
             progress.phase(machine.name, "reaching it by SSH")
 
@@ -51,11 +50,11 @@ class HostsProvider:
         return client_config.resolve(target, self.trust_new)
 
     def states(self) -> dict[str, MachineState]:
-        """Whether a host runs is known only by reaching it, which `status` does anyway."""
+        """Only a connection shows whether a host runs, and `status` makes one anyway."""
         return {machine.name: "unknown" for machine in self.lab.machines}
 
     def destroy(self, progress: Progress) -> list[str]:
-        """Nothing was made here; what was changed on hosts, `lifecycle.revert` undoes."""
+        """Nothing was made here; `lifecycle.revert` undoes what was changed on the hosts."""
         return []
 
     def leftovers(self) -> list[str]:
@@ -67,19 +66,12 @@ class HostsProvider:
     def box(self) -> tuple[str, str] | None:
         return None
 
-    # -- checkpoints: not of machines that are somebody else's --------------------------------
+    # -- checkpoints: not of machines that belong to somebody else ----------------------------
 
-    def no_checkpoints(self) -> str:
-        return "Provider hosts keeps no checkpoints: the machines are not its own to set back."
+    no_checkpoints = (
+        "Provider hosts keeps no checkpoints: the machines are not its own to set back."
+    )
 
-    def checkpoints(self) -> list[str]:
-        return []
-
-    def save(self, name: str, progress: Progress) -> None:
-        raise UserError(self.no_checkpoints())
-
-    def restore(self, name: str, progress: Progress) -> None:
-        raise UserError(self.no_checkpoints())
-
-    def forget(self, name: str) -> None:
-        raise UserError(self.no_checkpoints())
+    @property
+    def checkpoints(self) -> Checkpoints | None:
+        return None

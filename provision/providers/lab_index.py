@@ -1,8 +1,8 @@
-"""Which labs there are on this host, so that two of them do not get into each other's way.
+"""The labs of this host, so that two of them do not use the same name or network.
 
 Each lab that comes up leaves a note outside its folder ($SWARMRIG_REGISTRY, else in the cache). A
-note counts only as long as its lab is really there: nobody needs to clean up after a folder that
-was deleted, or machines that were removed by other means.
+note counts only as long as its lab exists: nobody needs to clean up after a folder that was
+deleted, or machines that were removed by other means.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from filelock import FileLock
 
 from provision.lab.lock import is_held
 from provision.lab.model import Lab
-from provision.providers.libvirt import inventory
+from provision.providers.backend import Backend
+from provision.providers.backends import registry
 from provision.support import cache
-from provision.support.errors import MachineError, UserError
+from provision.support.errors import UserError
 from provision.support.files import write_atomic
 
 
@@ -39,13 +40,15 @@ class Note:
 
 
 def others(lab: Lab) -> list[Note]:
-    """The labs of other folders (and other names) that are there."""
-    return [note for note in _notes() if Path(note.state) != lab.state and _is_there(note)]
+    """The existing labs of other folders, or of other names."""
+    own = lab.state.resolve()
+    return [note for note in _notes() if _resolved(note) != own and _exists(note)]
 
 
 def clashes(lab: Lab, provider: str) -> list[str]:
     """What another lab of this host has already, a line each: the name, or a network."""
     found = []
+    management = _has_management(provider)
     for note in others(lab):
         where = f"lab {note.name!r} of {note.file}"
         if note.name == lab.name and note.provider == provider:
@@ -55,8 +58,9 @@ def clashes(lab: Lab, provider: str) -> list[str]:
             )
         wanted = {"network.subnet": lab.subnet}
         theirs = {"network.subnet": note.subnet}
-        if "libvirt" in (provider, note.provider):
+        if management:
             wanted["network.management"] = lab.management_subnet
+        if _has_management(note.provider):
             theirs["network.management"] = note.management
         for key, mine in wanted.items():
             for their_key, their in theirs.items():
@@ -71,11 +75,11 @@ def clashes(lab: Lab, provider: str) -> list[str]:
 def register(lab: Lab, provider: str) -> None:
     """Note the lab, unless it clashes with one that is noted. Raises UserError that names both.
 
-    Looking and noting are one: of two labs that come up at the same moment, one is told.
+    Both under one lock: of two labs that come up at the same moment, one gets the error.
     """
     if provider == "hosts":
-        return  # machines that exist share nothing with this host
-    with _turn():
+        return  # existing machines share nothing with this host
+    with _locked():
         if found := clashes(lab, provider):
             raise UserError(
                 "\n".join(found), "Take another in lab.toml, or remove that lab: inv destroy there."
@@ -93,12 +97,12 @@ def register(lab: Lab, provider: str) -> None:
 
 
 def forget(state: Path) -> None:
-    """The lab is gone."""
+    """Remove the lab's note: the lab is gone."""
     _file(state).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def _turn() -> Iterator[None]:
+def _locked() -> Iterator[None]:
     with FileLock(cache.folder() / "labs.lock"):
         yield
 
@@ -111,19 +115,34 @@ def _notes() -> list[Note]:
     return notes
 
 
-def _is_there(note: Note) -> bool:
-    """Whether a command is at work on the lab, or it has machines."""
+def _exists(note: Note) -> bool:
+    """Whether a command works on the lab, or it has machines.
+
+    A folder that this user may not look into is another user's, and counts as a lab that exists.
+    """
     state = Path(note.state)
-    if not state.is_dir():
-        return False
-    if is_held(state):
+    try:
+        if not state.is_dir():
+            return False
+        return is_held(state) or _backend(note.provider).has_machines(state)
+    except PermissionError:
         return True
-    if note.provider == "libvirt":
-        try:
-            return inventory.has_machines_of(state)
-        except MachineError:
-            return False  # libvirt is gone from this host
-    return any(state.glob("vagrant/machines/*/*/id"))
+
+
+def _backend(provider: str) -> Backend:
+    """What is known of a provider; of one of another version of Swarmrig what holds for most."""
+    return registry.find(provider) or Backend()
+
+
+def _has_management(provider: str) -> bool:
+    return _backend(provider).management_network
+
+
+def _resolved(note: Note) -> Path:
+    try:
+        return Path(note.state).resolve()
+    except OSError:
+        return Path(note.state)
 
 
 def _folder() -> Path:
@@ -132,4 +151,4 @@ def _folder() -> Path:
 
 
 def _file(state: Path) -> Path:
-    return _folder() / f"{hashlib.sha256(str(state).encode()).hexdigest()[:16]}.json"
+    return _folder() / f"{hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:16]}.json"

@@ -10,12 +10,11 @@ from provision.providers.base import Provider
 if TYPE_CHECKING:
     from provision.support.progress import Progress
 
-# Each provider is loaded for its own labs alone: what one stands on is of no use to the other, and
-# `status` is to be quick.
+# Each provider is imported for its own labs alone, since `status` is to be quick.
 
 
 def choose(lab: Lab, progress: Progress, trust_new: bool = False) -> tuple[Provider, list[str]]:
-    """The provider for `up`, and the choices made for it; a lab keeps the one that it has.
+    """The provider for `up`, and the choices made for it; a lab that is up keeps its provider.
 
     Raises UserError that names what is missing.
     """
@@ -25,13 +24,13 @@ def choose(lab: Lab, progress: Progress, trust_new: bool = False) -> tuple[Provi
         return existing.HostsProvider(lab, trust_new), ["provider hosts: named in lab.toml"]
     from provision.providers.vagrant import plan, provider  # noqa: PLC0415
 
-    there = provider.VagrantProvider.from_state(lab)
-    made = there or provider.VagrantProvider(lab, plan.plan(lab, progress))
+    existing_one = provider.VagrantProvider.from_state(lab)
+    made = existing_one or provider.VagrantProvider(lab, plan.plan(lab, progress))
     return made, list(made.plan.notes)
 
 
 def of_state(lab: Lab) -> Provider | None:
-    """The provider whose machines the lab's state folder speaks of; None where there are none."""
+    """The provider of the machines in the lab's state folder; None where there are none."""
     if lab.provider == "hosts":
         from provision.providers import existing  # noqa: PLC0415
 
@@ -42,13 +41,12 @@ def of_state(lab: Lab) -> Provider | None:
 
 
 def orphans(lab: Lab) -> list[str]:
-    """Remove what is left of a lab whose state folder was lost; what was removed.
+    """Remove what is left of a lab whose state folder was lost; returns what was removed.
 
-    libvirt's lists tell by the lab's name; other providers' machines lay in the folder itself.
+    Only providers that list machines by the lab's name can tell; the others keep their machines
+    in the folder itself.
     """
-    from provision.providers.libvirt import inventory, naming, virsh  # noqa: PLC0415
+    from provision.providers.backends import registry  # noqa: PLC0415
 
-    if lab.provider not in {"auto", "libvirt"} or virsh.answers():
-        return []
-    name = lab.name
-    return inventory.purge(naming.prefix(name), naming.network(name), lab.state)
+    candidates = [one for one in registry.backends() if lab.provider in {"auto", one.name}]
+    return [what for backend in candidates for what in backend.purge_orphans(lab)]

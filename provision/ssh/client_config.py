@@ -146,7 +146,7 @@ def _ask(target: Target) -> dict[str, list[str]]:
     if done.returncode != 0:
         raise UserError(
             f"{target.host}: ssh does not take its settings: {done.stderr.strip()}",
-            "Mend lab.toml, or your ~/.ssh/config.",
+            "Fix lab.toml, or your ~/.ssh/config.",
         )
     said: dict[str, list[str]] = {}
     for line in done.stdout.splitlines():

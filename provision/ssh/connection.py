@@ -75,7 +75,7 @@ def open_connection(end: Endpoint, jumps: JumpHosts) -> Connection:
         end.host,
         user=end.user,
         port=end.port,
-        # What Fabric would read by itself, `ssh -G` has told already, or VMs must not depend on.
+        # What Fabric would read by itself, `ssh -G` has reported already, or VMs must not depend on.
         config=Config(overrides={"load_ssh_configs": False}),
         connect_timeout=CONNECT_LIMIT,
         connect_kwargs={

@@ -106,7 +106,7 @@ def check(end: Endpoint, key: paramiko.PKey, known: list[Known]) -> None:
     raise HostKeyError(
         f"{end.host} shows another host key than the one that is known: "
         f"{key.get_name()} {key.fingerprint}; known is {places}.",
-        "If the host was made anew, remove that line (ssh-keygen -R "
+        "If the host was recreated, remove that line (ssh-keygen -R "
         f"{shlex.quote(end.key_name)}); else somebody may stand between you and it.",
     )
 

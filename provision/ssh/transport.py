@@ -13,7 +13,7 @@ import threading
 import paramiko
 
 # Without a handler Python prints a library's errors to the terminal, in the middle of what we say.
-# All that this one logs as an error is raised as well, and told by who asked.
+# All that this one logs as an error is raised as well, and reported by the caller.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 _KIND = "direct-streamlocal@openssh.com"

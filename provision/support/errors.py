@@ -22,7 +22,7 @@ class SwarmrigError(Exception):
 
 
 class UserError(SwarmrigError):
-    """The user's own to mend: a wrong lab.toml, an unknown name, a flag (exit code 2)."""
+    """Invalid input: a wrong lab.toml, an unknown name, a flag (exit code 2)."""
 
     exit_code = 2
 

@@ -29,7 +29,7 @@ _limit: ContextVar[int] = ContextVar("limit", default=AT_A_TIME)
 
 @contextlib.contextmanager
 def at_most(limit: int | None) -> Iterator[None]:
-    """At most so many machines at a time while the block runs; None leaves it as it is.
+    """Limit how many machines are worked on at a time while the block runs; None leaves it as it is.
 
     Raises UserError for less than one.
     """

@@ -26,7 +26,7 @@ def wait_until(
 ) -> T:
     """What `look` sees when it is settled, or after `patience` seconds as it is then.
 
-    It is looked at anew `pause` seconds after each look. An exception of those in `unanswered` is
+    It is looked at again `pause` seconds after each look. An exception of those in `unanswered` is
     a look that saw nothing: the last look's is raised.
     """
 

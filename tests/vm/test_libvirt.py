@@ -163,8 +163,8 @@ def test_the_labs_networks_are_made_once_and_hold_no_packet_back(tiny: Tiny) -> 
 def test_another_folders_lab_of_the_same_name_is_left_alone(tiny: Tiny, tmp_path: Path) -> None:
     stranger = f"Path({str(tmp_path)!r})"
     theirs = {PREFIX + name: str(tiny.state) for name in NAMES}
-    assert tiny(f"inventory.strangers(prefix, {stranger})") == theirs
-    assert tiny("inventory.strangers(prefix, state)") == {}
+    assert tiny(f"inventory.foreign_domains(prefix, {stranger})") == theirs
+    assert tiny("inventory.foreign_domains(prefix, state)") == {}
     assert tiny(f"inventory.belongings(prefix, 'swarmrig-tiny', {stranger})") == NOTHING
     assert tiny(f"inventory.purge(prefix, 'swarmrig-tiny', {stranger})") == []
     assert tiny.states == RUNNING

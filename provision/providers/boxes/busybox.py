@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import subprocess
 import tarfile
 from pathlib import Path
+
+from provision.support.tools import run_tool
 
 REPOSITORY = "swarmrig/busybox"
 _ARCHITECTURES = {"amd64": "amd64", "arm64": "arm64"}
@@ -53,9 +54,9 @@ def write_archive(busybox: Path, target: Path, tag: str, architecture: str = "am
 
 
 def _layer(busybox: Path) -> bytes:
-    applets = subprocess.run(
-        [busybox, "--list"], check=True, capture_output=True, text=True
-    ).stdout.split()
+    listed = run_tool([str(busybox), "--list"])
+    listed.check_returncode()
+    applets = listed.stdout.split()
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as layer:
         for folder, mode in (("bin", 0o755), ("etc", 0o755), ("root", 0o700), ("tmp", 0o1777)):

@@ -10,30 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provision.lab.model import Lab
+from provision.providers.backend import Backend
 from provision.providers.boxes import build, store
-from provision.support import architecture
 from provision.support.errors import UserError
 from provision.support.files import write_atomic
 
 CATALOGUE = "https://vagrantcloud.com/"
-# A Debian 12 box for each provider. bento's and cloud-image's come for amd64 and arm64, Debian's
-# own for amd64 alone.
-_DOWNLOADABLE: dict[str | tuple[str, str], str] = {
-    ("libvirt", "amd64"): "debian/bookworm64",
-    ("libvirt", "arm64"): "cloud-image/debian-12",
-    "virtualbox": "bento/debian-12",
-    "vmware_desktop": "bento/debian-12",
-    "parallels": "bento/debian-12",
-    "hyperv": "generic/debian12",
-}
-PATIENCE = 4  # seconds; an offline host answers at once, a captive network may not answer at all
+PATIENCE = 4  # seconds; offline this fails at once, on a captive network it may never answer
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The box's name and version as Vagrant takes them, and why it is this one.
+    """The box's name and version as Vagrant takes them, and the reason for the choice.
 
-    `add` is a catalogue file to give to `vagrant box add`, where the box is one built here.
+    `add` is a catalogue file for `vagrant box add`, where the box was built here.
     """
 
     name: str
@@ -44,31 +34,32 @@ class Choice:
 
 def choose(
     lab: Lab,
-    provider: str,
+    backend: Backend,
     log: Callable[[str], None],
     locked: tuple[str, str] | None = None,
 ) -> Choice:
     """The box for a lab: the locked name and version where they can be had.
 
-    Raises UserError where no box is here or to be downloaded.
+    Raises UserError where no box is in the store, to be downloaded or to be built.
     """
+    provider = backend.name
     if locked and (choice := _locked(provider, *locked)):
         return choice
     if lab.box != "auto":
         return _named(lab, provider)
-    key = (provider, architecture.debian_architecture()) if provider == "libvirt" else provider
-    name = _DOWNLOADABLE[key]
+    name = backend.default_box()
     if store.stored(name, provider):
         return Choice(name, None, "it is in Vagrant's box store already")
-    if provider == "libvirt" and (there := build.cached()):
-        return _built(there, "it was built here before (inv box)")
+    if backend.builds_boxes and (cached := build.cached()):
+        return _built(cached, "it was built here before (inv box)")
     if downloadable():
         return Choice(name, None, f"{CATALOGUE} answers, so it can be downloaded")
-    if provider == "libvirt":
+    if backend.builds_boxes:
         log(f"{CATALOGUE} cannot be reached: building a box from Debian's packages")
         return _built(build.build(log=log), "no box can be downloaded here, so one was built")
     raise UserError(
-        f"Box {name} for {provider} is not here, and {CATALOGUE} cannot be reached.",
+        f"Box {name} for {provider} is not in Vagrant's box store, and {CATALOGUE} cannot be "
+        "reached.",
         "Add it where there is a network (vagrant box add), or use libvirt: inv box builds one.",
     )
 
@@ -76,8 +67,8 @@ def choose(
 def _locked(provider: str, name: str, version: str) -> Choice | None:
     why = "it is the one in swarmrig.lock"
     ours = {build.name_for(docker): docker for docker in (True, False)}
-    if name in ours and (there := build.cached(ours[name])) and there.version == version:
-        return _built(there, why)
+    if name in ours and (cached := build.cached(ours[name])) and cached.version == version:
+        return _built(cached, why)
     if store.stored(name, provider, version) or (name not in ours and downloadable()):
         return Choice(name, version, why)
     return None
@@ -86,13 +77,13 @@ def _locked(provider: str, name: str, version: str) -> Choice | None:
 def _named(lab: Lab, provider: str) -> Choice:
     ours = {build.name_for(docker): docker for docker in (True, False)}
     if lab.box in ours:
-        there = build.cached(ours[lab.box])
-        if not there:
+        cached = build.cached(ours[lab.box])
+        if not cached:
             raise UserError(
                 f"Box {lab.box} has not been built yet.",
                 "Build it: inv box" + ("" if ours[lab.box] else " --plain"),
             )
-        return _built(there, "named in lab.toml")
+        return _built(cached, "named in lab.toml")
     file = lab.home / lab.box
     if lab.box.endswith(".box") and file.is_file():
         return Choice(str(file), None, "a file named in lab.toml")
@@ -105,30 +96,30 @@ def _named(lab: Lab, provider: str) -> Choice:
     return Choice(lab.box, lab.box_version, "named in lab.toml")
 
 
-def _built(there: build.BoxFile, why: str) -> Choice:
+def _built(box: build.BoxFile, why: str) -> Choice:
     """A built box, with the catalogue file that gives Vagrant its version and checksum.
 
     Source: https://developer.hashicorp.com/vagrant/docs/boxes/format#box-metadata
     """
     catalogue = {
-        "name": there.name,
+        "name": box.name,
         "versions": [
             {
-                "version": there.version,
+                "version": box.version,
                 "providers": [
                     {
-                        "name": there.provider,
-                        "url": there.path.as_uri(),
+                        "name": box.provider,
+                        "url": box.path.as_uri(),
                         "checksum_type": "sha256",
-                        "checksum": there.sha256,
+                        "checksum": box.sha256,
                     }
                 ],
             }
         ],
     }
-    file = write_atomic(there.path.parent / "catalogue.json", json.dumps(catalogue, indent=2))
-    in_store = store.stored(there.name, there.provider, there.version)
-    return Choice(there.name, there.version, why, None if in_store else file)
+    file = write_atomic(box.path.parent / "catalogue.json", json.dumps(catalogue, indent=2))
+    in_store = store.stored(box.name, box.provider, box.version)
+    return Choice(box.name, box.version, why, None if in_store else file)
 
 
 def downloadable() -> bool:

@@ -48,7 +48,7 @@ def checksum(name: str, provider: str, version: str) -> str:
 
 
 def disk(name: str, provider: str, version: str) -> Path | None:
-    """A libvirt box's disk in the store, where it is there."""
+    """The disk of a box in the store; None where it has none of its own (libvirt's have)."""
     folder = _stored_in(name, provider, version)
     return next(iter(folder.glob("box.img")), None) if folder else None
 

@@ -1,7 +1,7 @@
-"""Whether KVM truly works here: decided by trying, not by /dev/kvm being there.
+"""Whether KVM works here: decided by a trial, since /dev/kvm may exist and yet not work.
 
 There are machines (nested ones, above all) where /dev/kvm opens and a guest kernel then hangs. So
-a real Linux kernel is booted, without a disk: when it says on the serial port that it finds no
+a real Linux kernel is booted, without a disk: when it prints on the serial port that it finds no
 root file system, its memory, timers and interrupts have all worked.
 """
 
@@ -18,17 +18,18 @@ from pathlib import Path
 
 from provision.support import cache
 from provision.support.files import write_atomic
+from provision.support.tools import c_locale, run_tool
 
-PATIENCE = 20  # seconds; a guest that works says its line in two or three
-# What a kernel without a root file system says when it has come through its whole start.
+PATIENCE = 20  # seconds; a guest that works prints its line within two or three
+# What a kernel without a root file system prints at the end of its start.
 _LINE = b"VFS: Unable to mount root fs"
-# Where no kernel may be read, the least of guests: 16-bit code that says K on the serial port.
+# Where no kernel may be read, a minimal guest: 16-bit code that prints K on the serial port.
 _SECTOR = bytes.fromhex("baf803b04beef4ebfd").ljust(510, b"\0") + b"\x55\xaa"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether KVM works, why that is believed, and whether it was tried just now."""
+    """Whether KVM works, the reason, and whether that is from an earlier trial."""
 
     works: bool
     why: str
@@ -36,13 +37,11 @@ class Verdict:
 
 
 def verdict(fresh: bool = False) -> Verdict:
-    """Try KVM, or take the verdict of an earlier trial on this boot, kernel and QEMU."""
+    """Try KVM, or use the verdict of an earlier trial on this boot, kernel and QEMU."""
     if platform.system() != "Linux":
         return Verdict(False, "KVM is a part of Linux", False)
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        there = Path("/dev/kvm").exists()
-        why = "/dev/kvm may not be opened by this user" if there else "there is no /dev/kvm"
-        return Verdict(False, why, False)
+        return Verdict(False, _why_closed(), False)
     qemu = shutil.which(f"qemu-system-{platform.machine()}")
     if not qemu:
         return Verdict(False, "QEMU is not installed", False)
@@ -52,9 +51,19 @@ def verdict(fresh: bool = False) -> Verdict:
         kept = json.loads(file.read_text())
         if kept["key"] == key:
             return Verdict(kept["works"], kept["why"], True)
-    works, why = _try(qemu)
-    write_atomic(file, json.dumps({"key": key, "works": works, "why": why}))
-    return Verdict(works, why, False)
+    trial = _try(qemu)
+    if not trial.timed_out:
+        write_atomic(file, json.dumps({"key": key, "works": trial.works, "why": trial.why}))
+    return Verdict(trial.works, trial.why, False)
+
+
+def _why_closed() -> str:
+    if not Path("/dev/kvm").exists():
+        return "there is no /dev/kvm"
+    return (
+        "this user may not open /dev/kvm; members of the group kvm may: sudo usermod -aG kvm "
+        "$USER, then log in again"
+    )
 
 
 def _boot() -> str:
@@ -62,7 +71,7 @@ def _boot() -> str:
 
 
 def _version(qemu: str) -> str:
-    done = subprocess.run([qemu, "--version"], capture_output=True, text=True, check=False)
+    done = run_tool([qemu, "--version"])
     return done.stdout.splitlines()[0] if done.stdout else ""
 
 
@@ -73,7 +82,17 @@ def _kernel() -> Path | None:
     return next((path for path in (kept, *own) if os.access(path, os.R_OK)), None)
 
 
-def _try(qemu: str) -> tuple[bool, str]:
+@dataclass(frozen=True)
+class _Trial:
+    """How a guest's start ended. One that timed out shows nothing about the next: the host may
+    have been busy."""
+
+    works: bool
+    why: str
+    timed_out: bool = False
+
+
+def _try(qemu: str) -> _Trial:
     kernel = _kernel()
     base = [qemu, "-accel", "kvm", "-m", "256", "-display", "none", "-no-reboot", "-nodefaults"]
     with tempfile.TemporaryDirectory() as made:
@@ -85,14 +104,15 @@ def _try(qemu: str) -> tuple[bool, str]:
             (folder / "disk").write_bytes(_SECTOR)
             arguments = ["-drive", f"file={folder / 'disk'},format=raw,if=ide"]
             expected, guest = b"K", "a minimal guest (no kernel here may be read)"
-        said = _serial([*base, *arguments, "-serial", "stdio"])
-    if expected in said:
-        return True, f"{guest} ran on KVM"
-    return False, f"{guest} did not come up on KVM within {PATIENCE} s, though /dev/kvm is there"
+        output, timed_out = _serial([*base, *arguments, "-serial", "stdio"])
+    if expected in output:
+        return _Trial(True, f"{guest} ran on KVM")
+    why = f"{guest} did not come up on KVM within {PATIENCE} s, though /dev/kvm exists"
+    return _Trial(False, why, timed_out)
 
 
-def _serial(argv: list[str]) -> bytes:
-    """What the guest says on its serial port until its end or the limit."""
+def _serial(argv: list[str]) -> tuple[bytes, bool]:
+    """What the guest prints on its serial port, and whether it ran into the limit."""
     try:
         done = subprocess.run(
             argv,
@@ -101,8 +121,9 @@ def _serial(argv: list[str]) -> bytes:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             timeout=PATIENCE,
+            env=c_locale(),
         )
     except subprocess.TimeoutExpired as expired:
-        # The minimal guest never ends by itself: what it has said counts all the same.
-        return expired.stdout or b""
-    return done.stdout
+        # The minimal guest never ends by itself: its output counts all the same.
+        return expired.stdout or b"", True
+    return done.stdout, False

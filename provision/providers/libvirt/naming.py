@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 
-def prefix(name: str) -> str:
+def prefix(lab: str) -> str:
     """What the names of a lab's machines begin with, in libvirt's lists."""
-    return f"swarmrig-{name}_"
+    return f"swarmrig-{lab}_"
 
 
-def network(name: str) -> str:
-    """The name of a lab's underlay in libvirt's lists; "-mgmt" follows for the other one."""
-    return f"swarmrig-{name}"
+def network(lab: str) -> str:
+    """The name of a lab's underlay in libvirt's lists."""
+    return f"swarmrig-{lab}"
+
+
+def management(lab: str) -> str:
+    """The name of the network over which this host reaches a lab's machines."""
+    return f"swarmrig-{lab}-mgmt"
+
+
+def networks(lab: str) -> tuple[str, str]:
+    """Both of a lab's networks."""
+    return network(lab), management(lab)

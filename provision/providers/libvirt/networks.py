@@ -18,17 +18,17 @@ _NETWORK = """<network ipv6='yes'>
 
 
 def ensure_networks(name: str, subnet: str, management: str) -> list[str]:
-    """Define the lab's two networks where they are not there, and start them; those made.
+    """Define the lab's two networks where they are missing, and start them; returns those made.
 
-    As vagrant-libvirt would make them (it takes what is there by that name and address), but
+    As vagrant-libvirt would make them (it uses an existing one of that name and address), but
     without the spanning tree: with one bridge there is no loop, and after each start of a machine
     it would hold its packets back for four seconds. Source: https://libvirt.org/formatnetwork.html
     """
-    there = set(virsh.run("net-list", "--all", "--name").split())
+    defined = set(virsh.run("net-list", "--all", "--name").split())
     active = set(virsh.run("net-list", "--name").split())
     made = []
     for network, addresses in ((name, subnet), (f"{name}-mgmt", management)):
-        if network not in there:
+        if network not in defined:
             _define(network, IPv4Network(addresses), reached=network != name)
             made.append(f"network {network}")
         if network not in active:
@@ -55,7 +55,7 @@ def subnets() -> dict[str, IPv4Network]:
     """The IPv4 subnet of each of libvirt's networks that has one, inactive ones too."""
     found = {}
     for name in virsh.run("net-list", "--all", "--name").split():
-        # libvirt's own output, and no stranger's.
+        # The XML is libvirt's own output.
         for ip in ElementTree.fromstring(virsh.run("net-dumpxml", name)).findall("ip"):  # noqa: S314
             address, mask = ip.get("address", ""), ip.get("netmask") or ip.get("prefix")
             with contextlib.suppress(ValueError):

@@ -1,4 +1,4 @@
-"""Checkpoints as libvirt's internal snapshots: of one moment, since all machines stand still.
+"""Checkpoints as libvirt's internal snapshots, of one moment: all machines are suspended.
 
 They are the snapshots that `vagrant snapshot` shows as well. Each machine is suspended before the
 first is saved, and resumed after the last, so that what is on its way between two machines (TCP,
@@ -48,7 +48,7 @@ def save(prefix: str, names: Sequence[str], snapshot: str) -> None:
     forget(prefix, names, snapshot)
     try:
         _all("suspending", domains, lambda domain: run("suspend", domain))
-        _all("keeping a checkpoint", domains, lambda domain: _create(domain, snapshot))
+        _all("saving a checkpoint", domains, lambda domain: _create(domain, snapshot))
     finally:
         resume(prefix, names)
 
@@ -60,13 +60,13 @@ def _create(domain: str, snapshot: str) -> None:
     except MachineError:
         if not _has(domain, snapshot):
             raise
-        # A command that was killed has left its virsh at work: what that made is of then, not now.
+        # The virsh of a killed command was still running: its snapshot is of an earlier moment.
         _delete(domain, snapshot)
         run(*words, limit=_LIMIT)
 
 
 def restore(prefix: str, names: Sequence[str], network: str, snapshot: str) -> None:
-    """All machines as they were: each is set back and stands still until the last one is."""
+    """Set all machines back; each stays suspended until the last one is set back."""
     inactive = run("net-list", "--inactive", "--name").split()
     for one in {network, f"{network}-mgmt"} & set(inactive):
         run("net-start", one)
@@ -80,11 +80,11 @@ def restore(prefix: str, names: Sequence[str], network: str, snapshot: str) -> N
 
 
 def resume(prefix: str, names: Sequence[str]) -> list[str]:
-    """Let every machine that is suspended go on; their names."""
+    """Resume every machine that is suspended; returns their names."""
     paused = set(run("list", "--state-paused", "--name").split())
-    there = [one for one in _named(prefix, names) if one.domain in paused]
-    _all("resuming", there, lambda domain: run("resume", domain))
-    return [one.name for one in there]
+    suspended = [one for one in _named(prefix, names) if one.domain in paused]
+    _all("resuming", suspended, lambda domain: run("resume", domain))
+    return [one.name for one in suspended]
 
 
 def forget(prefix: str, names: Sequence[str], snapshot: str) -> None:
@@ -98,7 +98,7 @@ def _delete(domain: str, snapshot: str) -> None:
     try:
         run("snapshot-delete", domain, snapshot, limit=_LIMIT)
     except MachineError:
-        # A killed command's virsh may have come to it first.
+        # The virsh of a killed command may have deleted it first.
         if _has(domain, snapshot):
             raise
 

@@ -10,10 +10,12 @@ from filelock import FileLock
 from provision.lab import lockfile
 from provision.lab.model import Lab
 from provision.providers import conflicts
+from provision.providers.backend import Backend
+from provision.providers.backends import registry
 from provision.providers.base import MachineState, Provider
 from provision.providers.boxes import select, store
 from provision.providers.boxes.locked import check_box
-from provision.providers.libvirt import kvm, naming
+from provision.providers.libvirt import naming
 from provision.providers.vagrant import requirements
 from provision.providers.vagrant.provider import BOOT_LIMIT
 from provision.providers.vagrant.runner import Runner
@@ -22,62 +24,72 @@ from provision.support import cache
 from provision.support.errors import MachineError, UserError
 from provision.support.progress import Progress
 
-_EMULATED_BOOT = 900
+# Seconds within which a machine has to boot.
+_BOOT, _EMULATED_BOOT = 600, 900
 
 
 def plan(lab: Lab, progress: Progress) -> Plan:
-    """Choose provider, box and driver for a lab that is not there yet; its notes say why.
+    """Choose provider, box and driver for a lab that has none yet; its notes give the reasons.
 
     Raises UserError that names what is missing, before anything boots.
     """
     name, why = choose_provider(lab)
-    notes = [f"provider {name}: {why}"]
+    backend = registry.backend(name)
     conflicts.check(lab, name)
-    notes += requirements.memory_warnings(lab)
-    locked = lockfile.read(lab, name)
-    pin = (locked.box.name, locked.box.version) if locked and locked.box else None
-    box = select.choose(lab, name, progress.say, pin)
-    notes.append(f"box {box.name}: {box.why}")
-    # One lab at a time: two that come up at once would both add it.
-    with FileLock(cache.folder() / "vagrant-box.lock"):
-        if box.add and not store.stored(box.name, name, box.version):
-            add_box(lab, name, box.add, progress)
-    conflicts.check_box(lab, name, box)
-    check_box(lab, name, box.name, box.version or "")
+    box = _box(lab, backend, progress)
     # After the box: a box built here brings the kernel that KVM is tried with.
-    driver = "kvm"
-    if name == "libvirt":
-        verdict = kvm.verdict()
-        driver = "kvm" if verdict.works else "qemu"
-        notes.append(
-            f"{'KVM' if verdict.works else 'emulation (slow: minutes, not seconds)'}: {verdict.why}"
-        )
+    acceleration = backend.acceleration()
+    notes = [
+        f"provider {name}: {why}",
+        *requirements.memory_warnings(lab),
+        f"box {box.name}: {box.why}",
+    ]
+    if acceleration:
+        kind = "KVM" if acceleration.fast else "emulation (slow: minutes, not seconds)"
+        notes.append(f"{kind}: {acceleration.why}")
     return Plan(
         provider=name,
         box=box.name,
         box_version=box.version,
         prefix=naming.prefix(lab.name),
         network=naming.network(lab.name),
-        driver=driver,
-        boot_timeout=600 if driver == "kvm" else _EMULATED_BOOT,
+        driver=acceleration.driver if acceleration else "kvm",
+        boot_timeout=_EMULATED_BOOT if acceleration and not acceleration.fast else _BOOT,
         notes=tuple(notes),
     )
 
 
-def preview(lab: Lab, there: Provider | None, states: dict[str, MachineState]) -> str:
-    """What `up` would do to machines of which not all run, in words; nothing is made or fetched.
+def _box(lab: Lab, backend: Backend, progress: Progress) -> select.Choice:
+    """The box, in Vagrant's store where it is one built here. Raises UserError for another one
+    of its name, and for one that is not as it was locked."""
+    locked = lockfile.read(lab, backend.name)
+    pin = (locked.box.name, locked.box.version) if locked and locked.box else None
+    box = select.choose(lab, backend, progress.say, pin)
+    # One lab at a time: two that come up at once would both add it.
+    with FileLock(cache.folder() / "vagrant-box.lock"):
+        if box.add and not store.stored(box.name, backend.name, box.version):
+            add_box(lab, backend.name, box.add, progress)
+    conflicts.check_box(lab, backend.name, box)
+    check_box(lab, backend.name, box.name, box.version or "")
+    return box
+
+
+def preview(lab: Lab, existing: Provider | None, states: dict[str, MachineState]) -> str:
+    """What `up` would do where not all machines run, in words; nothing is made or downloaded.
 
     Raises UserError where `up` would, before it boots anything.
     """
     lines = []
-    if there is None:
+    if existing is None:
         name, why = choose_provider(lab)
-        if clashes := conflicts.clashes(lab):
+        if clashes := conflicts.clashes(
+            lab, frozenset(), registry.backend(name).management_network
+        ):
             raise UserError("\n".join(clashes), "Take another network.subnet in lab.toml.")
-        box = lab.box if lab.box != "auto" else "a Debian 12 that is here, can be had, or is built"
+        box = lab.box if lab.box != "auto" else "Debian 12: from the store, downloaded, or built"
         lines = [f"provider {name}: {why}", f"box {box}", *requirements.memory_warnings(lab)]
     else:
-        lines = [f"provider {there.name}: the lab has it already"]
+        lines = [f"provider {existing.name}: the lab has it already"]
     for machine in lab.machines:
         state = states.get(machine.name, "absent")
         what = {
@@ -86,14 +98,14 @@ def preview(lab: Lab, there: Provider | None, states: dict[str, MachineState]) -
         }.get(state, f"{state}: stays")
         lines.append(f"{machine.name}: {what}")
     lines.append(
-        "Then, on each what is missing: Docker, its image, and its place in the swarm. What that "
-        "is can be told when all of them run."
+        "Then Docker, its image and membership in the swarm are set up on each machine where they "
+        "are missing; once all machines run, a dry run lists these changes as well."
     )
     return "\n".join(lines)
 
 
 def add_box(lab: Lab, provider: str, catalogue: Path, progress: Progress) -> None:
-    """Put a built box into Vagrant's store. Raises MachineError with Vagrant's words."""
+    """Add a built box to Vagrant's store. Raises MachineError with Vagrant's own message."""
     progress.say("adding the box to Vagrant's store")
     lab.state.mkdir(parents=True, exist_ok=True)
     runner = Runner(lab.state, BOOT_LIMIT)
@@ -108,17 +120,14 @@ def add_box(lab: Lab, provider: str, catalogue: Path, progress: Progress) -> Non
 def choose_provider(lab: Lab) -> tuple[str, str]:
     """The provider, and why. Raises UserError where Vagrant or the provider is missing."""
     requirements.check_vagrant()
-    missing = {name: requirements.provider_missing(name) for name in _providers(lab)}
-    for name, what in missing.items():
-        if not what:
-            why = "named in lab.toml" if lab.provider != "auto" else "the best that is here"
-            return name, why
-    words = "; ".join(f"{name}: {what}" for name, what in missing.items())
-    raise UserError(f"No provider can run this lab. {words}.", "inv doctor tells more.")
-
-
-def _providers(lab: Lab) -> list[str]:
     if lab.provider != "auto":
-        return [lab.provider]
-    # libvirt first: it boots in parallel and keeps checkpoints; on macOS and Windows the rest.
-    return ["libvirt", "parallels", "vmware_desktop", "virtualbox", "hyperv"]
+        candidates, why = [registry.backend(lab.provider)], "named in lab.toml"
+    else:
+        candidates, why = registry.backends(), "selected automatically: first usable provider"
+    missing = {}
+    for backend in candidates:
+        missing[backend.name] = backend.missing()
+        if not missing[backend.name]:
+            return backend.name, why
+    words = "; ".join(f"{name}: {what}" for name, what in missing.items())
+    raise UserError(f"No provider can run this lab. {words}.", "Run inv doctor.")

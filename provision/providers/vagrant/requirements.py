@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 import re
 import shutil
-import subprocess
-from pathlib import Path
 
 from provision.lab.model import Lab
-from provision.providers.libvirt import virsh
+from provision.providers.backends import registry
 from provision.support.errors import UserError
+from provision.support.tools import run_tool
 
-# 2.2.19 is Debian 11's and Ubuntu 22.04's: the oldest that has been in use with what we render.
+# 2.2.19 is Debian 11's and Ubuntu 22.04's: the oldest that our Vagrantfile has been used with.
 OLDEST_VAGRANT = (2, 2, 19)
 
 
 def vagrant_version() -> str | None:
-    """The version of the Vagrant that is found, None where there is none."""
+    """The version of the installed Vagrant, None where there is none."""
     if not shutil.which("vagrant"):
         return None
-    done = subprocess.run(
-        ["vagrant", "--version"],
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, "VAGRANT_CHECKPOINT_DISABLE": "1"},
-    )
+    environment = {**os.environ, "VAGRANT_CHECKPOINT_DISABLE": "1"}
+    done = run_tool(["vagrant", "--version"], environment=environment)
     found = re.search(r"(\d+\.\d+\.\d+)", done.stdout)
     return found[1] if found else None
 
@@ -50,46 +41,8 @@ def check_vagrant() -> str:
 
 
 def provider_missing(name: str) -> str:
-    """What a provider lacks on this host, in words; "" where it can be used.
-
-    A plugin is looked for in the folders that Vagrant has for them: starting Vagrant to ask
-    would take seconds.
-    """
-    if name == "libvirt":
-        if not _plugin("vagrant-libvirt"):
-            return "the plugin vagrant-libvirt is not installed"
-        if not shutil.which("virsh"):
-            return "libvirt is not installed (virsh)"
-        said = virsh.answers()
-        return f"libvirtd does not answer: {said}" if said else ""
-    if name == "virtualbox":
-        return "" if _virtualbox() else "VirtualBox is not installed (VBoxManage)"
-    if name == "vmware_desktop":
-        return "" if _plugin("vagrant-vmware-desktop") else "its Vagrant plugin is not installed"
-    if name == "parallels":
-        if not shutil.which("prlctl"):
-            return "Parallels Desktop is not installed (prlctl)"
-        return "" if _plugin("vagrant-parallels") else "its Vagrant plugin is not installed"
-    if platform.system() != "Windows":
-        return "Hyper-V is a part of Windows"
-    return "" if shutil.which("powershell") else "PowerShell is not found"
-
-
-def _virtualbox() -> bool:
-    # On Windows its installer does not put it on PATH, and Vagrant knows that.
-    program = os.environ.get("VBOX_MSI_INSTALL_PATH", "")
-    return bool(shutil.which("VBoxManage") or (program and Path(program).is_dir()))
-
-
-def _plugin(name: str) -> bool:
-    home = Path(os.environ.get("VAGRANT_HOME") or Path.home() / ".vagrant.d")
-    installed = home / "plugins.json"
-    if installed.is_file() and name in json.loads(installed.read_text()).get("installed", {}):
-        return True
-    system = Path("/usr/share/rubygems-integration/all/specifications")
-    return any(system.glob(f"{name}-[0-9]*.gemspec")) or any(
-        Path("/usr/share/vagrant-plugins/plugins.d").glob(f"{name}.json")
-    )
+    """What a provider lacks on this host, in words; "" where it can be used."""
+    return registry.backend(name).missing()
 
 
 def memory() -> int | None:

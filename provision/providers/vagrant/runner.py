@@ -1,8 +1,8 @@
-"""Vagrant, through python-vagrant, so that an end of ours is no end in the middle for it.
+"""Vagrant, through python-vagrant, in a way that it finishes its work when we are killed.
 
 python-vagrant reads Vagrant's output from a pipe: when the reader is killed, Vagrant dies of it
 half-way. Here Vagrant writes to the lab's log by itself and is followed there; its process is
-noted, so that the next command can wait for it and go on.
+noted, so that the next command can wait for it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import vagrant
 
+from provision.providers.vagrant import output
 from provision.support.errors import MachineError
 from provision.support.files import write_atomic
 from provision.support.lazy import lazily
@@ -52,6 +54,10 @@ class Runner(vagrant.Vagrant):
         }
         super().__init__(root=str(state), env=environment, err_cm=self._errors)
 
+    def _make_vagrant_command(self, args: Sequence[str | None]) -> list[str]:
+        """With --no-tty Vagrant neither repaints percentages nor asks questions."""
+        return [*super()._make_vagrant_command(args), "--no-tty"]
+
     @contextlib.contextmanager
     def _errors(self) -> Iterator[object]:
         with self.log.open("ab") as out:
@@ -66,10 +72,9 @@ class Runner(vagrant.Vagrant):
         """The lines of a Vagrant command as they come; raises as `run`, or TimeoutExpired."""
         return self._stream_vagrant_command(args)
 
-    def _stream_vagrant_command(self, args: Sequence[str | None]) -> Iterator[str]:
-        """As python-vagrant's, but with a log that outlives us, a limit, and an orderly end."""
-        command = self._make_vagrant_command(args)
-        # Noted as begun: we may be killed before its number is known.
+    def _start(self, command: list[str]) -> tuple[subprocess.Popen[bytes], int]:
+        """Start Vagrant; its process, and where in the log its output begins."""
+        # Noted as begun: we may be killed before its process id is known.
         write_atomic(self.journal, json.dumps({"pid": 0, "since": 0}))
         with self.log.open("ab") as out, heeding_interrupts():
             now = datetime.now().astimezone().isoformat(timespec="seconds")
@@ -87,6 +92,12 @@ class Runner(vagrant.Vagrant):
                 start_new_session=True,
                 creationflags=_OWN_GROUP,
             )
+        return process, start
+
+    def _stream_vagrant_command(self, args: Sequence[str | None]) -> Iterator[str]:
+        """As python-vagrant's, but with a log that outlives us, a limit, and an orderly end."""
+        command = self._make_vagrant_command(args)
+        process, start = self._start(command)
         end = time.monotonic() + self.limit
         try:
             write_atomic(
@@ -101,10 +112,24 @@ class Runner(vagrant.Vagrant):
                 raise subprocess.CalledProcessError(process.returncode, command)
         finally:
             _end(process)
+            if process.poll() is not None:
+                self._compact_log()
             self.journal.unlink(missing_ok=True)
 
-    def finish_earlier(self) -> Iterator[str]:
-        """Follow a Vagrant that a killed command of ours has left at work, until it has ended."""
+    def _compact_log(self) -> None:
+        """Thin out repaints in the log. Only for when no Vagrant writes to it."""
+        with contextlib.suppress(OSError):
+            raw = self.log.read_bytes()
+            if b"\r" in raw or b"\x1b" in raw or raw.count(b"Progress: ") > 2:
+                text = output.compact(raw.decode(errors="replace"))
+                write_atomic(self.log, text, mode=stat.S_IMODE(self.log.stat().st_mode))
+
+    def finish_earlier(self, waiting: Callable[[int], None] = lambda _: None) -> Iterator[str]:
+        """Follow a Vagrant that a killed command of ours has left running, until it has ended.
+
+        `waiting` is called with its process id before the wait. Raises MachineError where it does
+        not end within the limit.
+        """
         try:
             noted = json.loads(self.journal.read_text())
         except (OSError, json.JSONDecodeError):
@@ -115,41 +140,42 @@ class Runner(vagrant.Vagrant):
         if not pid:
             self.journal.unlink(missing_ok=True)
             return
+        if _is_same(pid, since):
+            waiting(pid)
         end = time.monotonic() + self.limit
         with self.log.open("rb") as log:
             log.seek(0, os.SEEK_END)
             yield from _follow(log, lambda: _is_same(pid, since) and time.monotonic() < end)
         if _is_same(pid, since):
             raise MachineError(
-                f"A Vagrant of an earlier command (process {pid}) does not end.",
-                f"See {self.log}; end it by hand if it hangs, and try again.",
+                f"Vagrant, started by an earlier command (process {pid}), does not end.",
+                f"See {self.log}; end the process if it hangs, and try again.",
             )
+        self._compact_log()
         self.journal.unlink(missing_ok=True)
 
     def _begun(self) -> tuple[int, float]:
-        """The Vagrant at work in this lab's folder, its number and birth; (0, 0.0) for none."""
+        """The Vagrant that runs in this lab's folder: id and start time; (0, 0.0) for none."""
+        root = str(Path(self.root).resolve())  # as the system names a process's folder
         for process in psutil.process_iter(["cwd", "cmdline", "create_time"]):
-            said = process.info
-            if said["cwd"] == str(self.root) and "vagrant" in " ".join(said["cmdline"] or []):
-                return process.pid, float(said["create_time"])
+            info = process.info
+            if info["cwd"] == root and "vagrant" in " ".join(info["cmdline"] or []):
+                return process.pid, float(info["create_time"])
         return 0, 0.0
 
     def last_words(self) -> str:
-        """What Vagrant said last of what went wrong: its final paragraph, in one line."""
+        """Vagrant's error message, from its first line on; shortened where it is long."""
         with contextlib.suppress(OSError):
-            text = self.log.read_text(errors="replace").replace("\r", "\n")
-            last = text.rsplit("\n--- ", 1)[-1]
-            paragraphs = [p.strip() for p in last.split("\n\n") if p.strip()]
-            if paragraphs:
-                return " ".join(paragraphs[-1].split())[-600:]
-        return "it said nothing"
+            if text := output.error_message(self.log.read_text(errors="replace")):
+                return text
+        return "it printed no message"
 
 
-def _follow(log: BinaryIO, going_on: Callable[[], bool]) -> Iterator[str]:
-    """The lines of a growing file while something goes on, and what is left then."""
+def _follow(log: BinaryIO, running: Callable[[], bool]) -> Iterator[str]:
+    """The lines of a growing file while its writer runs, and those that are left then."""
     rest = ""
     while True:
-        alive = going_on()
+        alive = running()
         chunk = log.read().decode(errors="replace")
         rest += chunk.replace("\r", "\n")
         *lines, rest = rest.split("\n")
@@ -163,7 +189,7 @@ def _follow(log: BinaryIO, going_on: Callable[[], bool]) -> Iterator[str]:
 
 
 def _birth(pid: int) -> float | None:
-    """When a process began, in seconds since the epoch; None when it has ended."""
+    """When a process started, in seconds since the epoch; None when it has ended."""
     try:
         process = psutil.Process(pid)
         # A zombie has ended, whoever has yet to collect it.
@@ -173,30 +199,30 @@ def _birth(pid: int) -> float | None:
 
 
 def _is_same(pid: int, since: float) -> bool:
-    """Whether a process goes on that began then; the system's own clock may have been set since."""
+    """Whether a process that began then still runs; the clock may have been adjusted since."""
     began = _birth(pid)
     return began is not None and abs(began - since) < 2
 
 
 @contextlib.contextmanager
 def heeding_interrupts() -> Iterator[None]:
-    """What is started in the block can be interrupted, though we may be deaf to that ourselves.
+    """What is started in the block can be interrupted, though we may ignore interrupts ourselves.
 
     A command in the background of a script ignores SIGINT, and all that it starts would, too.
     """
     main = threading.current_thread() is threading.main_thread()
-    deaf = main and signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    if deaf:
+    ignoring = main and signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignoring:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         yield
     finally:
-        if deaf:
+        if ignoring:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End Vagrant in order: it stops what it is at when interrupted, and is killed only later."""
+    """End Vagrant in order: it cleans up when interrupted, and is killed only later."""
     if process.poll() is not None:
         return
     for end in (_interrupt, _kill):

@@ -15,6 +15,7 @@ from provision.lab import load, lockfile
 from provision.lab.lockfile import Box, Entry, Image
 from provision.lab.model import Lab
 from provision.lifecycle import lock
+from provision.providers.backends.virtualbox import VirtualBox
 from provision.providers.boxes import locked, select
 from provision.providers.boxes.store import checksum, store
 from provision.support import architecture
@@ -164,13 +165,13 @@ def test_the_locked_box_is_taken_before_any_other(
     mine = lab(tmp_path)
     stored("bento/debian-12", "2", b"newest", "virtualbox")
     stored("bento/debian-12", "1", b"locked", "virtualbox")
-    assert select.choose(mine, "virtualbox", print).version is None
-    chosen = select.choose(mine, "virtualbox", print, ("bento/debian-12", "1"))
+    assert select.choose(mine, VirtualBox(), print).version is None
+    chosen = select.choose(mine, VirtualBox(), print, ("bento/debian-12", "1"))
     assert (chosen.name, chosen.version) == ("bento/debian-12", "1")
     # One that can be had nowhere does not stop a lab for which there is another.
-    assert select.choose(mine, "virtualbox", print, ("bento/debian-12", "3")).version is None
+    assert select.choose(mine, VirtualBox(), print, ("bento/debian-12", "3")).version is None
     monkeypatch.setattr(select, "downloadable", lambda: True)
-    assert select.choose(mine, "virtualbox", print, ("bento/debian-12", "3")).version == "3"
+    assert select.choose(mine, VirtualBox(), print, ("bento/debian-12", "3")).version == "3"
 
 
 def test_a_part_of_a_version_in_lab_toml_means_the_locked_one(tmp_path: Path) -> None:

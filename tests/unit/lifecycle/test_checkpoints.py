@@ -14,7 +14,7 @@ from provision.lab import load
 from provision.lab.model import Lab
 from provision.lifecycle import checkpoint_verbs, checkpoints, destroy, rebuild, running, up
 from provision.providers import select
-from provision.providers.base import MachineState
+from provision.providers.base import Checkpoints, MachineState
 from provision.providers.existing import HostsProvider
 from provision.ssh.endpoint import Endpoint
 from provision.support.errors import MachineError, UserError
@@ -61,10 +61,13 @@ class Playing:
     def box(self) -> tuple[str, str] | None:
         return None
 
-    def no_checkpoints(self) -> str:
-        return ""
+    no_checkpoints = ""
 
-    def checkpoints(self) -> list[str]:
+    @property
+    def checkpoints(self) -> Checkpoints | None:
+        return self
+
+    def names(self) -> list[str]:
         return self.kept
 
     def save(self, name: str, progress: Progress) -> None:
@@ -120,7 +123,7 @@ def test_ready_is_kept_once_and_again_when_the_lab_has_changed(lab: Lab, provide
     checkpoints.keep_ready(changed, provider, quiet())
     assert provider.did == ["save ready", "save ready"]
     provider.ids["machine2"] = "made anew"
-    assert "made anew" in checkpoints.why_not_ready(changed, provider)
+    assert "was recreated" in checkpoints.why_not_ready(changed, provider)
     provider.ids["machine2"] = "2"
     provider.kept = []
     assert "provider has no checkpoint" in checkpoints.why_not_ready(changed, provider)
@@ -136,9 +139,9 @@ def test_an_up_does_not_fail_for_want_of_a_checkpoint(lab: Lab, provider: Playin
     provider.fails = "the disk is full"
     told = io.StringIO()
     checkpoints.keep_ready(lab, provider, quiet(told))
-    assert "no checkpoint could be kept" in told.getvalue()
+    assert "no checkpoint could be saved" in told.getvalue()
     assert "the disk is full" in told.getvalue()
-    assert "no checkpoint 'ready' was kept" in checkpoints.why_not_ready(lab, provider)
+    assert "no checkpoint 'ready' was saved" in checkpoints.why_not_ready(lab, provider)
 
 
 def test_a_saving_that_was_cut_off_is_no_checkpoint(lab: Lab, provider: Playing) -> None:
@@ -199,7 +202,7 @@ def test_rebuild_restores_ready_and_says_why_where_it_makes_anew(
     assert provider.did == ["restore ready", "destroy", "up"]
     assert "making the lab anew: --cold" in told.getvalue()
     rebuild.rebuild(lab, quiet(told))
-    assert "making the lab anew: no checkpoint 'ready' was kept" in told.getvalue()
+    assert "making the lab anew: no checkpoint 'ready' was saved" in told.getvalue()
 
 
 def test_a_checkpoint_that_is_not_there_is_told_with_those_that_are(

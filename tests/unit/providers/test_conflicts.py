@@ -21,7 +21,7 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that has no networks and whose libvirt has nothing."""
     monkeypatch.setenv("SWARMRIG_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(conflicts, "host_networks", dict)
-    monkeypatch.setattr(inventory, "strangers", lambda *_: {})
+    monkeypatch.setattr(inventory, "foreign_domains", lambda *_: {})
     monkeypatch.setattr(networks, "subnets", dict)
     monkeypatch.setattr(networks, "bridge", lambda _: "")
     monkeypatch.setattr(inventory, "has_machines_of", lambda _: True)
@@ -108,7 +108,7 @@ def test_machines_that_libvirt_has_of_another_folder_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     theirs = {"swarmrig-book_machine1": "/home/ann/.swarmrig/book"}
-    monkeypatch.setattr(inventory, "strangers", lambda *_: theirs)
+    monkeypatch.setattr(inventory, "foreign_domains", lambda *_: theirs)
     mine = lab(tmp_path / "a")
     with pytest.raises(UserError, match="of a lab 'book' in /home/ann"):
         conflicts.check(mine, "libvirt")

@@ -20,6 +20,8 @@ import pytest
 from provision.lab import load
 from provision.lifecycle import dry_run
 from provision.providers import conflicts
+from provision.providers.backends.virtualbox import VirtualBox
+from provision.providers.base import Checkpoints
 from provision.providers.boxes import select
 from provision.providers.vagrant import plan, runner
 from provision.providers.vagrant.provider import VagrantProvider
@@ -80,7 +82,7 @@ def test_all_machines_come_up_in_one_call_and_are_asked_for_in_one(
     told = io.StringIO()
     play(provider, "==> machine2: Booting VM...\n==> machine2: Machine booted and ready!\n", "true")
     provider.up(quiet(told))
-    assert calls(provider) == ["up --provider=virtualbox", "ssh-config"]
+    assert calls(provider) == ["up --provider=virtualbox --no-tty", "ssh-config --no-tty"]
     assert "machine2: booting\n" in told.getvalue()
     assert "machine2: booted" in told.getvalue()
     ends = provider.endpoints()
@@ -89,7 +91,7 @@ def test_all_machines_come_up_in_one_call_and_are_asked_for_in_one(
 
 
 def test_a_failure_is_told_in_vagrants_last_words_with_its_log(provider: VagrantProvider) -> None:
-    words = "Some noise\n\nThe box could not be\nfound anywhere.\n"
+    words = "==> machine1: Some noise\nThe box could not be\nfound anywhere.\n"
     play(provider, words, "exit 1")
     with pytest.raises(MachineError, match=r"The box could not be found anywhere\.") as caught:
         provider.up(quiet())
@@ -211,9 +213,9 @@ def test_a_box_that_is_nowhere_is_told_while_offline(
     (tmp_path / "lab.toml").write_text('box = "nobody/nothing"\n')
     lab = load.load(tmp_path / "lab.toml")
     with pytest.raises(UserError, match="'nobody/nothing' for virtualbox is not in Vagrant's box"):
-        select.choose(lab, "virtualbox", print)
+        select.choose(lab, VirtualBox(), print)
     (tmp_path / "boxes" / "nobody-VAGRANTSLASH-nothing" / "1.0" / "virtualbox").mkdir(parents=True)
-    assert select.choose(lab, "virtualbox", print).name == "nobody/nothing"
+    assert select.choose(lab, VirtualBox(), print).name == "nobody/nothing"
 
 
 # -- checkpoints ------------------------------------------------------------------------------
@@ -227,12 +229,18 @@ NONE = """==> machine1: \nready
 """
 
 
+def checkpoints(provider: VagrantProvider) -> Checkpoints:
+    kept = provider.checkpoints
+    assert kept is not None
+    return kept
+
+
 def test_checkpoints_are_those_that_every_machine_has(provider: VagrantProvider) -> None:
     play(provider, LISTED, "true")
-    assert provider.checkpoints() == ["first", "ready"]
+    assert checkpoints(provider).names() == ["first", "ready"]
     play(provider, NONE, "true")
-    assert provider.checkpoints() == []
-    assert calls(provider) == ["snapshot list", "snapshot list"]
+    assert checkpoints(provider).names() == []
+    assert calls(provider) == ["snapshot list --no-tty"] * 2
 
 
 def test_all_machines_are_saved_restored_and_forgotten_in_one_call_each(
@@ -240,13 +248,13 @@ def test_all_machines_are_saved_restored_and_forgotten_in_one_call_each(
 ) -> None:
     told = io.StringIO()
     play(provider, "==> machine2: Restoring the snapshot 'a'...\n", "true")
-    provider.save("a", quiet())
-    provider.restore("a", quiet(told))
-    provider.forget("a")
+    checkpoints(provider).save("a", quiet())
+    checkpoints(provider).restore("a", quiet(told))
+    checkpoints(provider).forget("a")
     assert calls(provider) == [
-        "snapshot save --force a",
-        "snapshot restore --no-provision a",
-        "snapshot delete a",
+        "snapshot save --force a --no-tty",
+        "snapshot restore --no-provision a --no-tty",
+        "snapshot delete a --no-tty",
     ]
     assert "machine2: restoring the checkpoint" in told.getvalue()
 
@@ -254,7 +262,7 @@ def test_all_machines_are_saved_restored_and_forgotten_in_one_call_each(
 def test_a_checkpoint_that_fails_is_told_in_vagrants_last_words(provider: VagrantProvider) -> None:
     play(provider, "", "echo; echo The snapshot name is already used.; exit 1")
     with pytest.raises(MachineError, match="snapshot save failed: The snapshot name is already"):
-        provider.save("a", quiet())
+        checkpoints(provider).save("a", quiet())
 
 
 def test_what_up_would_do_is_told_without_a_call_of_vagrant(

@@ -1,0 +1,131 @@
+"""What differs between the hypervisors that Vagrant drives: one `Backend` describes one of them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from provision.lab.model import Lab
+from provision.providers.base import Checkpoints, MachineState
+from provision.support.errors import UserError
+
+
+@dataclass(frozen=True)
+class Acceleration:
+    """How the guest's CPU runs: the driver's name for the Vagrantfile, whether it is fast, why."""
+
+    driver: str
+    fast: bool
+    why: str
+
+
+class Backend:
+    """A hypervisor that Vagrant drives, as far as it differs from the others.
+
+    The methods here are what holds for most; a provider overrides what it does in another way.
+    Its settings in the Vagrantfile are its block of Vagrantfile.j2.
+    """
+
+    name: ClassVar[str] = ""
+    # A Debian 12 box; `default_box` where it depends on the architecture.
+    box: ClassVar[str] = "bento/debian-12"
+    # Whether `inv box` builds a box for it.
+    builds_boxes: ClassVar[bool] = False
+    # Whether it reaches the machines over a second network, network.management in lab.toml.
+    management_network: ClassVar[bool] = False
+    # Why it keeps no checkpoints; "" where it keeps some.
+    no_checkpoints: ClassVar[str] = ""
+
+    # -- this host ----------------------------------------------------------------------------
+
+    def missing(self) -> str:
+        """What it lacks on this host, in words; "" where it can be used."""
+        return ""
+
+    def default_box(self) -> str:
+        """The box of a lab whose lab.toml names none. Raises UserError where there is none."""
+        return self.box
+
+    def version_commands(self) -> Mapping[str, tuple[str, ...]]:
+        """The commands that print the versions of its programs, by the program's name."""
+        return {}
+
+    def acceleration(self, fresh: bool = False) -> Acceleration | None:
+        """How machines would run here; None where there is no choice. `fresh` ignores the cache."""
+        return None
+
+    # -- before machines are made -------------------------------------------------------------
+
+    def conflict(self, lab: Lab) -> UserError | None:
+        """What the provider already has that this lab would collide with."""
+        return None
+
+    def own_interfaces(self, lab: Lab) -> set[str]:
+        """This host's network interfaces that belong to the lab."""
+        return set()
+
+    def box_conflict(self, lab: Lab, box: str, version: str, disk: Path | None) -> UserError | None:
+        """Whether the provider has other content under the box's name; `disk` is the store's."""
+        return None
+
+    def resume(self, lab: Lab) -> None:
+        """Resume machines that an interrupted command has left suspended."""
+
+    def prepare(self, lab: Lab) -> None:
+        """Make what the machines need before Vagrant starts: networks, say."""
+
+    def remove_unfinished(self, lab: Lab, machines: set[str]) -> list[str]:
+        """Remove what was being made of these machines, which Vagrant does not know."""
+        return []
+
+    # -- machines that were made --------------------------------------------------------------
+
+    def states(self, lab: Lab, known: set[str]) -> dict[str, MachineState]:
+        """Each machine's state; `known` are those that Vagrant remembers."""
+        return {m.name: "unknown" if m.name in known else "absent" for m in lab.machines}
+
+    def has_machines(self, state: Path) -> bool:
+        """Whether the lab with that state folder has machines."""
+        return any(state.glob("vagrant/machines/*/*/id"))
+
+    def console(self, lab: Lab, machine: str) -> str:
+        """Where a machine's console can be seen, in words."""
+        return f"the provider's own window of {machine}"
+
+    def diagnostics(self, lab: Lab) -> str:
+        """What the provider itself lists of a lab, for a bug report."""
+        return ""
+
+    def checkpoints(self, lab: Lab, vagrants: Checkpoints) -> Checkpoints:
+        """The lab's checkpoints; `vagrants` are those of Vagrant's own `snapshot` command."""
+        return vagrants
+
+    # -- destroy ------------------------------------------------------------------------------
+
+    def purge(self, lab: Lab) -> list[str]:
+        """Remove what Vagrant does not know of the lab; what was removed."""
+        return []
+
+    def leftovers(self, lab: Lab, known: set[str]) -> list[str]:
+        """What is still there of the lab, in words; `known` are those that Vagrant remembers."""
+        return [f"machine {name} (in Vagrant's memory)" for name in sorted(known)]
+
+    def purge_orphans(self, lab: Lab) -> list[str]:
+        """Remove what is left of a lab whose state folder is lost, where the provider can tell."""
+        return []
+
+
+def has_vagrant_plugin(name: str) -> bool:
+    """Whether a plugin is installed, from Vagrant's folders: starting Vagrant takes seconds."""
+    home = Path(os.environ.get("VAGRANT_HOME") or Path.home() / ".vagrant.d")
+    installed = home / "plugins.json"
+    if installed.is_file() and name in json.loads(installed.read_text()).get("installed", {}):
+        return True
+    system = Path("/usr/share/rubygems-integration/all/specifications")
+    return any(system.glob(f"{name}-[0-9]*.gemspec")) or any(
+        Path("/usr/share/vagrant-plugins/plugins.d").glob(f"{name}.json")
+    )

@@ -1,0 +1,20 @@
+"""Parallels Desktop, on macOS."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+
+from provision.providers.backend import Backend, has_vagrant_plugin
+
+
+class Parallels(Backend):
+    name = "parallels"
+
+    def missing(self) -> str:
+        if not shutil.which("prlctl"):
+            return "Parallels Desktop is not installed (prlctl)"
+        return "" if has_vagrant_plugin("vagrant-parallels") else "its plugin is not installed"
+
+    def version_commands(self) -> Mapping[str, tuple[str, ...]]:
+        return {self.name: ("prlctl", "--version")}

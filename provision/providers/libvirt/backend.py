@@ -1,0 +1,175 @@
+"""libvirt as one of Vagrant's providers (vagrant-libvirt)."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+from collections.abc import Mapping
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provision.lab.model import Lab
+from provision.providers.backend import Acceleration, Backend, has_vagrant_plugin
+from provision.providers.base import Checkpoints, MachineState
+from provision.providers.libvirt import inventory, kvm, naming, networks, snapshots, virsh
+from provision.support import architecture
+from provision.support.errors import MachineError, UserError
+
+if TYPE_CHECKING:
+    from provision.support.progress import Progress
+
+# Debian's own box comes for amd64 alone.
+_BOXES = {"amd64": "debian/bookworm64", "arm64": "cloud-image/debian-12"}
+
+
+class Libvirt(Backend):
+    name = "libvirt"
+    builds_boxes = True
+    management_network = True
+
+    # -- this host ----------------------------------------------------------------------------
+
+    def missing(self) -> str:
+        if not has_vagrant_plugin("vagrant-libvirt"):
+            return "the plugin vagrant-libvirt is not installed"
+        if not shutil.which("virsh"):
+            return "libvirt is not installed (virsh)"
+        error = virsh.connection_error()
+        return f"libvirtd does not answer: {error}" if error else ""
+
+    def default_box(self) -> str:
+        return _BOXES[architecture.debian_architecture()]
+
+    def version_commands(self) -> Mapping[str, tuple[str, ...]]:
+        return {
+            self.name: ("virsh", "--version"),
+            "qemu": (f"qemu-system-{platform.machine()}", "--version"),
+        }
+
+    def acceleration(self, fresh: bool = False) -> Acceleration | None:
+        verdict = kvm.verdict(fresh)
+        return Acceleration("kvm" if verdict.works else "qemu", verdict.works, verdict.why)
+
+    # -- before machines are made -------------------------------------------------------------
+
+    def conflict(self, lab: Lab) -> UserError | None:
+        """Labs of other users, or of a cache that was emptied, and other networks."""
+        for domain, folder in inventory.foreign_domains(naming.prefix(lab.name), lab.state).items():
+            return UserError(
+                f"{lab.file.name}: name: libvirt has {domain}, of a lab {lab.name!r} in {folder}.",
+                "Take another name in lab.toml, or remove that lab: inv destroy there.",
+            )
+        own = naming.networks(lab.name)
+        for name, subnet in networks.subnets().items():
+            for key, wanted in (
+                ("network.subnet", lab.subnet),
+                ("network.management", lab.management_subnet),
+            ):
+                if name not in own and subnet.overlaps(IPv4Network(wanted)):
+                    return UserError(
+                        f"{lab.file.name}: {key}: {wanted} overlaps {subnet} of libvirt's network "
+                        f"{name!r}.",
+                        f"Take another {key} in lab.toml, or remove that one: virsh net-undefine.",
+                    )
+        return None
+
+    def own_interfaces(self, lab: Lab) -> set[str]:
+        """The bridges of its networks: a lab that is half made has them already."""
+        return {networks.bridge(name) for name in naming.networks(lab.name)}
+
+    def box_conflict(self, lab: Lab, box: str, version: str, disk: Path | None) -> UserError | None:
+        """Machines are made of libvirt's copy of the disk, whatever Vagrant's box store holds."""
+        copy = inventory.image_of_box(box, version) if disk else None
+        if not disk or not copy or not copy.is_file():
+            return None
+        if disk.stat().st_size == copy.stat().st_size:
+            return None
+        return UserError(
+            f"{lab.file.name}: box: libvirt has another disk under the name of {box} {version}: "
+            f"{copy} has {copy.stat().st_size} bytes, the box {disk.stat().st_size}.",
+            f"When no lab runs on it: virsh vol-delete {copy}",
+        )
+
+    def resume(self, lab: Lab) -> None:
+        snapshots.resume(naming.prefix(lab.name), _names(lab))
+
+    def prepare(self, lab: Lab) -> None:
+        networks.ensure_networks(naming.network(lab.name), lab.subnet, lab.management_subnet)
+
+    def remove_unfinished(self, lab: Lab, machines: set[str]) -> list[str]:
+        return inventory.purge(
+            naming.prefix(lab.name), naming.network(lab.name), lab.state, machines
+        )
+
+    # -- machines that were made --------------------------------------------------------------
+
+    def states(self, lab: Lab, known: set[str]) -> dict[str, MachineState]:
+        return inventory.states(naming.prefix(lab.name), _names(lab))
+
+    def has_machines(self, state: Path) -> bool:
+        try:
+            return inventory.has_machines_of(state)
+        except MachineError:
+            return False  # libvirt is gone from this host
+
+    def console(self, lab: Lab, machine: str) -> str:
+        return f"virsh -c {virsh.URI} console {naming.prefix(lab.name)}{machine}"
+
+    def diagnostics(self, lab: Lab) -> str:
+        commands = ["list --all", "net-list --all", "pool-list --all"]
+        commands += [f"net-dumpxml {name}" for name in naming.networks(lab.name)]
+        for name in _names(lab):
+            domain = naming.prefix(lab.name) + name
+            commands += [f"dumpxml {domain}", f"snapshot-list {domain}", f"domiflist {domain}"]
+        return "".join(_answer(command) for command in commands)
+
+    def checkpoints(self, lab: Lab, vagrants: Checkpoints) -> Checkpoints:
+        return DomainCheckpoints(lab)
+
+    # -- destroy ------------------------------------------------------------------------------
+
+    def purge(self, lab: Lab) -> list[str]:
+        return inventory.purge(naming.prefix(lab.name), naming.network(lab.name), lab.state)
+
+    def leftovers(self, lab: Lab, known: set[str]) -> list[str]:
+        """What libvirt no longer has is gone, whatever Vagrant remembers."""
+        found = inventory.belongings(naming.prefix(lab.name), naming.network(lab.name), lab.state)
+        return [f"{kind} {name}" for kind, names in found.items() for name in names]
+
+    def purge_orphans(self, lab: Lab) -> list[str]:
+        """libvirt's lists show by the lab's name what belongs to it."""
+        return [] if virsh.connection_error() else self.purge(lab)
+
+
+class DomainCheckpoints:
+    """Checkpoints as libvirt's own snapshots, of all machines at one moment."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._prefix = naming.prefix(lab.name)
+        self._network = naming.network(lab.name)
+        self._machines = _names(lab)
+
+    def names(self) -> list[str]:
+        return snapshots.listed(self._prefix, self._machines)
+
+    def save(self, name: str, progress: Progress) -> None:
+        snapshots.save(self._prefix, self._machines, name)
+
+    def restore(self, name: str, progress: Progress) -> None:
+        snapshots.restore(self._prefix, self._machines, self._network, name)
+
+    def forget(self, name: str) -> None:
+        snapshots.forget(self._prefix, self._machines, name)
+
+
+def _names(lab: Lab) -> list[str]:
+    return [machine.name for machine in lab.machines]
+
+
+def _answer(command: str) -> str:
+    try:
+        return f"$ virsh {command}\n{virsh.run(*command.split())}\n"
+    except (MachineError, subprocess.SubprocessError) as error:
+        return f"$ virsh {command}\n{error}\n"
