@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from provision.engine import images
+from provision.lab import load
+from provision.lab.model import Lab
 from provision.providers.boxes.busybox import write_archive
 from provision.support.errors import UserError
 
@@ -42,3 +44,25 @@ def test_what_is_no_archive_is_told(tmp_path: Path) -> None:
 def test_a_registrys_port_is_no_tag(reference: str, name: str, tag: str) -> None:
     split = images._split_tag(reference)
     assert (split[0], split[-1]) == (name, tag)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    file = tmp_path / "lab.toml"
+    file.write_text("[machines]\ncount = 3\n")
+    return load.load(file)
+
+
+def test_an_image_is_brought_only_where_it_is_not(lab: Lab) -> None:
+    seen = {"machine1": images.Facts({"alpine:latest": "sha256:1"}), "machine2": images.Facts({})}
+    found = images.changes(lab, seen)
+    assert [(change.machine, change.what) for change in found] == [
+        ("machine2", "pull alpine:latest")
+    ]
+
+
+def test_a_box_that_carries_its_image_asks_no_registry(lab: Lab) -> None:
+    seen = {"machine1": images.Facts({}, carried="x/y:1")}
+    (change,) = images.changes(lab, seen)
+    assert change.what == "load x/y:1, which its box carries"
+    assert images.changes(lab, {"machine1": images.Facts({"x/y:1": "i"}, carried="x/y:1")}) == []

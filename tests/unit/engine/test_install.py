@@ -61,3 +61,35 @@ def test_the_parser_that_apparmor_needs_comes_along() -> None:
 def test_a_system_without_a_recipe_is_told() -> None:
     with pytest.raises(MachineError, match="no recipe"):
         install.installation(replace(BARE, apt=""), "distribution")
+
+
+BARE_HOST = replace(BARE, needs_apparmor_parser=True, user="ops")
+WHOLE_HOST = replace(WHOLE, group=False, needs_apparmor_parser=True, user="ops")
+
+
+def test_an_engine_gets_what_it_lacks_and_no_more() -> None:
+    def found(seen: install.Facts) -> list[str]:
+        return [change.what for change in install.changes("m", seen, "distribution", existing=True)]
+
+    group = "put ops into the group docker"
+    assert found(BARE_HOST) == ["install Docker, tcpdump, apparmor with apt-get", group]
+    whole = replace(WHOLE_HOST, needs_apparmor_parser=False)
+    assert found(replace(whole, active=False)) == ["start Docker, now and at boot", group]
+    assert found(replace(whole, member=True)) == []
+    assert found(replace(whole, user="root")) == []
+
+
+def test_a_login_goes_into_a_shell_quoted() -> None:
+    (group,) = install.changes(
+        "m",
+        replace(WHOLE_HOST, needs_apparmor_parser=False, user="a;b"),
+        "distribution",
+        existing=True,
+    )
+    assert group.script == "usermod -aG docker 'a;b'"
+
+
+def test_only_a_vm_gets_another_version_in_place_of_the_one_it_has() -> None:
+    assert install.changes("m", WHOLE_HOST, "28.2.2", existing=False)
+    with pytest.raises(MachineError, match=r"has Docker 20\.10\.24, and lab\.toml wants 28\.2\.2"):
+        install.changes("m", WHOLE_HOST, "28.2.2", existing=True)
