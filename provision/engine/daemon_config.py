@@ -10,6 +10,8 @@ import shlex
 from collections.abc import Callable
 from typing import Any
 
+from provision.changes.journal import Entry
+from provision.changes.outcome import Outcome
 from provision.engine import daemon
 from provision.machine.machine import Machine
 from provision.support.errors import MachineError, UserError
@@ -78,6 +80,13 @@ def unset(machine: Machine, key: str, value: str, progress: Progress) -> bool:
         return json.dumps(rest, indent=2) + "\n"
 
     return _change(machine, f"no {key}", without, progress)
+
+
+def undo(machine: Machine, entry: Entry, outcome: Outcome, progress: Progress) -> None:
+    """Take a setting out that was put in, unless it has another value by now."""
+    key, value = entry.items
+    if unset(machine, key, value, progress):
+        outcome.removed.append(f"{key} from {FILE} on {machine.name}")
 
 
 def _change(machine: Machine, what: str, change: Callable[[str], str], progress: Progress) -> bool:

@@ -14,7 +14,8 @@ from pathlib import Path
 import docker.errors
 
 from provision.changes.change import Change
-from provision.changes.journal import Journal
+from provision.changes.journal import Entry, Journal
+from provision.changes.outcome import Outcome
 from provision.lab.model import DEFAULT_IMAGE, Lab
 from provision.machine.machine import Machine
 from provision.support.errors import MachineError, UserError
@@ -119,6 +120,34 @@ def make(
             reference = change.items[0]
             fetch(machine, reference, locked[1] if locked[0] == reference else "")
         entry.after = facts(machine, change.items).ids
+
+
+def undo(machine: Machine, entry: Entry, outcome: Outcome) -> None:
+    """Remove what was brought, or give a name back to the image that had it before."""
+    images = machine.docker.images
+    for reference in entry.items:
+        try:
+            now = str(images.get(reference).id)
+        except docker.errors.ImageNotFound:
+            continue
+        earlier, made = entry.before.get(reference, ""), entry.after.get(reference, "")
+        if now == earlier:
+            continue
+        if made and now != made:
+            outcome.left.append(f"image {reference} on {machine.name}: it is another one by now")
+            continue
+        try:
+            if earlier:
+                name, _, tag = reference.rpartition(":")
+                images.get(earlier).tag(name, tag)
+                images.remove(now)
+            else:
+                images.remove(reference)
+            outcome.removed.append(f"image {reference} on {machine.name}")
+        except docker.errors.APIError as error:
+            outcome.left.append(
+                f"image {reference} on {machine.name}: {error.explanation or error}"
+            )
 
 
 def carried_image(machine: Machine) -> str:

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 
 from provision.changes.change import Change
 from provision.changes.journal import Journal
+from provision.engine.apt import APT
 from provision.machine.machine import Machine
 from provision.support.errors import MachineError
 from provision.support.parallel import run_on_all
-
-# dpkg is told to wait for a lock: fresh cloud images update themselves behind one's back.
-_APT = "DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300"
 
 # Each line says one thing as KEY=value; a machine without Docker answers it as well.
 _FACTS = r"""
@@ -130,13 +128,13 @@ def installation(seen: Facts, wanted: str) -> str:
     start = [] if right_engine else ["systemctl enable --now docker"]
     if seen.apt:
         # An installation that was cut off (power, kill -9) is finished first.
-        lines += ["dpkg --configure -a", f"{_APT} update"]
+        lines += ["dpkg --configure -a", f"{APT} update"]
         if not right_engine and wanted == "distribution":
             packages += ["docker.io", "iptables"]
         elif not right_engine:
             lines += _docker_repository_apt(seen, wanted)
         if packages:
-            lines.append(f"{_APT} install -y --no-install-recommends {' '.join(packages)}")
+            lines.append(f"{APT} install -y --no-install-recommends {' '.join(packages)}")
         return "\n".join(lines + start)
     if seen.dnf:
         if not right_engine and wanted == "distribution":
@@ -156,19 +154,19 @@ def _docker_repository_apt(seen: Facts, wanted: str) -> list[str]:
     base = f"https://download.docker.com/linux/{shlex.quote(seen.system)}"
     pattern = shlex.quote(rf"^[0-9]+:{wanted.replace('.', chr(92) + '.')}[.~-]")
     return [
-        f"{_APT} install -y --no-install-recommends ca-certificates curl",
+        f"{APT} install -y --no-install-recommends ca-certificates curl",
         "install -m 0755 -d /etc/apt/keyrings",
         f"curl -fsSL {base}/gpg -o /etc/apt/keyrings/docker.asc",
         "chmod a+r /etc/apt/keyrings/docker.asc",
         'echo "deb [arch=$(dpkg --print-architecture) signed-by=/etc/apt/keyrings/docker.asc]'
         f' {base} {shlex.quote(seen.release)} stable" > /etc/apt/sources.list.d/docker.list',
-        f"{_APT} update",
+        f"{APT} update",
         "version=$(apt-cache madison docker-ce | awk '{print $3}' | grep -E "
         + pattern
         + " | head -n 1)",
         f'[ -n "$version" ] || {{ echo "Docker\'s repository has no docker-ce {wanted}" >&2;'
         " exit 1; }",
-        f"{_APT} install -y --no-install-recommends --allow-downgrades "
+        f"{APT} install -y --no-install-recommends --allow-downgrades "
         '"docker-ce=$version" "docker-ce-cli=$version" containerd.io',
     ]
 

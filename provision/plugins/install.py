@@ -17,6 +17,8 @@ from typing import Any
 
 import docker.errors
 
+from provision.changes.journal import Entry
+from provision.changes.outcome import Outcome
 from provision.lab.model import PASSWORD_SETTING, PluginSpec
 from provision.machine.machine import Machine, Result
 from provision.plugins import api_version, archive, diagnose, facts, privileges, weave
@@ -333,6 +335,14 @@ def _until_ok(machine: Machine, command: str, done: Done, patience: float) -> No
         lambda: machine.run(command, 120), lambda result: result.ok, patience, pause=1
     )
     _kept(last, machine, done, "A network may still use it: docker network ls")
+
+
+def undo(machine: Machine, entry: Entry, outcome: Outcome) -> None:
+    """Remove a plugin that was installed, unless it is gone already."""
+    (reference,) = entry.items
+    if facts.installed(machine, reference):
+        remove(machine, reference)
+        outcome.removed.append(f"plugin {reference} on {machine.name}")
 
 
 def without_secrets(document: Any) -> Any:

@@ -3,12 +3,86 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import docker.errors
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
+from provision.changes.journal import MEMBERSHIPS, Entry, Journal
+from provision.changes.outcome import Outcome
+from provision.engine import install
 from provision.machine.machine import Machine
+from provision.support.errors import MachineError
+from provision.support.progress import Progress
+from provision.swarm import members
+
+
+def undo(
+    machine: Machine,
+    machines: dict[str, Machine],
+    journal: Journal,
+    outcome: Outcome,
+    progress: Progress,
+) -> None:
+    """Leave the swarm, where the lab has made the membership, and strike out its entries.
+
+    Where somebody has removed Docker meanwhile, what it held is struck out as well.
+    """
+    entries = [e for e in journal.of(machine.name) if e.kind.startswith("swarm-")]
+    memberships = [entry for entry in entries if entry.kind in MEMBERSHIPS]
+    if not install.facts(machine).daemon:
+        # Somebody has removed Docker meanwhile, and with it all that it held.
+        gone = ("image", "plugin", "setting")
+        inside = [e for e in journal.of(machine.name) if e.kind in gone]
+        _forget(journal, machine, [*entries, *inside])
+        return
+    if not memberships:
+        _forget(journal, machine, entries)
+        return
+    progress.phase(machine.name, "leaving the swarm")
+    member = members.member(machine)
+    adopted = any(entry.kind == "swarm-adopt" for entry in memberships)
+    if member.state == "inactive":
+        _bridge(machine, memberships[0], outcome)
+    elif adopted or not journal.owns(machine.name, member.node_id):
+        why = "it was in it before" if adopted else "Swarmrig has not made it"
+        outcome.left.append(f"{machine.name} in its swarm: {why}")
+    else:
+        _step_down(machines, journal, member.node_id)
+        machine.docker.api.leave_swarm(force=True)
+        if members.member(machine).state != "inactive":
+            raise MachineError(f"{machine.name}: is still in the swarm after leaving it.")
+        outcome.removed.append(f"{machine.name} from the swarm")
+        _bridge(machine, memberships[0], outcome)
+    _forget(journal, machine, entries)
+
+
+def _step_down(machines: dict[str, Machine], journal: Journal, node_id: str) -> None:
+    """Out of a swarm that stays: demoted before it goes, and its entry with it."""
+    for name, other in machines.items():
+        if any(entry.kind == "swarm-adopt" for entry in journal.of(name)):
+            if members.member(other).manager:
+                remove_entry(other, node_id)
+            return
+
+
+def _bridge(machine: Machine, first: Entry, outcome: Outcome) -> None:
+    """Docker leaves this network behind when it leaves a swarm; before, it was not there."""
+    if first.before.get("gwbridge"):
+        return
+    for network in machine.docker.networks.list(names=["docker_gwbridge"]):
+        try:
+            network.remove()
+            outcome.removed.append(f"network docker_gwbridge on {machine.name}")
+        except docker.errors.APIError as error:
+            outcome.left.append(
+                f"network docker_gwbridge on {machine.name}: {error.explanation or error}"
+            )
+
+
+def _forget(journal: Journal, machine: Machine, entries: Iterable[Entry]) -> None:
+    for entry in entries:
+        journal.forget(machine.name, entry)
 
 
 def remove_entry(leader: Machine, node_id: str) -> None:

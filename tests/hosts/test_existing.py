@@ -325,7 +325,7 @@ def test_a_host_that_cannot_be_reached_at_destroy_is_named_and_undone_later(
             destroy.destroy(lab, quiet())
     finally:
         own[1].link("up")
-    assert "inv destroy goes on from here" in str(caught.value)
+    assert "inv destroy resumes from here" in str(caught.value)
     assert look(own[:1]) == [line for line in before if line.startswith("machine7")]
     destroy.destroy(lab, quiet())
     assert look(own) == before
