@@ -23,6 +23,7 @@ def render(record: Record) -> bytes:
         ("provider", record.provider),
         ("image", record.image),
         ("verdict", record.verdict),
+        *_diagnosis(record),
     ):
         suite.add_property(name, _legal(text))
     for step in record.steps:
@@ -41,6 +42,11 @@ def render(record: Record) -> bytes:
     suite.time = round(record.seconds, 3)
     document.time = round(record.seconds, 3)
     return bytes(document.tostring())  # type: ignore[no-untyped-call]
+
+
+def _diagnosis(record: Record) -> list[tuple[str, str]]:
+    found = record.diagnosis
+    return [("layer", found.layer), ("likely cause", found.cause)] if found else []
 
 
 def _cases(record: Record, step: Step) -> list[TestCase]:

@@ -11,13 +11,12 @@ from pathlib import Path
 import pytest
 
 from provision.lab.model import Lab
-from provision.lifecycle import running
-from scenarios.kit import runner
 from scenarios.kit.scenario import Scenario, StepPlan
 from scenarios.overlay import overlay
 from scenarios.record import model
 from tests.hosts import root as roots
 from tests.hosts.fabric import Fabric, Host
+from tests.support.play import play as play_scenario
 
 # The kernel of a light host has no IPVS, so a service's virtual address answers nobody there.
 NO_IPVS = {"replies arrive from alpine-overlay1", "replies arrive from alpine-overlay2"}
@@ -32,20 +31,7 @@ def play(lab: Lab, tmp_path: Path) -> Play:
         before: Callable[[StepPlan], None] | None = None,
         told: list[str] | None = None,
     ) -> model.Record:
-        told = told if told is not None else []
-        with running.machines_of(lab) as machines:
-            return runner.run(
-                scenario,
-                lab,
-                machines,
-                roots.TAG,
-                "hosts",
-                [],
-                {},
-                tmp_path / "report",
-                told.append,
-                before,
-            )
+        return play_scenario(scenario, lab, tmp_path / "report", told, before)
 
     return go
 
@@ -82,14 +68,14 @@ def test_vxlan_that_does_not_cross_is_seen(play: Play, fabric: Fabric) -> None:
 
 def test_both_tasks_on_one_node_is_seen(play: Play) -> None:
     plan = next(plan for plan in overlay.steps if plan.number == "8")
-    result = play(changed("8", run=plan.run.replace("{host2}", "{host1}")))
+    result = play(changed("8", run=plan.run.replace("{node2}", "{node1}")))
     assert "the task of alpine-overlay2 is on machine2" in failed(result)
 
 
 def test_a_wrong_subnet_is_seen(play: Play) -> None:
     plan = next(plan for plan in overlay.steps if plan.number == "5")
     result = play(changed("5", run=plan.run.replace("172.45.0.0/16", "172.46.0.0/16")))
-    assert "the network has the subnet that was asked for" in failed(result)
+    assert "the network has the subnet given in the command" in failed(result)
     assert "its address in overlaynet1 is inside 172.45.0.0/16" in failed(result)
 
 
