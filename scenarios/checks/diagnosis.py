@@ -79,7 +79,7 @@ def diagnose(record: Record) -> Diagnosis | None:
     if errors:
         return _of_error(errors[0], record)
     if not layers:
-        return None
+        return _of_nothing_known(failed)
     layer = min(layers, key=ORDER.index)
     mine = [(step, one) for step, one in failed if one.layer == layer]
     return _of_layer(layer, mine, record)
@@ -104,6 +104,15 @@ def _of_error(step: Step, record: Record) -> Diagnosis:
     layers = [one.layer for one in step.expectations if one.layer and not one.passed]
     layer = min(layers, key=ORDER.index) if layers else ""
     return Diagnosis(layer=layer, cause=f"step {step.number} ended with an error: {step.reason}")
+
+
+def _of_nothing_known(failed: list[tuple[Step, Expectation]]) -> Diagnosis | None:
+    """What failed first, where it belongs to no layer of the path."""
+    if not failed:
+        return None
+    step, first = failed[0]
+    cause = f"step {step.number} saw something else than {first.what}"
+    return Diagnosis(layer="", cause=cause)
 
 
 def _of_layer(layer: Layer, failed: list[tuple[Step, Expectation]], record: Record) -> Diagnosis:
@@ -171,7 +180,7 @@ def _count(capture: Capture | None, message: tuple[str, str, str]) -> int:
     return crossings(capture, *message, vni=None) if capture else 0
 
 
-def _where(record: Record, counts: list[int], here: str, there: str) -> tuple[str, str] | None:
+def _where(record: Record, counts: list[int], here: str, there: str) -> tuple[str, str]:
     """The first of the four places on the way (`counts`) which the ping did not reach."""
     port = _port(record)
     stops = (
@@ -200,7 +209,11 @@ def _where(record: Record, counts: list[int], here: str, there: str) -> tuple[st
     for stop, (before, after) in zip(stops[1:], pairwise(counts), strict=True):
         if after < before:
             return (f"packets are lost: {stop[0]}, though not all", stop[1])
-    return None
+    return (
+        f"the replies arrive on {here} and do not reach the task: a packet filter on {here} or in "
+        "the task drops them",
+        f"On {here}: sudo iptables -L INPUT -n -v",
+    )
 
 
 def _port(record: Record) -> int:

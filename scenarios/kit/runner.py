@@ -102,7 +102,9 @@ def run(scenario: Scenario, setup: Setup) -> model.Record:
         plugin = driver.prepare(scenario.driver, setup.lab, setup.ordered, setup.grants, done)
     result = _record(scenario, setup, infos)
     context = _context(scenario, setup, result, infos)
-    context.plugin = plugin
+    if plugin:
+        context.plugin = plugin
+        context.names["plugin"] = plugin.reference
     return _Run(scenario, setup, context, done, result, begin).go()
 
 

@@ -59,7 +59,7 @@ def run_watched(
     begin = time.monotonic()
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
     out, err = bytearray(), bytearray()
-    ended_by, failing_since, told, stood = "", None, "", ""
+    ended_by, failing_since, reported, stood = "", None, "", ""
     code: int | None = None
     with machine.stream(command) as channel:
         while True:
@@ -79,9 +79,9 @@ def run_watched(
                 stood = stands
             error = trouble(tasks)
             failing_since = (failing_since or now) if error else None
-            if error and error != told:
+            if error and error != reported:
                 tell(error)
-                told = error
+                reported = error
             if failing_since is not None and now - failing_since >= GRACE:
                 ended_by = error
                 break

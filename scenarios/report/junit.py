@@ -65,9 +65,9 @@ def _expectation(classname: str, expectation: Expectation) -> TestCase:
     where = f"{expectation.machine}: " if expectation.machine else ""
     if expectation.passed:
         return _case(classname, where + expectation.what)
-    told = f"expected {value(expectation.expected)}, seen {value(expectation.seen)}"
-    failure = Failure(_legal(told), "expectation")
-    failure.text = _legal(f"{told}\nsource: {expectation.source}")
+    words = f"expected {value(expectation.expected)}, seen {value(expectation.seen)}"
+    failure = Failure(_legal(words), "expectation")
+    failure.text = _legal(f"{words}\nsource: {expectation.source}")
     return _case(classname, where + expectation.what, failure)
 
 
