@@ -1,16 +1,14 @@
 """Exercise 6.04: an overlay network between two hosts, all 17 steps.
 
-Each step has the exercise's number, the command as the book prints it, the command that is run
-here, and what must be seen. Where the two commands differ, `why` says for what.
+Each step has the exercise's number, the command as the book prints it, the command that is run,
+and what must be seen. Where the two commands differ, `why` gives the reason.
 """
 
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
 
-from scenarios.checks import network
-from scenarios.checks.network import remember_network, subnets
-from scenarios.evidence.encapsulation import VXLAN
+from scenarios.checks import network, path
 from scenarios.kit.scenario import Scenario
 from scenarios.kit.step import Step
 
@@ -35,9 +33,9 @@ overlay = Scenario(
     book="docker swarm init",
     run="docker info --format 'swarm: {{.Swarm.LocalNodeState}}, "
     "manager: {{.Swarm.ControlAvailable}}'",
-    why="`inv up` has started the swarm through the Engine API; here it is asked for.",
+    why="`inv up` has created the swarm through the Engine API; this step looks at it.",
 )
-def swarm_is_there(step: Step) -> None:
+def swarm_exists(step: Step) -> None:
     swarm = step.machine.docker.info()["Swarm"]
     step.expect("the node is in a swarm", expected="active", seen=swarm["LocalNodeState"])
     step.expect("the node is a manager", expected=True, seen=swarm["ControlAvailable"])
@@ -82,7 +80,7 @@ def nodes_are_ready(step: Step) -> None:
 
 @overlay.step(
     4,
-    "The swarm's own networks are there",
+    "The swarm's own networks exist",
     on=BOTH,
     run="docker network ls",
     why="`ingress` carries published ports; `docker_gwbridge` connects tasks with their host.",
@@ -93,11 +91,11 @@ def swarm_networks(step: Step) -> None:
             ("docker_gwbridge", "bridge", "local"),
             ("ingress", "overlay", "swarm"),
         ):
-            network = step.network(name, machine)
+            found = step.network(name, machine)
             step.expect(
-                f"{name} is there: driver {driver}, scope {scope}",
+                f"{name} exists: driver {driver}, scope {scope}",
                 expected=[driver, scope],
-                seen=[network.get("Driver"), network.get("Scope")],
+                seen=[found.get("Driver"), found.get("Scope")],
                 machine=machine,
             )
 
@@ -110,22 +108,15 @@ def swarm_networks(step: Step) -> None:
     run=f"docker network create -d overlay --subnet {SUBNET} {NETWORK}",
 )
 def create_network(step: Step) -> None:
-    network = step.network(NETWORK)
-    step.expect("the command prints the network's id", expected=network.get("Id"), seen=step.output)
-    step.expect(
-        "the network has the subnet that was asked for",
-        expected=[SUBNET],
-        seen=subnets(network),
-    )
-    step.keep(f"network {NETWORK}", network)
-    remember_network(step, network)
+    created = step.network(NETWORK)
+    network.expect_created(step, created, SUBNET)
+    step.keep(f"network {NETWORK}", created)
+    network.remember_network(step, created)
 
 
 @overlay.step(6, "It is a swarm network", on="machine1", run="docker network ls", needs=[5])
 def network_is_listed(step: Step) -> None:
-    network = step.network(NETWORK)
-    step.expect("driver", expected="overlay", seen=network.get("Driver"))
-    step.expect("scope", expected="swarm", seen=network.get("Scope"))
+    network.expect_listed(step, step.network(NETWORK), "overlay")
 
 
 @overlay.step(
@@ -135,11 +126,12 @@ def network_is_listed(step: Step) -> None:
     book=f"docker service create -t --replicas 1 --network {NETWORK} --name alpine-overlay1 "
     "alpine:latest",
     run=f"docker service create -t --replicas 1 --network {NETWORK} --name alpine-overlay1 "
-    "--constraint node.hostname=={host1} --no-resolve-image {image}",
+    "--constraint node.id=={node1} --no-resolve-image {image}",
     service="alpine-overlay1",
     needs=[5],
-    why="The constraint puts the task on the first host: the book leaves that to chance. "
-    "--no-resolve-image takes the image that every node has, without asking a registry.",
+    why="The constraint puts the task on the first host: in the book the swarm chooses. A node's "
+    "id is unique, a hostname need not be. --no-resolve-image takes the image that every node has, "
+    "without asking a registry.",
 )
 def first_service(step: Step) -> None:
     network.expect_one_task(step, "alpine-overlay1", on="machine1")
@@ -152,7 +144,7 @@ def first_service(step: Step) -> None:
     book=f"docker service create -t --replicas 1 --network {NETWORK} --name alpine-overlay2 "
     "alpine:latest",
     run=f"docker service create -t --replicas 1 --network {NETWORK} --name alpine-overlay2 "
-    "--constraint node.hostname=={host2} --no-resolve-image {image}",
+    "--constraint node.id=={node2} --no-resolve-image {image}",
     service="alpine-overlay2",
     needs=[5],
     why="This one goes to the second host, so that the two can meet only through the network.",
@@ -175,20 +167,14 @@ def first_address(step: Step) -> None:
 
 @overlay.step(
     11,
-    "The network has come to the second host",
+    "The network exists on the second host",
     on="machine2",
     run="docker network ls",
     needs=[5],
     why="A swarm network appears on a worker when the first task there needs it.",
 )
 def network_on_second_host(step: Step) -> None:
-    here, there = step.network(NETWORK), step.network(NETWORK, step.context.manager)
-    step.expect(
-        "the network has the same id as on the first host",
-        expected=there.get("Id"),
-        seen=here.get("Id"),
-    )
-    step.keep(f"network {NETWORK}", here)
+    network.expect_same_network(step, NETWORK)
 
 
 @overlay.step(12, "The other task runs here", on="machine2", run="docker ps", needs=[8])
@@ -206,11 +192,11 @@ def task_on_second_host(step: Step) -> None:
 def second_address(step: Step) -> None:
     network.expect_address(step, "alpine-overlay2", network=NETWORK, subnet=SUBNET)
     if "address1" in step.names:
-        both = [IPv4Address(step.names[key]) for key in ("address1", "address2")]
+        both = {path.end(step, number).address for number in "12"}
         step.expect(
             "the two tasks have two addresses of one subnet",
             expected=2,
-            seen=len({address for address in both if address in IPv4Network(SUBNET)}),
+            seen=sum(IPv4Address(address) in IPv4Network(SUBNET) for address in both),
         )
 
 
@@ -220,12 +206,12 @@ def second_address(step: Step) -> None:
     on="machine2",
     book="docker exec -it <alpine-overlay2 task> /bin/sh, then: ping alpine-overlay1",
     needs=[9, 12],
-    why="The name resolves to a virtual address that is answered on the asking host itself: it "
-    "proves name resolution. Beside it the task's own address is pinged, and the underlay watched.",
+    why="The name resolves to a virtual address that is answered on the asking host itself: this "
+    "proves name resolution only. So the task's own address is pinged as well while the underlay "
+    "is captured, with small and with full-size packets, and data is sent by TCP.",
 )
 def ping_first_from_second(step: Step) -> None:
-    network.expect_name_answers(step, "task2", "alpine-overlay1")
-    network.expect_crossing(step, ("task2", "address2"), ("task1", "address1"), VXLAN)
+    _expect_way(step, "2>1", "alpine-overlay1")
 
 
 @overlay.step(
@@ -237,8 +223,15 @@ def ping_first_from_second(step: Step) -> None:
     why="A path that works one way only is a fault that is easily missed.",
 )
 def ping_second_from_first(step: Step) -> None:
-    network.expect_name_answers(step, "task1", "alpine-overlay2")
-    network.expect_crossing(step, ("task1", "address1"), ("task2", "address2"), VXLAN)
+    _expect_way(step, "1>2", "alpine-overlay2")
+
+
+def _expect_way(step: Step, way: str, service: str) -> None:
+    """From one task to the other, whose service this is: by name and by address, in any size."""
+    here, there = (path.end(step, number) for number in way.split(">"))
+    network.expect_name_answers(step, here.task, service)
+    if network.expect_path(step, way, NETWORK, network.swarm_vxlan(step)):
+        path.expect_tcp_by_name(step, here, there, service)
 
 
 @overlay.step(

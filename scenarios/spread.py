@@ -1,7 +1,7 @@
 """How a swarm spreads a service's tasks, and what it does when nodes and managers change.
 
-No exercise of the book: the same steps as in Docker's own swarm tutorial, with three nodes, each
-judged from the Engine API. Nodes are active again and have lab.toml's roles when it has ended.
+Not in the book: the steps are those of Docker's own swarm tutorial, with three nodes, each judged
+from the Engine API. When it has ended, nodes are active and have lab.toml's roles again.
 Source: https://docs.docker.com/engine/swarm/swarm-tutorial/ and …/swarm/admin_guide/.
 """
 
@@ -48,7 +48,7 @@ def as_lab_has_it(machines: list[Machine]) -> None:
             else:
                 swarm.demote(machine.name)
 
-    # While managers elect, none of them answers; each verb can be said again.
+    # While managers elect a leader, none of them answers; each verb can be repeated.
     Retrying(
         stop=stop_after_delay(PATIENCE),
         wait=wait_fixed(1),
@@ -61,8 +61,8 @@ spread = Scenario(
     "spread",
     exercise="-",
     title="Spreading tasks over nodes",
-    summary="A service's tasks spread over all nodes, move away from a drained one, and go on when "
-    "the swarm's leader steps down.",
+    summary="A service's tasks spread over all nodes, move away from a drained one, and keep "
+    "running when the swarm's leader steps down.",
     machines=3,
     services=(SERVICE,),
     restore=as_lab_has_it,
@@ -76,17 +76,8 @@ spread = Scenario(
     run="docker node ls",
 )
 def nodes_take_tasks(step: Step) -> None:
-    there = _nodes(step)
-    step.expect(
-        "every node is Ready and active",
-        expected=[],
-        seen=[
-            f"{node['Description']['Hostname']}: {node['Status']['State']}, "
-            f"{node['Spec']['Availability']}"
-            for node in there
-            if (node["Status"]["State"], node["Spec"]["Availability"]) != ("ready", "active")
-        ],
-    )
+    there = _when(step, lambda nodes: not _not_taking(nodes))
+    _expect_all_take(step, there)
     step.remember(replicas=str(2 * len(there)), more=str(3 * len(there)))
 
 
@@ -110,7 +101,7 @@ def start_service(step: Step) -> None:
     3,
     "Drain the second node",
     on="machine1",
-    run="docker node update --availability drain {host2}",
+    run="docker node update --availability drain {node2}",
     needs=[2],
 )
 def drain(step: Step) -> None:
@@ -126,10 +117,14 @@ def drain(step: Step) -> None:
         expected=True,
         seen=_even([count for node, count in counts.items() if node != drained]),
     )
+    stayed = step.names["stayed"].split()
+    running = _ids(step)
+    left_alone = [task for task in stayed if task in running]
     step.expect(
         "the tasks of the other nodes were left alone",
-        expected=step.names["stayed"].split(),
-        seen=[task for task in step.names["stayed"].split() if task in _ids(step)],
+        expected=stayed,
+        seen=left_alone,
+        passed=bool(stayed) and left_alone == stayed,
         proves="A drain moves what is on the node, and nothing else.",
     )
 
@@ -138,7 +133,7 @@ def drain(step: Step) -> None:
     4,
     "Activate it again",
     on="machine1",
-    run="docker node update --availability active {host2}",
+    run="docker node update --availability active {node2}",
     needs=[3],
     why="Tasks that have moved away do not come back: to move them would be to end them.",
 )
@@ -147,18 +142,20 @@ def activate(step: Step) -> None:
     node = next(node for node in _nodes(step) if node["ID"] == back)
     step.expect("it takes tasks", expected="active", seen=node["Spec"]["Availability"])
     step.expect("no task has come back", expected=0, seen=_counts(step).get(back, 0))
+    # The next step spreads the tasks over the nodes that are ready by then.
+    _expect_all_take(step, _when(step, lambda nodes: not _not_taking(nodes)))
 
 
 @spread.step(
     5,
-    "Spread the tasks anew",
+    "Spread the tasks again",
     on="machine1",
     run=f"docker service update --force --update-parallelism 0 {SERVICE}",
     service=SERVICE,
     needs=[4],
-    why="--force starts every task anew, wherever the scheduler puts it now.",
+    why="--force replaces every task; the scheduler places the new ones.",
 )
-def spread_anew(step: Step) -> None:
+def spread_again(step: Step) -> None:
     _expect_even(step, "two tasks run on each node again", 2)
 
 
@@ -166,7 +163,7 @@ def spread_anew(step: Step) -> None:
     6,
     "Make the other two nodes managers",
     on="machine1",
-    run="docker node promote {host2} {host3}",
+    run="docker node promote {node2} {node3}",
     needs=[1],
     why="Three managers bear the loss of one; two bear none.",
 )
@@ -179,9 +176,9 @@ def promote(step: Step) -> None:
     7,
     "The first node steps down",
     on="machine2",
-    run="docker node demote {host1}",
+    run="docker node demote {node1}",
     needs=[6],
-    why="It led the swarm, unless another had been elected before. Those that are left elect.",
+    why="It led the swarm, unless another had been elected before. The others elect a leader.",
 )
 def step_down(step: Step) -> None:
     first = _id(step, "machine1")
@@ -208,7 +205,7 @@ def step_down(step: Step) -> None:
 
 @spread.step(
     8,
-    "The swarm goes on: scale the service",
+    "The swarm still works: scale the service",
     on="machine2",
     run=f"docker service scale {SERVICE}={{more}}",
     service=SERVICE,
@@ -223,7 +220,7 @@ def scale(step: Step) -> None:
     9,
     "The first node is a manager again",
     on="machine2",
-    run="docker node promote {host1}",
+    run="docker node promote {node1}",
     needs=[7],
 )
 def promote_again(step: Step) -> None:
@@ -293,9 +290,42 @@ def _one_leader_but(first: str) -> Callable[[list[dict[str, Any]]], bool]:
     return settled
 
 
+def _not_taking(nodes: list[dict[str, Any]]) -> list[str]:
+    """The nodes that take no tasks now, in words."""
+    return [
+        f"{node['Description']['Hostname']}: {node['Status']['State']}, "
+        f"{node['Spec']['Availability']}"
+        for node in nodes
+        if (node["Status"]["State"], node["Spec"]["Availability"]) != ("ready", "active")
+    ]
+
+
+def _expect_all_take(step: Step, nodes: list[dict[str, Any]]) -> None:
+    seen = _not_taking(nodes)
+    step.expect(
+        "every node is Ready and active", expected=[], seen=seen, passed=bool(nodes) and not seen
+    )
+
+
 def _expect_even(step: Step, what: str, each: int) -> None:
-    counts = _until(step, lambda counts: set(counts.values()) == {each})
-    step.expect(what, expected=dict.fromkeys(counts, each), seen=counts)
+    """Each node runs `each` tasks of the service.
+
+    The scheduler counts tasks when it places one, and moves none later: where a node was not ready
+    at that moment, the others have lawfully more. Then the tasks are spread once again, over nodes
+    that are all ready.
+    """
+
+    def even(counts: dict[str, int]) -> bool:
+        return set(counts.values()) == {each}
+
+    total = each * len(_nodes(step))
+    counts = _until(step, lambda counts: sum(counts.values()) == total)
+    if not even(counts):
+        _when(step, lambda nodes: not _not_taking(nodes))
+        again = f"docker service update --force --update-parallelism 0 {SERVICE}"
+        step.run_service(again, SERVICE)
+        counts = _until(step, even)
+    step.expect(what, expected=dict.fromkeys(counts, each), seen=counts, passed=even(counts))
 
 
 def _expect_managers(step: Step, ids: list[str]) -> None:
@@ -317,22 +347,25 @@ def _expect_managers(step: Step, ids: list[str]) -> None:
         machines = step.context.machines.values()
         return [bool(machine.docker.info()["Swarm"]["ControlAvailable"]) for machine in machines]
 
-    # The list says so first; each engine takes its part up a moment later.
+    # The list of nodes says so first; each engine acts as a manager a moment later.
     step.expect(
-        "each of the three says so itself", expected=[True] * 3, seen=_patiently(own_words, all)
+        "each of the three says so itself",
+        expected=[True] * 3,
+        seen=_patiently(step, own_words, all),
     )
 
 
 def _until(step: Step, settled: Callable[[dict[str, int]], bool]) -> dict[str, int]:
-    """The tasks on each node, when they are settled or patience has ended."""
-    return _patiently(lambda: _counts(step), settled)
+    """The tasks on each node, once they are settled; after the wait's limit, as they are then."""
+    return _patiently(step, lambda: _counts(step), settled)
 
 
 def _when(step: Step, settled: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
-    """The nodes, when they are settled or patience has ended."""
-    return _patiently(lambda: _nodes(step), settled)
+    """The nodes, once they are settled; after the wait's limit, as they are then."""
+    return _patiently(step, lambda: _nodes(step), settled)
 
 
-def _patiently(look: Callable[[], T], settled: Callable[[T], bool]) -> T:
-    """What is seen when it is settled, or last. While managers elect, no question is answered."""
-    return wait_until(look, settled, PATIENCE, unanswered=_UNANSWERED)
+def _patiently(step: Step, look: Callable[[], T], settled: Callable[[T], bool]) -> T:
+    """What is seen once it is settled, or last. While managers elect, none of them answers."""
+    patience = step.context.patience(PATIENCE)
+    return wait_until(look, settled, patience, unanswered=_UNANSWERED)

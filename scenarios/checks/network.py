@@ -8,8 +8,10 @@ from operator import not_
 from typing import Any
 
 from provision.support.wait import wait_until
+from scenarios.checks import path
+from scenarios.checks.path import End
 from scenarios.evidence.capture import crossings
-from scenarios.evidence.encapsulation import Encapsulation
+from scenarios.evidence.encapsulation import Encapsulation, vxlan
 from scenarios.kit.step import Step, StepFailed
 from scenarios.record import model
 
@@ -46,9 +48,9 @@ def vni_of(network: dict[str, Any]) -> int | None:
 def remember_network(
     step: Step, network: dict[str, Any], vni: Callable[[dict[str, Any]], int | None] = vni_of
 ) -> None:
-    """The network for the picture, and its VNI for the captures, as its driver tells it."""
+    """Note the network in the topology, and its VNI for the captures, as its driver gives it."""
     if not network:
-        raise StepFailed("the network is not there")
+        raise StepFailed("the network does not exist")
     config = ((network.get("IPAM") or {}).get("Config") or [{}])[0]
     number = vni(network)
     step.context.topology.networks.append(
@@ -71,20 +73,54 @@ def expect_one_task(step: Step, service: str, on: str) -> None:
     tasks = step.running_tasks(service)
     machine = step.context.machines[on]
     node = machine.docker.info()["Swarm"]["NodeID"]
-    step.expect(f"{service} has one running task", expected=1, seen=len(tasks))
+    step.expect(f"{service} has one running task", expected=1, seen=len(tasks), layer="task start")
     step.expect(
         f"the task of {service} is on {machine.name}",
         expected=[node],
         seen=[task["NodeID"] for task in tasks],
         proves=PLACEMENT_PROVES,
+        layer="placement",
     )
 
 
+def expect_created(step: Step, network: dict[str, Any], subnet: str, gateway: str = "") -> None:
+    """The step's command has created the network, with the subnet (and gateway) given."""
+    step.expect("the command prints the network's id", expected=network.get("Id"), seen=step.output)
+    asked, seen = [subnet], subnets(network)
+    if gateway:
+        asked, seen = [*asked, gateway], [*seen, *gateways(network)]
+    step.expect(
+        f"the network has the subnet{' and the gateway' if gateway else ''} given in the command",
+        expected=asked,
+        seen=seen,
+    )
+
+
+def expect_listed(step: Step, network: dict[str, Any], driver: str) -> None:
+    """The network is one of the swarm's, with this driver."""
+    step.expect("driver", expected=driver, seen=network.get("Driver"))
+    step.expect("scope", expected="swarm", seen=network.get("Scope"))
+
+
+def expect_same_network(step: Step, name: str) -> dict[str, Any]:
+    """The network on this step's machine has the id that it has on the manager."""
+    here, there = step.network(name), step.network(name, step.context.manager)
+    step.expect(
+        "the network has the same id as on the first host",
+        expected=there.get("Id"),
+        seen=here.get("Id"),
+    )
+    step.keep(f"network {name}", here)
+    return here
+
+
 def remember_task(step: Step, service: str, as_name: str, network: str) -> str:
-    """The one container of a service on this machine: name and address, for later commands."""
+    """Remember the one container of a service on this machine, and its address."""
     found = step.containers(service)
     names = [container["Name"].lstrip("/") for container in found]
-    step.expect(f"one container of {service} runs here", expected=1, seen=len(found))
+    step.expect(
+        f"one container of {service} runs here", expected=1, seen=len(found), layer="task start"
+    )
     step.expect(
         "`docker ps` shows it",
         expected=True,
@@ -140,13 +176,14 @@ def expect_name_is_task(step: Step, task: str, service: str, address: str) -> No
         seen=ping.address or "it did not resolve",
         source="ping",
         proves=ADDRESS_PROVES,
+        layer="name",
     )
-    _expect_replies(step, ping, f"replies arrive from {service}", ADDRESS_PROVES)
+    _expect_replies(step, ping, f"replies arrive from {service}", ADDRESS_PROVES, "small packet")
 
 
 def expect_name_answers(step: Step, task: str, service: str) -> None:
     """As in the exercise: the service's name resolves to its virtual address, and replies come."""
-    ping = step.ping(step.names[task], service, "name")
+    ping = step.ping(task, service, "name")
     attrs = step.context.manager.docker.services.get(service).attrs
     virtual = [ip["Addr"].split("/")[0] for ip in attrs["Endpoint"].get("VirtualIPs") or []]
     step.expect(
@@ -156,11 +193,14 @@ def expect_name_answers(step: Step, task: str, service: str) -> None:
         passed=ping.address in virtual,
         source="ping",
         proves=NAME_PROVES,
+        layer="name",
     )
-    _expect_replies(step, ping, f"replies arrive from {service}", NAME_PROVES)
+    _expect_replies(step, ping, f"replies arrive from {service}", NAME_PROVES, "virtual address")
 
 
-def _expect_replies(step: Step, ping: model.Ping, what: str, proves: str) -> None:
+def _expect_replies(
+    step: Step, ping: model.Ping, what: str, proves: str, layer: model.Layer
+) -> None:
     """Every ping that was sent was answered, and at least one was sent."""
     step.expect(
         what,
@@ -169,27 +209,59 @@ def _expect_replies(step: Step, ping: model.Ping, what: str, proves: str) -> Non
         passed=ping.sent > 0 and ping.received == ping.sent,
         source="ping",
         proves=proves,
+        layer=layer,
     )
 
 
-def expect_crossing(
-    step: Step, source: tuple[str, str], target: tuple[str, str], how: Encapsulation
-) -> None:
+def swarm_vxlan(step: Step) -> Encapsulation:
+    """How the swarm's own overlay networks carry packets: VXLAN on the swarm's data path port."""
+    return vxlan(step.context.data_path_port)
+
+
+def expect_path(step: Step, way: str, network: str, how: Encapsulation) -> bool:
+    """Small packets, large packets and TCP cross from one task to the other.
+
+    `way` is such as "2>1": from the task on machine2 to the one on machine1. Returns whether small
+    packets crossed; where none does, the rest is not tried.
+    """
+    here, there = (path.end(step, number) for number in way.split(">"))
+    if not expect_crossing(step, here, there, how):
+        return False
+    path.expect_full_size(step, here, there, network)
+    path.expect_tcp(step, here, there)
+    return True
+
+
+def expect_crossing(step: Step, here: End, there: End, how: Encapsulation) -> bool:
     """A ping of the other task's own address is answered, and is seen on both underlays.
 
-    `source` and `target` name what was remembered: a task and its address. Every capture must
-    hold echo requests and replies between the two addresses, inside the network's encapsulation,
-    and nothing less will do: a reply alone could have come from anywhere.
+    Every capture must hold echo requests and replies between the two addresses, inside the
+    network's encapsulation: a reply alone could have come from anywhere. Returns whether any reply
+    arrived.
     """
-    task, own = step.names[source[0]], step.names[source[1]]
-    other = step.names[target[1]]
+    own, other = here.address, there.address
     vni = _vni(step) if how.vni_tells_network else None
-    with step.capturing(how) as captures:
-        ping = step.ping(task, other, "task-address")
-    _expect_replies(step, ping, f"the task's own address {other} answers", ADDRESS_PROVES)
+    with step.capturing(how, vni) as captures:
+        ping = step.ping(here.task, other, "task-address")
+    _expect_replies(
+        step, ping, f"the task's own address {other} answers", ADDRESS_PROVES, "small packet"
+    )
     if how.encrypted:
         _expect_unreadable(step, captures, how, (own, other), ping.sent or 3)
-        return
+    else:
+        _expect_seen(step, captures, how, (own, other), vni)
+    return ping.received > 0
+
+
+def _expect_seen(
+    step: Step,
+    captures: list[model.Capture],
+    how: Encapsulation,
+    addresses: tuple[str, str],
+    vni: int | None,
+) -> None:
+    """Every capture holds the pings' requests and replies, in the network's encapsulation."""
+    own, other = addresses
     inside = f"{how.name} with VNI {vni}" if vni is not None else how.name
     for capture in captures:
         machine = next(m for m in step.context.machines.values() if m.name == capture.machine)
@@ -203,12 +275,13 @@ def expect_crossing(
                 source="capture",
                 proves=CAPTURE_PROVES,
                 machine=machine,
+                layer="small packet",
             )
 
 
 def _vni(step: Step) -> int:
     if "vni" not in step.names:
-        raise StepFailed("the network's VNI is not known, so no packet can be told to be its own")
+        raise StepFailed("the network's VNI is not known, so its packets cannot be recognized")
     return int(step.names["vni"])
 
 
@@ -225,10 +298,11 @@ def _expect_unreadable(
         machine = next(m for m in step.context.machines.values() if m.name == capture.machine)
         for start, end in ((hosts[0], hosts[1]), (hosts[1], hosts[0])):
             seen = sum(
-                bool(packet.encapsulation)
-                and not packet.inner
-                and (packet.outer_source, packet.outer_destination) == (start, end)
-                for packet in capture.packets
+                flow.packets
+                for flow in capture.counted()
+                if flow.encapsulation
+                and not flow.inner
+                and (flow.outer_source, flow.outer_destination) == (start, end)
             )
             step.expect(
                 f"{how.name} passes {start} > {end} on {capture.interface}",
@@ -238,9 +312,12 @@ def _expect_unreadable(
                 source="capture",
                 proves=ENCRYPTED_PROVES,
                 machine=machine,
+                layer="small packet",
             )
         read = sum(
-            all(address in packet.inner for address in addresses) for packet in capture.packets
+            flow.packets
+            for flow in capture.counted()
+            if all(address in flow.inner for address in addresses)
         )
         step.expect(
             f"nothing between {addresses[0]} and {addresses[1]} can be read on {capture.interface}",
@@ -263,7 +340,7 @@ def expect_no_containers(step: Step, services: Sequence[str], patience: float = 
             for container in step.containers(service, machine)
         ]
 
-    seen = wait_until(left, not_, patience)
+    seen = wait_until(left, not_, step.context.patience(patience))
     for machine in step.context.machines.values():
         step.run("docker ps", on=machine)
     step.expect("no container of the services runs on any node", expected=[], seen=seen)
@@ -275,5 +352,5 @@ def expect_no_network(step: Step, network: str, patience: float = 60) -> None:
     def left() -> list[str]:
         return [m.name for m in step.context.machines.values() if step.network(network, m)]
 
-    seen = wait_until(left, not_, patience)
+    seen = wait_until(left, not_, step.context.patience(patience))
     step.expect(f"{network} is gone on every node", expected=[], seen=seen)

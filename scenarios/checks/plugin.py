@@ -21,7 +21,7 @@ MESH_PROVES = "The plugins of all nodes have found each other: there is a mesh t
 def install(step: Step) -> None:
     """The plugin on every node at once; this step's machines show what ran on them.
 
-    Idempotent: where it is there, enabled and set, nothing is done. `expect_enabled` judges.
+    Idempotent: nothing is done where it is installed, enabled and set. `expect_enabled` judges.
     """
     use = step.plugin
     step.context.tell(privileges.as_shown(use.reference, use.asked))
@@ -48,15 +48,15 @@ def expect_enabled(step: Step, machines: list[Machine]) -> None:
         step.run("docker plugin ls", on=machine)
         there = facts.installed(machine, use.reference)
         step.expect(
-            "the plugin is there, and enabled",
+            "the plugin is installed and enabled",
             expected=[use.reference, True],
-            seen=[there.reference, there.enabled] if there else "it is not there",
+            seen=[there.reference, there.enabled] if there else "it is not installed",
             machine=machine,
         )
         if there is None:
             continue
         step.expect(
-            "it has no privilege beyond what the exercise lists and what was granted by name",
+            "it has no privilege beyond those listed by the exercise and granted by name",
             expected=[],
             seen=[
                 str(one)
@@ -79,23 +79,24 @@ def expect_enabled(step: Step, machines: list[Machine]) -> None:
 def expect_known(step: Step, patience: float = 45) -> None:
     """The swarm's manager knows of the plugin on every node: until then no task is placed there.
 
-    An agent tells its manager within 20 seconds what has changed on its node.
+    An agent reports to its manager within 20 seconds what has changed on its node.
     """
     use = step.plugin
-    names = {machine.docker.info()["Name"] for machine in use.machines}
+    # By the nodes' ids: hostnames need not be unique.
+    names = {machine.docker.info()["Swarm"]["NodeID"]: machine.name for machine in use.machines}
 
     def unknown() -> list[str]:
-        return sorted(
-            name
+        known = {
+            node.attrs["ID"]
             for node in step.context.manager.docker.nodes.list()
-            if (name := node.attrs["Description"]["Hostname"]) in names
-            and use.reference not in _plugins_of(node.attrs)
-        )
+            if use.reference in _plugins_of(node.attrs)
+        }
+        return sorted(name for node, name in names.items() if node not in known)
 
     step.expect(
         "the swarm knows of the plugin on every node",
         expected=[],
-        seen=wait_until(unknown, not_, patience),
+        seen=wait_until(unknown, not_, step.context.patience(patience)),
     )
 
 
@@ -115,7 +116,7 @@ def expect_mesh(step: Step, patience: float = 90) -> None:
     names = {machine.name: machine.docker.info()["Name"] for machine in use.machines}
     for machine in use.machines:
         others = sorted(name for owner, name in names.items() if owner != machine.name)
-        seen = _mesh(machine, use.driver.mesh, set(others), patience)
+        seen = _mesh(machine, use.driver.mesh, set(others), step.context.patience(patience))
         step.keep("mesh status", seen.document, machine)
         established = [peer for peer in seen.peers if peer.established]
         step.expect(
@@ -151,7 +152,7 @@ def _mesh(
 
 
 def remove(step: Step) -> None:
-    """Disable and remove the plugin on every node, and see that nothing of it is left."""
+    """Disable and remove the plugin on every node, and check that nothing of it is left."""
     use = step.plugin
     try:
         for done in cleanup.remove_plugin(use).values():
@@ -160,7 +161,7 @@ def remove(step: Step) -> None:
     except MachinesError as error:
         step.context.tell(str(error))
     step.expect(
-        "the plugin is gone from every node, and nothing is left that it has made",
+        "the plugin is gone from every node, and nothing is left that it created",
         expected=[],
         seen=cleanup.plugin_leftovers(use),
     )

@@ -15,13 +15,13 @@ from scenarios.report import compare as comparison
 
 
 def same(first: str, second: str) -> None:
-    """Compare two reports that are there. Raises as `judge_same`, and UserError for no report."""
+    """Compare two reports. Raises as `judge_same`, and UserError for no report."""
     one, other = ((store.load(Path(folder)), Path(folder)) for folder in (first, second))
     judge_same(one, other)
 
 
 def compare(lab_file: str, first: str, second: str, to: str) -> None:
-    """Lay two runs beside each other: report folders, or the newest runs of two scenarios."""
+    """Show two runs side by side: report folders, or the newest runs of two scenarios."""
     one, other = (find.find(given, lambda: load_lab(lab_file).reports) for given in (first, second))
     folder = Path(to) if to else other.absolute().parent / f"{one.name}-beside-{other.name}"
     comparison.write_comparison(store.load(one), store.load(other), folder)
@@ -31,20 +31,21 @@ def compare(lab_file: str, first: str, second: str, to: str) -> None:
 def judge_same(first: tuple[Record, Path], second: tuple[Record, Path]) -> None:
     """Compare two records, each with its report's folder.
 
-    Raises CheckFailed where the two differ beyond chance, or where they agree in failing.
+    Raises CheckFailed where the two runs differ, or where both failed alike.
     """
     names = (os.path.relpath(first[1]), os.path.relpath(second[1]))
-    told = difference(first[0], second[0], names)
-    if told:
-        terminal.say(told)
+    shown = difference(first[0], second[0], names)
+    if shown:
+        terminal.say(shown)
         raise CheckFailed(
-            "The two runs differ.", "Above: what one run had (-) and the other (+); chance left out"
+            "The two runs differ.",
+            "Above: lines of the first run (-) and of the second (+), without ids and timings",
         )
     if first[0].verdict != "passed":
         raise CheckFailed(
-            f"Both runs gave the same, and neither passed: {first[0].verdict}.",
+            f"Both runs gave the same result, and neither passed: {first[0].verdict}.",
             f"Open {names[0]}/report.html",
         )
     terminal.say(
-        "Both runs gave the same: ids, times and addresses by chance left out, all is equal."
+        "Both runs gave the same result (ids, timings and assigned addresses are not compared)."
     )

@@ -17,6 +17,7 @@ from provision.plugins import privileges
 from provision.support import terminal, versions
 from provision.support.errors import CheckFailed
 from provision.support.files import sweep
+from scenarios.checks import diagnosis
 from scenarios.cli.compare import judge_same
 from scenarios.kit import discovery, runner
 from scenarios.kit.scenario import StepPlan
@@ -32,7 +33,7 @@ def scenario(
     walk: bool = False,
     grant: Iterable[str] = (),
 ) -> None:
-    """Run a scenario on the lab and leave its reports. Raises CheckFailed when it did not pass."""
+    """Run a scenario and write its reports. Raises CheckFailed when it did not pass."""
     lab, grants = load_lab(lab_file), privileges.granted(grant)
     if dry:
         runner.dry_run(discovery.get(name), lab, terminal.say)
@@ -50,7 +51,7 @@ def _play(
     walk: bool = False,
     grants: frozenset[privileges.Privilege] = frozenset(),
 ) -> tuple[Record, Path]:
-    """Run a scenario and leave its reports; the record, and the reports' folder.
+    """Run a scenario and write its reports; the record, and the reports' folder.
 
     Raises KeyboardInterrupt after an interrupted run has been cleaned up and reported.
     """
@@ -58,24 +59,29 @@ def _play(
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     folder = lab.reports / f"{stamp}-{name}"
     with open_lab(lab, f"scenario {name}") as running:
-        # What a run that was killed has left half written.
+        # What a run that was killed left half written.
         sweep(lab.reports, "*/*", "*/raw/*")
         record = runner.run(
             chosen,
-            lab,
-            running.machines,
-            running.ready.image,
-            running.ready.provider,
-            running.ready.notes,
-            versions.tools(),
-            folder,
-            terminal.say,
-            _wait_for_reader if walk else None,
-            grants,
+            runner.Setup(
+                lab=lab,
+                machines=running.machines,
+                image=running.ready.image,
+                provider=running.ready.provider,
+                folder=folder,
+                tell=terminal.say,
+                notes=running.ready.notes,
+                versions=versions.tools(),
+                before_step=_wait_for_reader if walk else None,
+                grants=grants,
+            ),
         )
+    record.diagnosis = diagnosis.diagnose(record)
     write_reports(record, folder)
     good, bad = record.count(True), record.count(False)
     terminal.say(f"\n{record.verdict.upper()}: {good} expectations passed, {bad} failed")
+    if record.diagnosis:
+        terminal.say(diagnosis.as_text(record.diagnosis))
     terminal.say(f"Report: {os.path.relpath(folder / 'report.html')}")
     if record.verdict == "interrupted":
         raise KeyboardInterrupt
@@ -97,7 +103,7 @@ def reproduce(
 ) -> None:
     """Run a scenario, rebuild, run it again, and compare.
 
-    Raises CheckFailed where the two differ beyond chance, or where they agree in failing.
+    Raises CheckFailed where the two runs differ, or where both failed alike.
     """
     lab, grants = load_lab(lab_file), privileges.granted(grant)
     with lock.holding(lab.state, f"reproduce {name}"):

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from scenarios.checks import plugin
-from scenarios.checks.network import (
-    expect_address,
-    expect_crossing,
-    expect_name_is_task,
-    expect_no_containers,
-    expect_no_network,
-    expect_one_task,
-    gateways,
-    remember_network,
-    remember_task,
-    subnets,
-    vni_of,
-)
+from dataclasses import dataclass
+
+from scenarios.checks import network, plugin
 from scenarios.kit.driver import Driver
 from scenarios.kit.scenario import Scenario
 from scenarios.kit.step import Step
 
 
-def plugin_scenario(  # noqa: PLR0915 - as many as the exercise's steps
+@dataclass(frozen=True)
+class Exercise:
+    """What differs between two exercises over plugins: the names of what they create."""
+
+    scenario: Scenario
+    driver: Driver
+    network: str
+    services: tuple[str, str]
+    subnet: str
+    gateway: str
+
+    def book(self, command: str) -> str:
+        """The book's command with the book's plugin; "" for a driver that is in no book."""
+        return command.format(self.driver.book) if self.driver.book else ""
+
+
+def plugin_scenario(
     name: str,
     driver: Driver,
     exercise: str,
@@ -32,9 +37,8 @@ def plugin_scenario(  # noqa: PLR0915 - as many as the exercise's steps
     subnet: str = "10.1.1.0/24",
     gateway: str = "10.1.1.1",
 ) -> Scenario:
-    """The exercise as a scenario over `driver`; `network` and `services` are what it makes."""
-    first, second = services
-    it = Scenario(
+    """The exercise as a scenario over `driver`; `network` and `services` are what it creates."""
+    scenario = Scenario(
         name,
         exercise=exercise,
         title=title,
@@ -43,28 +47,35 @@ def plugin_scenario(  # noqa: PLR0915 - as many as the exercise's steps
         networks=(network,),
         driver=driver,
     )
+    it = Exercise(scenario, driver, network, services, subnet, gateway)
+    _install(it)  # steps 1 and 2
+    _network(it)  # steps 3 and 4
+    _services(it)  # step 6
+    _network_on_second_host(it)  # step 5
+    _tasks(it)  # step 7
+    _pings(it)  # step 8
+    _remove(it)  # step 9
+    return scenario
 
-    def book(command: str) -> str:
-        # Without a book, nothing is laid beside what is run.
-        return command.format(driver.book) if driver.book else ""
 
-    @it.step(
+def _install(it: Exercise) -> None:
+    @it.scenario.step(
         1,
         "Install the plugin on the first host",
         on="machine1",
-        book=book("docker plugin install {}"),
-        why="It is brought to all nodes at once; what it asks for is compared with what the "
+        book=it.book("docker plugin install {}"),
+        why="It is installed on all nodes at once; what it asks for is compared with what the "
         "exercise lists. Its settings go through the Engine API, a password on no command line.",
     )
     def install_first(step: Step) -> None:
         plugin.install(step)
         plugin.expect_enabled(step, [step.machine])
 
-    @it.step(
+    @it.scenario.step(
         2,
         "The same on the other hosts",
         on="machine2",
-        book=book("docker plugin install {}"),
+        book=it.book("docker plugin install {}"),
         needs=[1],
         why="Every node that takes part in the mesh needs the plugin.",
     )
@@ -75,31 +86,25 @@ def plugin_scenario(  # noqa: PLR0915 - as many as the exercise's steps
         plugin.expect_mesh(step)
         plugin.expect_known(step)
 
-    @it.step(
+
+def _network(it: Exercise) -> None:
+    options = f"--subnet {it.subnet} --gateway {it.gateway} {it.network}"
+
+    @it.scenario.step(
         3,
         "Create the network",
         on="machine1",
-        book=book(
-            f"docker network create --driver={{}} --subnet {subnet} --gateway {gateway} {network}"
-        ),
-        run=f"docker network create --driver={{plugin}} --subnet {subnet} --gateway {gateway} "
-        f"{network}",
+        book=it.book(f"docker network create --driver={{}} {options}"),
+        run=f"docker network create --driver={{plugin}} {options}",
         needs=[1, 2],
     )
     def create_network(step: Step) -> None:
-        seen = step.network(network)
-        step.expect(
-            "the command prints the network's id", expected=seen.get("Id"), seen=step.output
-        )
-        step.expect(
-            "the network has the subnet and the gateway that were asked for",
-            expected=[[subnet], [gateway]],
-            seen=[subnets(seen), gateways(seen)],
-        )
-        step.keep(f"network {network}", seen)
-        remember_network(step, seen, driver.vni or vni_of)
+        created = step.network(it.network)
+        network.expect_created(step, created, it.subnet, it.gateway)
+        step.keep(f"network {it.network}", created)
+        network.remember_network(step, created, it.driver.vni or network.vni_of)
 
-    @it.step(
+    @it.scenario.step(
         4,
         "It is a swarm network of the plugin's",
         on="machine1",
@@ -107,124 +112,127 @@ def plugin_scenario(  # noqa: PLR0915 - as many as the exercise's steps
         needs=[3],
     )
     def network_is_listed(step: Step) -> None:
-        seen = step.network(network)
-        step.expect("driver", expected=step.plugin.reference, seen=seen.get("Driver"))
-        step.expect("scope", expected="swarm", seen=seen.get("Scope"))
+        network.expect_listed(step, step.network(it.network), step.plugin.reference)
 
-    def service(number: str, one: str, place: str, why: str) -> None:
-        @it.step(
+
+def _services(it: Exercise) -> None:
+    def start(number: str, service: str, place: str, why: str) -> None:
+        @it.scenario.step(
             number,
-            f"Start the service {one}",
+            f"Start the service {service}",
             on="machine1",
-            run=f"docker service create -t --replicas 1 --network {network} --name {one} "
-            f"--endpoint-mode dnsrr --constraint node.hostname=={{host{place[-1]}}} "
+            run=f"docker service create -t --replicas 1 --network {it.network} --name {service} "
+            f"--endpoint-mode dnsrr --constraint node.id=={{node{place}}} "
             "--no-resolve-image {image}",
-            service=one,
+            service=service,
             needs=[3],
             why=why,
         )
-        def start(step: Step) -> None:
-            expect_one_task(step, one, on=place)
+        def judge(step: Step) -> None:
+            network.expect_one_task(step, service, on=f"machine{place}")
 
-    service(
+    start(
         "6a",
-        first,
-        "machine1",
+        it.services[0],
+        "1",
         "The constraint puts the task on the first host. dnsrr: a plugin's network has no virtual "
         "address that answers (the engine finds no load balancing endpoint in it), so the "
         "service's name is to be its task's own address.",
     )
-    service("6b", second, "machine2", "This one goes to the second host: the two have to cross.")
+    start("6b", it.services[1], "2", "This one goes to the second host: the two have to cross.")
 
-    @it.step(
+
+def _network_on_second_host(it: Exercise) -> None:
+    @it.scenario.step(
         5,
-        "The network has come to the second host",
+        "The network exists on the second host",
         on="machine2",
         run="docker network ls",
         needs=["6b"],
-        why="Taken after step 6: a swarm network comes to a worker with the first task there.",
+        why="Done after step 6: a swarm network comes to a worker with the first task there.",
     )
     def network_on_second_host(step: Step) -> None:
-        here, there = step.network(network), step.network(network, step.context.manager)
-        step.expect(
-            "the network has the same id as on the first host",
-            expected=there.get("Id"),
-            seen=here.get("Id"),
-        )
+        here = network.expect_same_network(step, it.network)
         step.expect("driver", expected=step.plugin.reference, seen=here.get("Driver"))
-        step.keep(f"network {network}", here)
 
-    def task(number: str, one: str, place: str, need: str) -> None:
-        @it.step(
+
+def _tasks(it: Exercise) -> None:
+    def look(number: str, service: str, place: str, need: str) -> None:
+        @it.scenario.step(
             number,
-            f"The task of {one}, and its address",
-            on=place,
-            book=book("docker ps\ndocker inspect <task>"),
+            f"The task of {service}, and its address",
+            on=f"machine{place}",
+            book=it.book("docker ps\ndocker inspect <task>"),
             run="docker ps",
             needs=[need],
         )
-        def look(step: Step) -> None:
-            container = remember_task(step, one, f"task{place[-1]}", network)
+        def judge(step: Step) -> None:
+            container = network.remember_task(step, service, f"task{place}", it.network)
             step.run(f"docker inspect {container}")
-            expect_address(step, one, network=network, subnet=subnet)
+            network.expect_address(step, service, network=it.network, subnet=it.subnet)
 
-    task("7a", first, "machine1", "6a")
-    task("7b", second, "machine2", "6b")
+    look("7a", it.services[0], "1", "6a")
+    look("7b", it.services[1], "2", "6b")
 
-    def ping(number: str, here: str, there: str, service_there: str, why: str) -> None:
-        @it.step(
+
+def _pings(it: Exercise) -> None:
+    def cross(number: str, way: str, service: str, why: str) -> None:
+        here, there = way.split(">")
+
+        @it.scenario.step(
             number,
-            f"Ping {service_there} from the other host, by name and by address",
+            f"Ping {service} from the other host, by name and by address",
             on=f"machine{here}",
-            book=book("docker exec <task> ping <service>\ndocker exec <task> ping <address>"),
+            book=it.book("docker exec <task> ping <service>\ndocker exec <task> ping <address>"),
             needs=["7a", "7b"],
             why=why,
         )
-        def cross(step: Step) -> None:
-            expect_name_is_task(step, f"task{here}", service_there, f"address{there}")
-            expect_crossing(
-                step,
-                (f"task{here}", f"address{here}"),
-                (f"task{there}", f"address{there}"),
-                step.plugin.how,
-            )
+        def judge(step: Step) -> None:
+            network.expect_name_is_task(step, f"task{here}", service, f"address{there}")
+            network.expect_path(step, way, it.network, step.plugin.how)
 
-    ping(
+    cross(
         "8a",
-        "2",
-        "1",
-        first,
+        "2>1",
+        it.services[0],
         "The name is the task's own address here, so both pings cross; packets on the underlay "
-        "show by which way.",
+        "show by which way. Full-size packets and TCP find what small pings do not.",
     )
-    ping("8b", "1", "2", second, "A path that works one way only is a fault that is easily missed.")
+    cross(
+        "8b",
+        "1>2",
+        it.services[1],
+        "A path that works one way only is a fault that is easily missed.",
+    )
 
-    @it.step(
+
+def _remove(it: Exercise) -> None:
+    first, second = it.services
+
+    @it.scenario.step(
         "9a",
         "Remove both services",
         on="machine1",
-        book=book(f"docker service rm {first}\ndocker service rm {second}"),
+        book=it.book(f"docker service rm {first}\ndocker service rm {second}"),
         run=f"docker service rm {first} {second}",
         needs=[3],
     )
     def remove_services(step: Step) -> None:
-        expect_no_containers(step, services)
+        network.expect_no_containers(step, it.services)
 
-    @it.step(
-        "9b", "Remove the network", on="machine1", run=f"docker network rm {network}", needs=[3]
+    @it.scenario.step(
+        "9b", "Remove the network", on="machine1", run=f"docker network rm {it.network}", needs=[3]
     )
     def remove_network(step: Step) -> None:
-        expect_no_network(step, network)
+        network.expect_no_network(step, it.network)
 
-    @it.step(
+    @it.scenario.step(
         "9c",
         "Disable and remove the plugin on every host",
         on=("machine1", "machine2"),
-        book=book("docker plugin disable {0}\ndocker plugin rm {0}"),
-        why="What the plugin has made goes with it (bridge, rules, database): the engine leaves "
-        "that behind, and the next run would find it.",
+        book=it.book("docker plugin disable {0}\ndocker plugin rm {0}"),
+        why="What the plugin has created is removed with it (bridge, rules, database): the engine "
+        "leaves that behind, and the next run would find it.",
     )
     def remove_plugin(step: Step) -> None:
         plugin.remove(step)
-
-    return it

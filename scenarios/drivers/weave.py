@@ -64,7 +64,7 @@ def _decode_encrypted(packet: Any) -> Carried | None:
 
 
 def _fast(packet: Any) -> Carried | None:
-    """VXLAN of the fast datapath. Its VNI names the two peers, by chance, and no network: left out.
+    """VXLAN of the fast datapath. Its VNI is of the two peers, not of a network: left out.
 
     As in the sleeve, a frame without addresses is the router's own.
     """

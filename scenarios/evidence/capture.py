@@ -15,10 +15,10 @@ from provision.machine.machine import Machine
 from provision.support.errors import MachineError
 from provision.support.files import write_atomic
 from scenarios.evidence.encapsulation import Encapsulation
-from scenarios.record.model import Capture, Packet
+from scenarios.record.model import Capture, Packet, count
 
 # A capture is bounded on the machine itself, so that a busy underlay cannot fill a disk.
-MOST_PACKETS = 5000
+MOST_PACKETS = 20000
 SHOWN_PACKETS = 200
 _BETWEEN = ", "  # several frames that one packet carries
 
@@ -104,13 +104,15 @@ def read_capture(live: _Live, how: Encapsulation, folder: Path, file: str) -> Ca
     # A file header without a packet is 24 bytes; fewer means that nothing came at all.
     packets = list(rdpcap(io.BytesIO(data))) if len(data) > 24 else []
     start = float(packets[0].time) if packets else 0.0
+    described = [_describe(packet, how, start) for packet in packets]
     return Capture(
         machine=live.machine.name,
         interface=live.interface,
         filter=how.filter,
         file=file,
         total=len(packets),
-        packets=[_describe(packet, how, start) for packet in packets[:SHOWN_PACKETS]],
+        packets=described[:SHOWN_PACKETS],
+        flows=count(described),
     )
 
 
@@ -139,12 +141,13 @@ def _describe(packet: Any, how: Encapsulation, start: float) -> Packet:
 
 
 def crossings(capture: Capture, kind: str, source: str, destination: str, vni: int | None) -> int:
-    """How many captured packets carried that ICMP message between the two task addresses.
+    """How many of all captured packets carried that ICMP message between the two task addresses.
 
     With a `vni` those of that network only; with None whatever VNI they have.
     """
     wanted = f"ICMP {kind} {source} > {destination}"
     return sum(
-        wanted in packet.inner.split(_BETWEEN) and vni in (None, packet.vni)
-        for packet in capture.packets
+        flow.packets
+        for flow in capture.counted()
+        if wanted in flow.inner.split(_BETWEEN) and vni in (None, flow.vni)
     )

@@ -8,8 +8,8 @@ shows that it crossed is its encapsulated packets on the underlay.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -41,6 +41,17 @@ class Encapsulation:
     decode: Callable[[Any], Carried | None]
     vni_tells_network: bool = True
     encrypted: bool = False
+
+    def narrowed(self, hosts: Sequence[str], vni: int | None) -> Encapsulation:
+        """The same, with a filter for what these hosts send each other in the network `vni`.
+
+        The VNI is 3 bytes, the fourth to sixth of VXLAN's header, which follows the UDP header
+        of 8 bytes (RFC 7348, section 5).
+        """
+        terms = [f"({self.filter})", *(f"host {host}" for host in hosts)]
+        if vni is not None and self.vni_tells_network:
+            terms.append(f"(udp[12:4] & 0xffffff00) = {vni << 8:#x}")
+        return replace(self, filter=" and ".join(terms))
 
 
 def vxlan(port: int = 4789, name: str = "VXLAN", vni_tells_network: bool = True) -> Encapsulation:

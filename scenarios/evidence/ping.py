@@ -11,13 +11,41 @@ from jc.exceptions import ParseError
 from provision.machine.machine import Result
 from scenarios.record.model import Ping
 
+NOT_FOUND = 127  # a shell's exit code for a command that does not exist
+_HEADERS = 28  # bytes of an IPv4 header and an ICMP one
+_SMALLEST = 84  # bytes of a ping's IP packet without further words
 
-def ping_command(container: str, target: str, count: int = 3) -> str:
+
+def ping_command(container: str, target: str, count: int = 3, size: int = _SMALLEST) -> str:
     """A ping from inside a container: the book's, with an end (`-c`) and limits (`-w`, `-W`).
 
     Without -W, busybox waits ten seconds more for a last answer that does not come.
     """
-    return f"docker exec {shlex.quote(container)} ping -c {count} -w 8 -W 4 {shlex.quote(target)}"
+    sized = "" if size == _SMALLEST else f"-s {size - _HEADERS} "
+    ping = f"ping -c {count} -w 8 -W 4 {sized}{shlex.quote(target)}"
+    return f"docker exec {shlex.quote(container)} {ping}"
+
+
+def full_size_command(container: str, target: str, size: int) -> str:
+    """The machine's own ping in a container's network: `size` bytes, and DF set (`-M do`)."""
+    ping = f"ping -n -M do -c 3 -i 0.3 -W 2 -s {size - _HEADERS} {shlex.quote(target)}"
+    return f"{inside(container)} {ping}"
+
+
+def largest_command(container: str, target: str, size: int) -> str:
+    """Print the largest size below `size` that is answered, found by halving."""
+    once = f"{inside(container)} ping -n -M do -c 1 -W 1 -s $((mid - {_HEADERS}))"
+    return (
+        f"low={_SMALLEST}; high={size}; while [ $((high - low)) -gt 1 ]; do "
+        f"mid=$(((low + high) / 2)); if {once} {shlex.quote(target)} >/dev/null 2>&1; "
+        "then low=$mid; else high=$mid; fi; done; echo $low"
+    )
+
+
+def inside(container: str) -> str:
+    """What runs a command of the machine in a container's network namespace."""
+    pid = "docker inspect -f '{{.State.Pid}}' " + shlex.quote(container)
+    return f'nsenter -n -t "$({pid})"'
 
 
 def read_ping(result: Result, task: str, target: str, kind: Any) -> Ping:

@@ -1,4 +1,4 @@
-"""Removes what a scenario has made, by the names it declares, and says what is still there."""
+"""Removes what a scenario created, by the names it declares, and lists what is left of it."""
 
 from __future__ import annotations
 
@@ -28,6 +28,15 @@ def leftovers(scenario: Scenario, machines: list[Machine]) -> list[str]:
     return left + [item for items in per_machine.values() for item in items]
 
 
+def created(scenario: Scenario, manager: Machine) -> list[str]:
+    """The services and networks of the scenario's names in the swarm, in words."""
+    services = [f"service {one.name}" for one in manager.docker.services.list()]
+    networks = [f"network {one.name}" for one in manager.docker.networks.list()]
+    wanted = {f"service {name}" for name in scenario.services}
+    wanted |= {f"network {name}" for name in scenario.networks}
+    return sorted(wanted.intersection(services + networks))
+
+
 def _on(scenario: Scenario, machine: Machine) -> list[str]:
     containers = [
         f"container {container.name} on {machine.name}"
@@ -49,7 +58,7 @@ def _on(scenario: Scenario, machine: Machine) -> list[str]:
 def clean(scenario: Scenario, machines: list[Machine], patience: float = 60) -> None:
     """Remove the scenario's services and networks and wait until no node has any of them.
 
-    After `patience` seconds it gives up silently: `leftovers` tells what is still there.
+    After `patience` seconds it gives up without an error: `leftovers` lists what is left.
     """
     manager = machines[0]
     for service in manager.docker.services.list():
@@ -68,7 +77,7 @@ def clean(scenario: Scenario, machines: list[Machine], patience: float = 60) -> 
 
 
 def plugin_leftovers(use: Use) -> list[str]:
-    """The plugin, and what it has left behind, on each machine, in words."""
+    """The plugin and what it left behind, on each machine, in words."""
 
     def on(machine: Machine) -> list[str]:
         there = facts.installed(machine, use.reference)
@@ -81,9 +90,9 @@ def plugin_leftovers(use: Use) -> list[str]:
 
 
 def remove_plugin(use: Use) -> dict[str, install.Done]:
-    """Disable and remove the plugin on every node at once, and undo what it has made there.
+    """Disable and remove the plugin on every node at once, and undo what it created there.
 
-    Its networks have to be gone before. Raises MachinesError with each engine's own words.
+    Its networks have to be removed before. Raises MachinesError with each engine's own words.
     """
     return run_on_all(
         "removing the plugin",
@@ -93,7 +102,7 @@ def remove_plugin(use: Use) -> dict[str, install.Done]:
 
 
 def clean_plugin(use: Use) -> None:
-    """As `remove_plugin`, and silent: `plugin_leftovers` tells what is still there."""
+    """As `remove_plugin`, without raising: `plugin_leftovers` lists what is left."""
     with contextlib.suppress(
         MachineError, docker.errors.DockerException, requests.RequestException
     ):

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from typing import TYPE_CHECKING
 
 import scenarios
 from provision.support.errors import UserError
 from scenarios.kit.scenario import Scenario
 
-if TYPE_CHECKING:
-    pass
-
 
 def found() -> dict[str, Scenario]:
-    """Every scenario there is: a `Scenario` in a module of the `scenarios` folder, by its name."""
+    """All scenarios: every `Scenario` in a module of the `scenarios` folder, by its name."""
     all_of_them: dict[str, Scenario] = {}
     for info in pkgutil.iter_modules(scenarios.__path__):
         if info.ispkg:

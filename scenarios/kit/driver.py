@@ -1,7 +1,7 @@
 """What a scenario over a network driver plugin has to know of the driver it runs with.
 
-The steps of such a scenario are written once (`scenarios/weave.py`); all that differs from driver
-to driver is in a `Driver`, and where the plugin comes from in lab.toml's [weave] table.
+The steps of such a scenario are written once (`scenarios/drivers/exercise.py`); all that differs
+from driver to driver is in a `Driver`, and where the plugin comes from in lab.toml's [weave] table.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from scenarios.evidence.encapsulation import Encapsulation
 
 @dataclass(frozen=True)
 class Peer:
-    """A connection of a driver's mesh, as one machine's plugin tells it."""
+    """A connection of a driver's mesh, as one machine's plugin reports it."""
 
     name: str
     established: bool
@@ -42,8 +42,8 @@ class Mesh:
 class Driver:
     """A network driver plugin, by the name that reports call it.
 
-    - `socket`: its plugin's socket (config.json, interface.socket), by which an archive or a
-      reference of another driver is told: no report calls one driver by another's name.
+    - `socket`: its plugin's socket (config.json, interface.socket), by which another driver's
+      plugin is recognized and refused.
     - `encapsulation(plugin)`: how it carries packets, with the lab's settings of it.
     - `book`: the reference that the exercise uses, "" where there is no book.
     - `listed`: the privileges that it may have without being granted them by name.
@@ -51,7 +51,7 @@ class Driver:
     - `vni(network)`: the VXLAN network identifier of an inspected network, where it has one that
       tells networks apart.
     - `mesh(machine)`: its peers, where it offers a status; raises MachineError when it is silent.
-    - `left(machine)`: what of it is still there when it has been removed, in words.
+    - `left(machine)`: what of it is left when it has been removed, in words.
     """
 
     name: str
@@ -125,7 +125,7 @@ def _claim(journal: Journal, machines: list[Machine], reference: str) -> None:
     if owners := [name for name, found in there.items() if found]:
         raise UserError(
             f"Plugin {reference} is on {', '.join(owners)} already, and not by this lab.",
-            "The exercise ends with its removal: take other hosts, or remove it there first.",
+            "The exercise ends with its removal: use other hosts, or remove it there first.",
         )
     for machine in new:
         what = f"install plugin {reference}"

@@ -1,16 +1,14 @@
-"""Runs a scenario: acts, judges, cleans up whatever happens, and keeps the record as it goes."""
+"""Runs a scenario: executes and judges its steps, cleans up, and keeps the record up to date."""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-import docker.errors
-import requests
 
 from provision.changes import journal
 from provision.changes.change import Change
@@ -18,19 +16,42 @@ from provision.lab.model import AUTO_PLUGIN, Lab
 from provision.machine.machine import Machine
 from provision.plugins.facts import FORK
 from provision.plugins.privileges import Privilege
-from provision.support.errors import MachineError, UserError
-from provision.support.files import write_atomic
+from provision.support.errors import SwarmrigError, UserError
 from provision.support.parallel import run_on_all
 from scenarios.kit import cleanup, driver
 from scenarios.kit.scenario import Scenario, StepPlan
 from scenarios.kit.step import Context, Step, StepFailed
-from scenarios.record import model
+from scenarios.record import model, store
 
-_TROUBLE = (StepFailed, MachineError, docker.errors.DockerException, requests.RequestException)
-
+VXLAN_PORT = 4789  # what a swarm uses unless `docker swarm init --data-path-port` says otherwise
 
 # A name in single braces; the double ones of a Go template (`--format {{.Name}}`) stay.
 _NAME = re.compile(r"(?<!\{)\{([a-z][a-z0-9]*)\}(?!\})")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a run is given: a lab that is up, and where its report goes.
+
+    `tell` shows a line to the user. `before_step` is called before each step. `grants` are
+    privileges of a plugin that the user has allowed beyond those that the exercise lists.
+    """
+
+    lab: Lab
+    machines: dict[str, Machine]
+    image: str
+    provider: str
+    folder: Path
+    tell: Callable[[str], None]
+    notes: list[str] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+    before_step: Callable[[StepPlan], None] | None = None
+    grants: frozenset[Privilege] = frozenset()
+
+    @property
+    def ordered(self) -> list[Machine]:
+        """The machines, managers first."""
+        return sorted(self.machines.values(), key=lambda machine: machine.plan.role != "manager")
 
 
 def fill(command: str, names: dict[str, str]) -> str:
@@ -39,7 +60,7 @@ def fill(command: str, names: dict[str, str]) -> str:
 
 
 def dry_run(scenario: Scenario, lab: Lab, tell: Callable[[str], None]) -> None:
-    """Tell every step with its command, and touch no machine."""
+    """Show every step with its command, without touching any machine."""
     names = {machine.name: machine.name for machine in lab.machines}
     reference = lab.weave.reference if lab.weave else AUTO_PLUGIN
     names["plugin"] = f"{FORK}<arch>" if reference == AUTO_PLUGIN else reference
@@ -54,183 +75,242 @@ def dry_run(scenario: Scenario, lab: Lab, tell: Callable[[str], None]) -> None:
                 tell(f"     as in the book: {line}")
 
 
-def run(
-    scenario: Scenario,
-    lab: Lab,
-    machines: dict[str, Machine],
-    image: str,
-    provider: str,
-    notes: list[str],
-    versions: dict[str, str],
-    folder: Path,
-    tell: Callable[[str], None],
-    before_step: Callable[[StepPlan], None] | None = None,
-    grants: frozenset[Privilege] = frozenset(),
-) -> model.Record:
-    """Run every step of a scenario on a lab that is up; its record, whatever came of it.
+def run(scenario: Scenario, setup: Setup) -> model.Record:
+    """Run every step of a scenario on a lab that is up, and return the record of the run.
 
-    A failed expectation fails its step and the run goes on; a step whose `needs` did not pass is
-    skipped. What the scenario has made is removed at the end, after an error or Ctrl-C too, and
-    that is verified. After each step the record is written to `folder`/report.json, so that an
-    end in the middle loses nothing. Raises UserError when the lab has too few machines, or a
-    plugin asks for privileges that the exercise does not list and `grants` does not name.
+    A failed expectation fails its step and the run continues; an exception inside a step is that
+    step's error. A step whose `needs` could not be done is skipped. Everything that the scenario
+    created is removed at the end, also after an error or Ctrl-C, and the removal is verified.
+    After each step the record is written to `setup.folder`/report.json, so that a run that is
+    killed leaves what it has seen.
+
+    Raises UserError when the lab has too few machines, when a service or network of the
+    scenario's names exists and is not this lab's, or when a plugin asks for privileges that are
+    neither listed by the exercise nor granted. Raises MachinesError when an engine does not answer.
     """
-    if len(machines) < scenario.machines:
+    if len(setup.machines) < scenario.machines:
         raise UserError(
-            f"Scenario {scenario.name} needs {scenario.machines} machines; lab {lab.name} has "
-            f"{len(machines)}."
+            f"Scenario {scenario.name} needs {scenario.machines} machines; lab {setup.lab.name} "
+            f"has {len(setup.machines)}."
         )
-    ordered = sorted(machines.values(), key=lambda machine: machine.plan.role != "manager")
-    by_place = {f"machine{number}": machine for number, machine in enumerate(ordered, start=1)}
-    plugin, done = None, journal.of_lab(lab)
-    if scenario.driver:
-        plugin = driver.prepare(scenario.driver, lab, ordered, grants, done)
     begin = time.monotonic()
-    infos = run_on_all("asking the engine", ordered, lambda machine: machine.docker.info())
+    done = journal.of_lab(setup.lab)
+    infos = run_on_all("asking the engine", setup.ordered, lambda m: dict(m.docker.info()))
+    _refuse_others(scenario, setup.ordered, done)
+    plugin = None
+    if scenario.driver:
+        plugin = driver.prepare(scenario.driver, setup.lab, setup.ordered, setup.grants, done)
+    result = _record(scenario, setup, infos)
+    context = _context(scenario, setup, result, infos)
+    if plugin:
+        context.plugin = plugin
+        context.names["plugin"] = plugin.reference
+    return _Run(scenario, setup, context, done, result, begin).go()
+
+
+def _refuse_others(scenario: Scenario, machines: list[Machine], done: journal.Journal) -> None:
+    """Raise UserError for a service or network of the scenario's names that is not this lab's.
+
+    On hosts that existed before the lab, only the journal tells what an earlier run has created.
+    """
+    if not done.existing or done.about(machines[0].name, "scenario", _made(scenario)):
+        return
+    if theirs := cleanup.created(scenario, machines[0]):
+        raise UserError(
+            f"The swarm already has {', '.join(theirs)}, not created by this lab.",
+            f"Scenario {scenario.name} uses these names and removes them when it ends: rename or "
+            "remove them, or use other hosts.",
+        )
+
+
+def _record(scenario: Scenario, setup: Setup, infos: dict[str, dict[str, Any]]) -> model.Record:
     api = run_on_all(
-        "asking the engine", ordered, lambda machine: str(machine.docker.version()["ApiVersion"])
+        "asking the engine", setup.ordered, lambda m: str(m.docker.version()["ApiVersion"])
     )
-    result = model.Record(
+    hosts = [_host(machine, infos[machine.name], api[machine.name]) for machine in setup.ordered]
+    return model.Record(
         scenario=scenario.name,
         exercise=scenario.exercise,
         title=scenario.title,
         summary=scenario.summary,
-        lab=lab.name,
-        provider=provider,
-        image=image,
-        notes=notes,
-        versions=versions,
+        lab=setup.lab.name,
+        provider=setup.provider,
+        image=setup.image,
+        notes=setup.notes,
+        versions=setup.versions,
         started=_now(),
         seconds=0,
         verdict="interrupted",
-        topology=model.Topology(
-            hosts=[_host(machine, infos[machine.name], api[machine.name]) for machine in ordered]
-        ),
+        topology=model.Topology(hosts=hosts),
         steps=[],
     )
-    context = Context(
-        machines={place: by_place[place] for place in list(by_place)[: scenario.machines]},
+
+
+def _context(
+    scenario: Scenario,
+    setup: Setup,
+    result: model.Record,
+    infos: dict[str, dict[str, Any]],
+) -> Context:
+    ordered = setup.ordered
+    names = {"image": setup.image}
+    for number, machine in enumerate(ordered, start=1):
+        info = infos[machine.name]
+        names[f"host{number}"] = str(info["Name"])
+        # A host's name need not be unique in a swarm; a node's id is.
+        names[f"node{number}"] = str((info.get("Swarm") or {}).get("NodeID") or "")
+    used = enumerate(ordered[: scenario.machines], start=1)
+    return Context(
+        machines={f"machine{number}": machine for number, machine in used},
         manager=ordered[0],
-        folder=folder,
-        names={
-            "image": image,
-            **{f"host{n}": infos[m.name]["Name"] for n, m in enumerate(ordered, start=1)},
-            **({"plugin": plugin.reference} if plugin else {}),
-        },
-        tell=tell,
+        folder=setup.folder,
+        names=names,
+        tell=setup.tell,
         topology=result.topology,
-        image=image,
-        plugin=plugin,
+        image=setup.image,
+        data_path_port=data_path_port(infos[ordered[0].name]),
     )
 
-    def keep() -> None:
-        result.seconds = round(time.monotonic() - begin, 3)
-        write_atomic(folder / "report.json", result.model_dump_json(indent=2) + "\n")
 
-    used = context.machines.values()
-    try:
-        # An earlier run that was killed may have left its services and networks behind.
-        if scenario.restore:
-            scenario.restore(ordered)
-        for left in cleanup.leftovers(scenario, ordered):
-            tell(f"removing what an earlier run left: {left}")
-        cleanup.clean(scenario, ordered)
-        _write_down(scenario, ordered[0], done)
+def data_path_port(info: dict[str, Any]) -> int:
+    """The UDP port of the swarm's VXLAN, as a manager's `docker info` reports it."""
+    cluster = (info.get("Swarm") or {}).get("Cluster") or {}
+    return int(cluster.get("DataPathPort") or VXLAN_PORT)
+
+
+@dataclass
+class _Run:
+    """One run: its steps in order, then the clean-up; the record is saved after each."""
+
+    scenario: Scenario
+    setup: Setup
+    context: Context
+    journal: journal.Journal
+    result: model.Record
+    begin: float
+
+    def go(self) -> model.Record:
+        try:
+            if self._prepare():
+                self._steps()
+                self.result.verdict = _verdict(self.result)
+        except KeyboardInterrupt:
+            self.setup.tell("interrupted; cleaning up")
+        finally:
+            self._add(_clean(self.scenario, self.context, self.setup.ordered, self.journal))
+            if self.result.verdict != "interrupted":
+                self.result.verdict = _verdict(self.result)
+            self._save()
+        return self.result
+
+    def _prepare(self) -> bool:
+        """Remove what a run that was killed may have left; an error here is in the record."""
+        machines = self.setup.ordered
+        data = _new_step("0", "Prepare the lab", machines)
+        data.why = "Nothing of an earlier run may be left, and every node has to take tasks."
+        data.state, data.reason = _attempt(lambda: self._remove_leftovers(machines))
+        if data.state == "error":
+            self._add(data)
+            self.result.verdict = "error"
+            return False
+        return True
+
+    def _remove_leftovers(self, machines: list[Machine]) -> None:
+        if self.scenario.restore:
+            self.scenario.restore(machines)
+        for left in cleanup.leftovers(self.scenario, machines):
+            self.setup.tell(f"removing what an earlier run left: {left}")
+        cleanup.clean(self.scenario, machines)
+        _write_down(self.scenario, machines[0], self.journal)
+
+    def _steps(self) -> None:
         states: dict[str, str] = {}
-        for plan in scenario.steps:
-            if before_step:
-                before_step(plan)
-            step = _run_step(plan, context, [by_place[place] for place in plan.on], states)
+        by_place = {f"machine{n}": m for n, m in enumerate(self.setup.ordered, start=1)}
+        for plan in self.scenario.steps:
+            if self.setup.before_step:
+                self.setup.before_step(plan)
+            step = _run_step(plan, self.context, [by_place[place] for place in plan.on], states)
             states[plan.number] = step.state
-            result.steps.append(step)
-            keep()
-            tell(_told(step))
-        result.verdict = _verdict(result)
-    except KeyboardInterrupt:
-        tell("interrupted; cleaning up")
-    finally:
-        result.steps.append(_clean(scenario, list(used), ordered, plugin, done))
-        if result.verdict != "interrupted":
-            result.verdict = _verdict(result)
-        keep()
-    return result
+            self._add(step)
+            self._save()
+            self.setup.tell(_summary(step))
+
+    def _add(self, step: model.Step) -> None:
+        self.result.steps.append(step)
+
+    def _save(self) -> None:
+        self.result.seconds = round(time.monotonic() - self.begin, 3)
+        store.write(self.result, self.setup.folder)
 
 
 def _run_step(
     plan: StepPlan, context: Context, machines: list[Machine], states: dict[str, str]
 ) -> model.Step:
-    data = model.Step(
-        number=plan.number,
-        title=plan.title,
-        why=plan.why,
-        machines=[machine.name for machine in machines],
-        book=plan.book,
-        state="passed",
-        started=_now(),
-    )
+    data = _new_step(plan.number, plan.title, machines)
+    data.why, data.book = plan.why, plan.book
     missing = [number for number in plan.needs if states.get(number) not in {"passed", "failed"}]
     if missing:
         data.state = "skipped"
         data.reason = f"it needs step {', '.join(missing)}, which could not be done"
         return data
     begin = time.monotonic()
-    step = Step(context, data, machines)
-    try:
-        command = fill(plan.run, context.names)
-        if plan.service:
-            step.run_service(command, plan.service)
-        elif command:
-            for machine in machines:
-                step.run(command, on=machine)
-        plan.body(step)
-    except _TROUBLE as error:
-        data.state = "error"
-        data.reason = str(error)
-    if any(not expectation.passed for expectation in data.expectations):
-        data.state = "failed" if data.state == "passed" else data.state
+    data.state, data.reason = _attempt(lambda: _execute(plan, Step(context, data, machines)))
+    if data.state == "passed" and any(not one.passed for one in data.expectations):
+        data.state = "failed"
     data.seconds = round(time.monotonic() - begin, 3)
     return data
 
 
-def _clean(
-    scenario: Scenario,
-    used: list[Machine],
-    machines: list[Machine],
-    plugin: driver.Use | None,
-    done: journal.Journal,
-) -> model.Step:
-    """Remove what is left of the scenario and verify; a step of its own in the record."""
-    data = model.Step(
-        number="0",
-        title="Clean up, and see that nothing is left",
-        why="A lab that a scenario leaves as it found it gives the same result again.",
-        machines=[machine.name for machine in used],
-        state="passed",
-        started=_now(),
-    )
-    begin = time.monotonic()
-    left: list[str] = []
+def _execute(plan: StepPlan, step: Step) -> None:
+    command = fill(plan.run, step.names)
+    if plan.service:
+        step.run_service(command, plan.service)
+    elif command:
+        for machine in step.machines:
+            step.run(command, on=machine)
+    plan.body(step)
+
+
+def _attempt(work: Callable[[], object]) -> tuple[model.StepState, str]:
+    """Do `work`: "passed", or "error" with the reason. Ctrl-C is not caught."""
     try:
+        work()
+    except Exception as error:
+        return "error", reason_of(error)
+    return "passed", ""
+
+
+def reason_of(error: Exception) -> str:
+    """An error's own words; of one that is not ours, its type as well ("KeyError: 'Swarm'")."""
+    if isinstance(error, (SwarmrigError, StepFailed)):
+        return str(error)
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _clean(
+    scenario: Scenario, context: Context, machines: list[Machine], done: journal.Journal
+) -> model.Step:
+    """Remove what is left of the scenario and verify it; a step of its own in the record."""
+    data = _new_step("0", "Clean up, and check that nothing is left", context.machines.values())
+    data.why = "A scenario leaves the lab as it found it, so that the next run starts the same."
+    begin = time.monotonic()
+    plugin = context.plugin
+    left: list[str] = []
+
+    def work() -> None:
         if scenario.restore:
             scenario.restore(machines)
-        cleanup.clean(scenario, machines)
-        left = cleanup.leftovers(scenario, machines)
-        if not left:
-            done.strike_out(machines[0].name, "scenario", _made(scenario))
+        left.extend(_remove(scenario, machines, done))
         if plugin:
-            cleanup.clean_plugin(plugin)
-            behind = cleanup.plugin_leftovers(plugin)
-            left += behind
-            if not behind:
-                plugin.release()
-    except _TROUBLE as error:
-        data.state, data.reason = "error", str(error)
-    else:
+            left.extend(_remove_plugin(plugin))
+
+    data.state, data.reason = _attempt(work)
+    if data.state == "passed":
         data.state = "failed" if left else "passed"
         data.expectations.append(
             model.Expectation(
                 what="no service, container or network of this scenario on any node"
-                + ("; no plugin, and nothing that it has made" if plugin else ""),
+                + ("; no plugin, and nothing that it created" if plugin else ""),
                 expected=[],
                 seen=left,
                 passed=not left,
@@ -241,15 +321,31 @@ def _clean(
     return data
 
 
+def _remove(scenario: Scenario, machines: list[Machine], done: journal.Journal) -> list[str]:
+    cleanup.clean(scenario, machines)
+    left = cleanup.leftovers(scenario, machines)
+    if not left:
+        done.strike_out(machines[0].name, "scenario", _made(scenario))
+    return left
+
+
+def _remove_plugin(plugin: driver.Use) -> list[str]:
+    cleanup.clean_plugin(plugin)
+    left = cleanup.plugin_leftovers(plugin)
+    if not left:
+        plugin.release()
+    return left
+
+
 def _made(scenario: Scenario) -> tuple[str, ...]:
     services = tuple(f"service {name}" for name in scenario.services)
     return services + tuple(f"network {name}" for name in scenario.networks)
 
 
 def _write_down(scenario: Scenario, manager: Machine, done: journal.Journal) -> None:
-    """For `destroy`, should this run be killed: the swarm may go on where the lab has only joined.
+    """Record in the journal what the run will create, so that `destroy` removes it if it is killed.
 
-    What an earlier run has written down is gone by now.
+    What an earlier run recorded has been removed by now.
     """
     done.strike_out(manager.name, "scenario", _made(scenario))
     what = f"run scenario {scenario.name}"
@@ -263,7 +359,8 @@ def _verdict(result: model.Record) -> model.Verdict:
     return "failed" if states & {"failed", "skipped"} else "passed"
 
 
-def _told(step: model.Step) -> str:
+def _summary(step: model.Step) -> str:
+    """A finished step as lines for the terminal."""
     marks = {"passed": "✓", "failed": "✗", "error": "✗", "skipped": "-"}
     lines = [f"{marks[step.state]} {step.number:>3}. {step.title}"]
     lines += [
@@ -285,6 +382,17 @@ def _host(machine: Machine, info: dict[str, Any], api: str) -> model.Host:
         api=api,
         system=str(info.get("OperatingSystem", "")),
         kernel=str(info.get("KernelVersion", "")),
+    )
+
+
+def _new_step(number: str, title: str, machines: Iterable[Machine]) -> model.Step:
+    return model.Step(
+        number=number,
+        title=title,
+        why="",
+        machines=[machine.name for machine in machines],
+        state="passed",
+        started=_now(),
     )
 
 

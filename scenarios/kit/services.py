@@ -1,7 +1,7 @@
-"""A service is watched, not waited on blindly: a task that fails is told with its own error.
+"""Watches a service while it starts: a task that fails is reported with its own error.
 
-`docker service create` does not end while its tasks keep failing: it has stood for 40 minutes on
-a missing AppArmor parser. The tasks' own errors are in the Engine API within seconds.
+`docker service create` does not end while its tasks keep failing (40 minutes, with a missing
+AppArmor parser). The tasks' own errors are in the Engine API within seconds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from provision.machine.machine import Machine, Result
 
-# Swarm restarts a failed task after 5 s; one that has come up by then was a passing trouble.
+# Swarm restarts a failed task after 5 s; one that runs by then had a passing problem.
 GRACE = 8.0
 _POLL = 0.5
 
@@ -52,14 +52,14 @@ def run_watched(
     """Run a command that waits for `service` to converge, and watch the service meanwhile.
 
     Returns the command's result and the error that ended the wait, "" where it converged. Each new
-    state of the newest task is told through `tell`, a failing task at once with its error; that
-    ends the wait when it has not recovered within `GRACE` seconds; `limit` (seconds) ends it in
+    state of the newest task is passed to `tell`, a failing task at once with its error, which ends
+    the wait when the task has not recovered within `GRACE` seconds; `limit` (seconds) ends it in
     any case.
     """
     begin = time.monotonic()
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
     out, err = bytearray(), bytearray()
-    ended_by, failing_since, told, stood = "", None, "", ""
+    ended_by, failing_since, reported, stood = "", None, "", ""
     code: int | None = None
     with machine.stream(command) as channel:
         while True:
@@ -79,9 +79,9 @@ def run_watched(
                 stood = stands
             error = trouble(tasks)
             failing_since = (failing_since or now) if error else None
-            if error and error != told:
+            if error and error != reported:
                 tell(error)
-                told = error
+                reported = error
             if failing_since is not None and now - failing_since >= GRACE:
                 ended_by = error
                 break
@@ -103,7 +103,7 @@ def run_watched(
 
 
 def _tasks_or_none(machine: Machine, service: str) -> list[dict[str, Any]]:
-    # Before the service is there, and while the daemon is busy, there is nothing to tell.
+    # Before the service exists, and while the daemon is busy, there is nothing to report.
     with contextlib.suppress(Exception):
         return tasks_of(machine, service)
     return []

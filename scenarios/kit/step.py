@@ -15,23 +15,34 @@ import docker.errors
 from provision.machine.machine import Machine, Result
 from provision.support.files import write_atomic
 from scenarios.evidence import capture, encapsulation
-from scenarios.evidence.ping import ping_command, read_ping
+from scenarios.evidence.ping import (
+    NOT_FOUND,
+    full_size_command,
+    largest_command,
+    ping_command,
+    read_ping,
+)
 from scenarios.kit import services
 from scenarios.kit.driver import Use
 from scenarios.record import model
 
 COMMAND_LIMIT = 180.0
+QUICK = 1.0  # seconds that `docker ps` and the like take on a quick machine, with room to spare
+MOST_PATIENCE = 6.0
+_ASKING = re.compile(r"docker (info|ps|inspect|(network|node|plugin) ls)\b")
 
 
 class StepFailed(Exception):
-    """A step cannot go on: its command failed, or what it looks at is not there."""
+    """A step cannot continue: its command failed, or what it looks at does not exist."""
 
 
 @dataclass
 class Context:
     """What the steps of one run share. `folder` is the report's; `names` fill in commands.
 
-    `plugin` is the network driver plugin of a scenario that has one.
+    `plugin` is the network driver plugin of a scenario that has one, `data_path_port` the UDP
+    port of the swarm's VXLAN. `slowest_command` is the longest time (seconds) that a command took
+    which only asks an engine.
     """
 
     machines: dict[str, Machine]
@@ -42,6 +53,16 @@ class Context:
     topology: model.Topology
     image: str
     plugin: Use | None = None
+    data_path_port: int = 4789
+    slowest_command: float = 0.0
+
+    def patience(self, seconds: float) -> float:
+        """How long to wait for something that takes a quick machine up to `seconds`.
+
+        It grows with the longest time that any engine has taken to answer a command of this run:
+        a slow machine is not a broken one.
+        """
+        return seconds * min(max(self.slowest_command / QUICK, 1.0), MOST_PATIENCE)
 
 
 @dataclass
@@ -84,7 +105,7 @@ class Step:
     def run(
         self, command: str, on: Machine | None = None, must: bool = True, sudo: bool = False
     ) -> Result:
-        """Run one more command for real; it stands in the transcript.
+        """Run a command on a machine and record it with its output.
 
         Raises StepFailed when it fails, unless `must` is False.
         """
@@ -104,7 +125,11 @@ class Step:
             raise StepFailed(f"{result.machine}: `{command}`: {result.last_words}")
 
     def add(self, result: Result) -> None:
+        """Record a command that has run."""
         self.outputs[result.machine] = result.stdout
+        if _ASKING.match(result.command):
+            slowest = max(self.context.slowest_command, result.seconds)
+            self.context.slowest_command = slowest
         self.data.commands.append(model.Command(**vars(result)))
 
     # -- judging ------------------------------------------------------------------------------
@@ -119,9 +144,15 @@ class Step:
         source: str = "Engine API",
         proves: str = "",
         machine: Machine | None = None,
+        layer: model.Layer = "",
     ) -> bool:
-        """Note what had to be seen and what was; equal means passed unless `passed` says so."""
-        ok = (expected == seen) if passed is None else passed
+        """Record what had to be seen and what was seen. Returns whether it passed.
+
+        Without `passed` the two are compared. Something that is missing on both sides is not
+        equal: an expected None, "" or a collection that holds one of them never passes. (An empty
+        list does: nothing may be left.)
+        """
+        ok = (not missing(expected) and expected == seen) if passed is None else passed
         self.data.expectations.append(
             model.Expectation(
                 what=what,
@@ -131,6 +162,7 @@ class Step:
                 source=source,
                 machine=(machine or self.machine).name,
                 proves=proves,
+                layer=layer,
             )
         )
         return ok
@@ -155,22 +187,48 @@ class Step:
         """Ping from inside a container on this step's machine; the output is kept under raw/."""
         result = self.run(ping_command(container, target), must=False)
         ping = read_ping(result, container, target, kind)
-        file = self.file(f"ping {target}", self.machine, "txt")
-        write_atomic(self.context.folder / file, result.stdout + result.stderr)
-        self.data.documents.append(
-            model.Document(title=f"ping {target}", machine=self.machine.name, file=file)
-        )
-        self.data.pings.append(ping)
+        self._keep_ping(ping, result, f"ping {target}")
         return ping
 
+    def full_size_ping(self, container: str, target: str, size: int) -> model.Ping:
+        """Ping with IP packets of `size` bytes that must not be fragmented, as `ping` otherwise.
+
+        It is the machine's own ping, in the container's network namespace: busybox has no option
+        for it. Where none of `size` is answered, the largest one that is gets looked for.
+        """
+        result = self.run(full_size_command(container, target, size), must=False, sudo=True)
+        if result.exit_code == NOT_FOUND:
+            # Without the machine's ping: one of the container, which the kernel does not fragment.
+            result = self.run(ping_command(container, target, size=size), must=False)
+        ping = read_ping(result, container, target, "full-size")
+        ping.size = size
+        if not ping.received:
+            search = self.run(largest_command(container, target, size), must=False, sudo=True)
+            ping.largest = int(search.stdout) if search.stdout.strip().isdigit() else None
+        self._keep_ping(ping, result, f"full-size ping {target}")
+        return ping
+
+    def _keep_ping(self, ping: model.Ping, result: Result, title: str) -> None:
+        file = self.file(title, self.machine, "txt")
+        write_atomic(self.context.folder / file, result.stdout + result.stderr)
+        self.data.documents.append(
+            model.Document(title=title, machine=self.machine.name, file=file)
+        )
+        self.data.pings.append(ping)
+
     @contextmanager
-    def capturing(self, how: encapsulation.Encapsulation) -> Iterator[list[model.Capture]]:
+    def capturing(
+        self, how: encapsulation.Encapsulation, vni: int | None = None
+    ) -> Iterator[list[model.Capture]]:
         """Capture on the underlay of all machines of the run while the block runs.
 
-        The list is filled when the block has ended; each pcap is kept under raw/.
+        Only what the run's first two machines send each other is captured, and of it only the
+        network with that `vni`, where one is given. The list is filled when the block has ended;
+        each pcap is kept under raw/.
         """
         captures: list[model.Capture] = []
         machines = list(self.context.machines.values())
+        how = how.narrowed([machine.address for machine in machines[:2]], vni)
         with capture.capturing(machines, how) as live:
             yield captures
         for one in live:
@@ -207,3 +265,12 @@ class Step:
             for task in services.tasks_of(self.context.manager, service)
             if task["Status"]["State"] == "running"
         ]
+
+
+def missing(expected: Any) -> bool:
+    """Whether a value is missing, or is a collection that holds a missing one."""
+    if isinstance(expected, dict):
+        return any(map(missing, expected.values()))
+    if isinstance(expected, (list, tuple, set, frozenset)):
+        return any(map(missing, expected))
+    return expected is None or expected == ""

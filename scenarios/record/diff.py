@@ -1,7 +1,7 @@
-"""Whether two runs gave the same: their records laid side by side, chance left out.
+"""Whether two runs gave the same result: their records are normalized and compared.
 
-Left out besides what `chance` knows: how long things took, which choices were explained (notes),
-and packets other than ICMP in captures (ARP comes and goes).
+Not compared: how long things took, which choices were explained (notes), and packets other than
+ICMP in captures (ARP requests depend on caches).
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import difflib
 
 from scenarios.record.model import Capture, Expectation, Record, Step
-from scenarios.record.normalize import Chance
+from scenarios.record.normalize import Normalizer
 
 
 def difference(first: Record, second: Record, names: tuple[str, str] = ("first", "second")) -> str:
-    """A unified diff of the two records without chance; "" where they are equal."""
+    """A unified diff of the two records after normalization; "" where they are equal."""
     lines = difflib.unified_diff(comparable(first), comparable(second), *names, lineterm="", n=2)
     # A line of context alone does not say to which step it belongs: each names its own.
     return "\n".join(lines)
@@ -21,7 +21,7 @@ def difference(first: Record, second: Record, names: tuple[str, str] = ("first",
 
 def comparable(record: Record) -> list[str]:
     """The record as lines in which two runs of the same have no difference."""
-    chance = Chance(record)
+    normal = Normalizer(record)
     lines = [
         f"scenario {record.scenario} on lab {record.lab}: {record.verdict}",
         f"provider {record.provider}, image {record.image}",
@@ -34,41 +34,41 @@ def comparable(record: Record) -> list[str]:
     ]
     lines += [
         f"network {n.name}: {n.driver}, {n.scope}, {n.subnet}, gateway {n.gateway}, "
-        f"VNI {chance.vni(n.vni)}"
+        f"VNI {normal.vni(n.vni)}"
         for n in record.topology.networks
     ]
     lines += [
-        chance.text(f"task of {t.service} on {t.machine} in {t.network} at {t.address}")
+        normal.text(f"task of {t.service} on {t.machine} in {t.network} at {t.address}")
         for t in record.topology.tasks
     ]
     for step in record.steps:
-        lines += [f"step {step.number}: {line}" for line in _step(step, chance)]
+        lines += [f"step {step.number}: {line}" for line in _step(step, normal)]
     return lines
 
 
-def _step(step: Step, chance: Chance) -> list[str]:
+def _step(step: Step, normal: Normalizer) -> list[str]:
     lines = [f"{step.title} [{', '.join(step.machines)}]: {step.state}"]
     if step.reason:
-        lines.append(f"because {chance.text(step.reason)}")
+        lines.append(f"because {normal.text(step.reason)}")
     for command in step.commands:
-        at = f"{command.machine}$ {chance.text(command.command)}"
+        at = f"{command.machine}$ {normal.text(command.command)}"
         lines.append(f"{at}  (exit code {command.exit_code})")
         for text, mark in ((command.stdout, "|"), (command.stderr, "!")):
-            lines += [f"{command.machine}{mark} {line}" for line in chance.output(text)]
+            lines += [f"{command.machine}{mark} {line}" for line in normal.output(text)]
     for expectation in step.expectations:
-        lines.append(_expectation(expectation, chance))
+        lines.append(_expectation(expectation, normal))
     for ping in step.pings:
-        target = chance.text(ping.target)
+        target = normal.text(ping.target)
         lines.append(
             f"ping ({ping.kind}) {ping.source_machine} to {target}: "
             f"{ping.received} of {ping.sent} answered"
         )
     for capture in step.captures:
-        lines += _capture(capture, chance)
+        lines += _capture(capture, normal)
     return lines
 
 
-def _expectation(expectation: Expectation, chance: Chance) -> str:
+def _expectation(expectation: Expectation, normal: Normalizer) -> str:
     """Equal values get equal words within one expectation, so that what matched still does."""
     words: dict[tuple[str, str], str] = {}
 
@@ -76,18 +76,18 @@ def _expectation(expectation: Expectation, chance: Chance) -> str:
         seen = sum(known == kind for known, _ in words)
         return words.setdefault((kind, value), f"<{kind} #{seen + 1}>")
 
-    expected = chance.value(expectation.expected, number)
-    seen = chance.value(expectation.seen, number)
+    expected = normal.value(expectation.expected, number)
+    seen = normal.value(expectation.seen, number)
     mark = "passed" if expectation.passed else "FAILED"
-    what = chance.text(expectation.what)
+    what = normal.text(expectation.what)
     return f"{expectation.machine} {mark}: {what}: expected {expected}; seen {seen}"
 
 
-def _capture(capture: Capture, chance: Chance) -> list[str]:
+def _capture(capture: Capture, normal: Normalizer) -> list[str]:
     carried = {
-        f"{p.encapsulation} VNI {chance.vni(p.vni)} from {p.outer_source} to "
-        f"{p.outer_destination} carries {chance.text(p.inner.split(', seq')[0])}"
-        for p in capture.packets
+        f"{p.encapsulation} VNI {normal.vni(p.vni)} from {p.outer_source} to "
+        f"{p.outer_destination} carries {normal.text(p.inner.split(', seq')[0])}"
+        for p in capture.counted()
         if p.inner.startswith("ICMP echo")
     }
     return [f"capture on {capture.machine} {capture.interface}: {line}" for line in sorted(carried)]

@@ -6,14 +6,27 @@ published as a JSON Schema (docs/report.schema.json); `SCHEMA_VERSION` goes up w
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 StepState = Literal["passed", "failed", "skipped", "error"]
 Verdict = Literal["passed", "failed", "error", "interrupted"]
+Layer = Literal[
+    "",
+    "engine",
+    "task start",
+    "placement",
+    "name",
+    "small packet",
+    "large packet",
+    "TCP",
+    "virtual address",
+]
 
 
 class _Data(BaseModel):
@@ -42,6 +55,7 @@ class Expectation(_Data):
     source: str = Field(description='where it was seen: "Engine API", "ping", "capture", "command"')
     machine: str = ""
     proves: str = Field("", description="what this shows, and what it does not show")
+    layer: Layer = Field("", description="which layer of the path this judges, if it judges one")
 
 
 class Ping(_Data):
@@ -51,10 +65,14 @@ class Ping(_Data):
     source_task: str
     target: str = Field(description="what was pinged, as typed")
     address: str = Field(description="the address that answered to it")
-    kind: Literal["name", "task-address", "tasks-name"]
+    kind: Literal["name", "task-address", "tasks-name", "full-size"]
     sent: int
     received: int
     rtts_ms: list[float]
+    size: int | None = Field(None, description="bytes of the IP packet, where it was full-size")
+    largest: int | None = Field(
+        None, description="the largest IP packet that was answered, where a full-size one was not"
+    )
 
 
 class Packet(_Data):
@@ -71,6 +89,18 @@ class Packet(_Data):
     )
 
 
+class Flow(_Data):
+    """Captured packets that differ in time only, and how many of them there were."""
+
+    outer_source: str
+    outer_destination: str
+    outer_port: int
+    encapsulation: str
+    vni: int | None = None
+    inner: str = ""
+    packets: int
+
+
 class Capture(_Data):
     """What was seen on a machine's underlay interface while something else ran."""
 
@@ -82,6 +112,31 @@ class Capture(_Data):
         description="packets that matched the filter; `packets` holds the first ones"
     )
     packets: list[Packet]
+    flows: list[Flow] = Field([], description="all packets that matched, counted: what is judged")
+
+    def counted(self) -> list[Flow]:
+        """All packets as flows; those of a report without flows are the packets that it has."""
+        return self.flows or count(self.packets)
+
+
+def count(packets: Iterable[Packet]) -> list[Flow]:
+    """Packets as flows, in the order in which each flow was first seen."""
+    counted = Counter(
+        (p.outer_source, p.outer_destination, p.outer_port, p.encapsulation, p.vni, p.inner)
+        for p in packets
+    )
+    return [
+        Flow(
+            outer_source=source,
+            outer_destination=destination,
+            outer_port=port,
+            encapsulation=encapsulation,
+            vni=vni,
+            inner=inner,
+            packets=number,
+        )
+        for (source, destination, port, encapsulation, vni, inner), number in counted.items()
+    ]
 
 
 class Document(_Data):
@@ -121,6 +176,7 @@ class Host(_Data):
     api: str
     system: str
     kernel: str
+    mtu: int | None = Field(None, description="of the underlay's interface, where it was asked")
 
 
 class Network(_Data):
@@ -131,6 +187,7 @@ class Network(_Data):
     subnet: str = ""
     gateway: str = ""
     vni: int | None = None
+    mtu: int | None = Field(None, description="of a task's interface in it, where it was asked")
 
 
 class Task(_Data):
@@ -149,10 +206,18 @@ class Topology(_Data):
     tasks: list[Task] = []
 
 
+class Diagnosis(_Data):
+    """The layer at which a run failed, and the likeliest cause."""
+
+    layer: Layer
+    cause: str
+    advice: str = ""
+
+
 class Record(_Data):
     """A whole run."""
 
-    schema_version: Literal["1.0"] = "1.0"
+    schema_version: Literal["1.0", "1.1"] = "1.1"
     scenario: str
     exercise: str
     title: str
@@ -165,6 +230,7 @@ class Record(_Data):
     started: str
     seconds: float
     verdict: Verdict
+    diagnosis: Diagnosis | None = Field(None, description="null for a run that passed")
     topology: Topology
     steps: list[Step]
 

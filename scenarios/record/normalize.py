@@ -1,8 +1,8 @@
-"""What differs between two runs of the same by chance alone, and how it is told from the rest.
+"""Replaces what differs between any two runs, so that only real differences are left.
 
-Ids, times and ages, round trips, process numbers, and addresses that Docker hands out by itself
-become words such as <id>; what lab.toml or the scenario decides stays: machines' addresses,
-subnets, names, states, versions, image digests.
+Ids, times and ages, round trips, process numbers, and addresses that Docker assigns become words
+such as <id>; what lab.toml or the scenario decides stays: machines' addresses, subnets, names,
+states, versions, image digests.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from provision.support.text import readable
 from scenarios.record.model import Record
 
 # An id of Docker's own is 64 hexadecimal digits or the first 12; one of the swarm's is 25 letters
-# and digits (moby/swarmkit, identity). An image's digest names content and is no chance.
+# and digits (moby/swarmkit, identity). An image's digest names its content and stays.
 _ID = re.compile(r"(?<!sha256:)\b(?:[0-9a-f]{64}|[0-9a-f]{12}|[a-z0-9]{25})\b")
 _TIME = re.compile(
     r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|\b ?[+-]\d\d:?\d\d)?(?: UTC)?"
@@ -39,8 +39,8 @@ _NUMBERS = {"Pid", "ExecIDs"}
 _PATHS = {"GraphDriver", "Storage"}
 
 
-class Chance:
-    """Makes texts of one record comparable with those of another run of the same."""
+class Normalizer:
+    """Makes texts of one record comparable with those of another run of the same scenario."""
 
     def __init__(self, record: Record) -> None:
         self._fixed = {host.address.split("/")[0] for host in record.topology.hosts}
@@ -56,9 +56,9 @@ class Chance:
         }
 
     def text(self, text: str, number: Callable[[str, str], str] | None = None) -> str:
-        """A text without what chance has put in; with `number`, ids keep their sameness.
+        """A text with words in place of ids, times and the like.
 
-        `number(kind, value)` gives the word for a value, so that two equal ids get one word.
+        `number(kind, value)` gives the word for a value, so that equal ids can get the same word.
         """
         word = number or (lambda kind, _: f"<{kind}>")
         text = _TIME.sub("<time>", readable(text))

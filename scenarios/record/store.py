@@ -18,6 +18,11 @@ def dump(record: Record) -> str:
     return json.dumps(record.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
 
 
+def write(record: Record, folder: Path) -> Path:
+    """Write the record to `folder`/report.json, whole or not at all."""
+    return write_atomic(folder / "report.json", dump(record))
+
+
 def load(folder: Path) -> Record:
     """Read `folder`/report.json back.
 

@@ -103,8 +103,8 @@ def rtt_chart(series: Sequence[Series]) -> RttChart | None:
         )
         for index, one in enumerate(series)
     )
-    told = "; ".join(f"{one.label}: {one.numbers}" for one in series) + "."
-    return RttChart(len(rows) * _ROW + 26, rows, tuple(ticks), told)
+    words = "; ".join(f"{one.label}: {one.numbers}" for one in series) + "."
+    return RttChart(len(rows) * _ROW + 26, rows, tuple(ticks), words)
 
 
 def _axis(least: float, most: float) -> list[float]:

@@ -1,18 +1,21 @@
 """What was proven: the three kinds of evidence that two machines reached each other.
 
 A ping of a service's name is answered on the asking host itself (moby issues 24201 and 33770), so
-it is told beside these, never among them.
+it is shown beside these, never among them.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from scenarios.record.model import Capture, Packet, Ping, Record, Step
+from scenarios.record.model import Capture, Flow, Ping, Record, Step
 from scenarios.report.text import middle, plural
+
+_ICMP = re.compile(r"ICMP echo (request|reply) (\S+) > ([^\s,]+)")
 
 State = Literal["seen", "partly", "missing", "unknown"]
 
@@ -27,7 +30,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Evidence:
-    """One kind of evidence, whether it was seen, and how far it carries."""
+    """One kind of evidence, whether it was seen, and what it proves."""
 
     title: str
     state: State
@@ -85,9 +88,9 @@ def encapsulation_seen(record: Record) -> str:
     Empty when nothing of it was seen carrying ICMP.
     """
     for _, capture in all_captures(record):
-        for packet in capture.packets:
-            if _carries_ping(record, packet):
-                return _kind(packet)
+        for flow in capture.counted():
+            if _carries_ping(record, flow):
+                return _kind(flow)
     return ""
 
 
@@ -144,20 +147,24 @@ def _pings(record: Record) -> Evidence:
 
 
 def _packets(record: Record) -> Evidence:
+    """Seen only where every machine of the pair captured requests and replies, both ways."""
     captures = [capture for _, capture in all_captures(record)]
     facts: list[Fact] = []
-    carrying = 0
+    seen: dict[str, set[tuple[str, str, str]]] = {}
     for capture in captures:
-        mine = [packet for packet in capture.packets if _carries_ping(record, packet)]
-        carrying += len(mine)
+        mine = [flow for flow in capture.counted() if _carries_ping(record, flow)]
+        messages = {found for flow in mine for found in _ICMP.findall(flow.inner)}
+        seen.setdefault(capture.machine, set()).update(messages)
         facts.append(Fact(f"{capture.machine}, {capture.interface}", _captured(capture, mine)))
     state: State
     if not captures:
         state = "unknown"
-    elif carrying:
+    elif _complete(record, seen):
         state = "seen"
+    elif any(capture.total for capture in captures):
+        state = "partly"
     else:
-        state = "partly" if any(capture.total for capture in captures) else "missing"
+        state = "missing"
     return Evidence(
         "Encapsulated packets on the underlay",
         state,
@@ -167,24 +174,41 @@ def _packets(record: Record) -> Evidence:
     )
 
 
-def _captured(capture: Capture, mine: list[Packet]) -> str:
+def _complete(record: Record, seen: dict[str, set[tuple[str, str, str]]]) -> bool:
+    """Whether both machines of each pinged pair saw requests and replies, in both directions."""
+    machine = {bare(task.address): task.machine for task in record.topology.tasks if task.address}
+    own = {task.container: bare(task.address) for task in record.topology.tasks}
+    pings = [ping for ping in all_pings(record) if ping.kind == "task-address"]
+    pairs = {(own.get(ping.source_task, ""), bare(ping.address or ping.target)) for ping in pings}
+    pairs = {pair for pair in pairs if len({machine.get(end) for end in pair}) == 2}
+    pairs |= {(there, here) for here, there in pairs}
+    return bool(pairs) and all(
+        {("request", here, there), ("reply", there, here)} <= seen.get(machine.get(end, ""), set())
+        for here, there in pairs
+        for end in (here, there)
+    )
+
+
+def _captured(capture: Capture, mine: list[Flow]) -> str:
     caught = plural(capture.total, "packet")
-    if not capture.packets:
+    flows = capture.counted()
+    if not flows:
         return caught
-    kinds = Counter(_kind(packet) for packet in mine or capture.packets)
+    kinds = Counter(_kind(flow) for flow in mine or flows)
     named = "; ".join(kinds)
-    carry = f"{len(mine)} of {len(capture.packets)} kept carry ICMP"
-    if not mine and any(map(_is_encrypted, capture.packets)):
+    number = sum(flow.packets for flow in flows)
+    carry = f"{sum(flow.packets for flow in mine)} of {number} carry ICMP"
+    if not mine and any(map(_is_encrypted, flows)):
         carry = "what they carry cannot be read"
     return f"{caught}: {named}; {carry}"
 
 
-def _is_encrypted(packet: Packet) -> bool:
+def _is_encrypted(packet: Flow) -> bool:
     # As drivers name what they encrypt; ESP is IPsec's (RFC 4303).
     return not packet.inner and packet.encapsulation.startswith(("ESP", "encrypted"))
 
 
-def _carries_ping(record: Record, packet: Packet) -> bool:
+def _carries_ping(record: Record, packet: Flow) -> bool:
     """Whether it is the network's own encapsulation, by its VNI where it is known, around ICMP
     between two tasks of the run.
 
@@ -197,7 +221,7 @@ def _carries_ping(record: Record, packet: Packet) -> bool:
     return "ICMP" in packet.inner and len(between) == 2 and (not vnis or packet.vni in vnis)
 
 
-def _kind(packet: Packet) -> str:
+def _kind(packet: Flow) -> str:
     vni = "" if packet.vni is None else f"VNI {packet.vni}"
     name = packet.encapsulation or "not decoded"
     port = f"UDP {packet.outer_port}" if packet.outer_port else ""

@@ -23,6 +23,7 @@ def render(record: Record) -> bytes:
         ("provider", record.provider),
         ("image", record.image),
         ("verdict", record.verdict),
+        *_diagnosis(record),
     ):
         suite.add_property(name, _legal(text))
     for step in record.steps:
@@ -43,6 +44,11 @@ def render(record: Record) -> bytes:
     return bytes(document.tostring())  # type: ignore[no-untyped-call]
 
 
+def _diagnosis(record: Record) -> list[tuple[str, str]]:
+    found = record.diagnosis
+    return [("layer", found.layer), ("likely cause", found.cause)] if found else []
+
+
 def _cases(record: Record, step: Step) -> list[TestCase]:
     classname = f"{record.scenario}.{step.number}"
     cases = [_expectation(classname, expectation) for expectation in step.expectations]
@@ -59,9 +65,9 @@ def _expectation(classname: str, expectation: Expectation) -> TestCase:
     where = f"{expectation.machine}: " if expectation.machine else ""
     if expectation.passed:
         return _case(classname, where + expectation.what)
-    told = f"expected {value(expectation.expected)}, seen {value(expectation.seen)}"
-    failure = Failure(_legal(told), "expectation")
-    failure.text = _legal(f"{told}\nsource: {expectation.source}")
+    words = f"expected {value(expectation.expected)}, seen {value(expectation.seen)}"
+    failure = Failure(_legal(words), "expectation")
+    failure.text = _legal(f"{words}\nsource: {expectation.source}")
     return _case(classname, where + expectation.what, failure)
 
 

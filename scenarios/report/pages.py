@@ -21,7 +21,7 @@ def report_html(record: Record) -> str:
 
 
 def report_markdown(record: Record) -> str:
-    """The same told in GitHub's Markdown, for a wiki or a pull request."""
+    """The same in GitHub's Markdown, for a wiki or a pull request."""
     return _markdown().get_template("report.md.j2").render(context(record))
 
 

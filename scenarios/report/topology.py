@@ -52,7 +52,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Picture:
-    """Everything to draw, in drawing order: lines, boxes, words; and the picture told in words."""
+    """Everything to draw, in drawing order: lines, boxes, words; and a description."""
 
     width: float
     height: float

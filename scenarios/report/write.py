@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from provision.support.files import write_atomic
+from scenarios.record import store
 from scenarios.record.model import Record
-from scenarios.record.store import dump
 from scenarios.report import junit, pages
 
 
@@ -19,11 +19,11 @@ def write_reports(record: Record, folder: Path) -> Path:
     """
     # Everything is rendered before anything is written: a report is never half a new one.
     files: dict[str, str | bytes] = {
-        "report.json": dump(record),
         "report.md": pages.report_markdown(record),
         "report.html": pages.report_html(record),
         "junit.xml": junit.render(record),
     }
+    store.write(record, folder)
     for name, content in files.items():
         write_atomic(folder / name, content)
     return folder

@@ -16,16 +16,16 @@ from provision.changes.journal import Journal
 from provision.engine import images
 from provision.lab import load
 from provision.lab.model import Lab
-from provision.lifecycle import destroy, dry_run, running, up
+from provision.lifecycle import destroy, dry_run, up
 from provision.support.errors import MachineError, MachinesError
 from provision.support.progress import Progress
-from scenarios.kit import runner
 from scenarios.overlay import overlay
 from tests.hosts import root as roots
 from tests.hosts.conftest import Labs
 from tests.hosts.light_hosts import Fabric, Host
 from tests.hosts.test_provision import nodes
 from tests.support.killed import killed_before
+from tests.support.play import play
 from tests.support.progress import quiet
 
 _LOOK = r"""
@@ -245,13 +245,8 @@ def test_what_a_killed_scenario_has_left_in_somebody_elses_swarm_goes_with_the_l
     theirs(own[0])
     before = look(own)
     up.up(lab, quiet(), adopt_swarm=True)
-    with (
-        running.machines_of(lab) as machines,
-        killed_before("9") as end,
-    ):
-        runner.run(
-            overlay, lab, machines, roots.TAG, "hosts", [], {}, tmp_path, lambda _: None, end
-        )
+    with killed_before("9") as end:
+        play(overlay, lab, tmp_path, before=end)
     there = own[0].exec("docker", "service", "ls", "--format", "{{.Name}}").stdout.split()
     assert set(there) == {"theirs", *overlay.services}
 

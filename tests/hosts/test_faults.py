@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 
 from provision.lab.model import Lab
-from provision.lifecycle import running, status, up
+from provision.lifecycle import status, up
 from provision.ssh import client_config
 from provision.support.errors import MachinesError
-from scenarios.kit import runner
 from scenarios.overlay import overlay
-from tests.hosts import root as roots
 from tests.hosts.light_hosts import Fabric, Host
 from tests.hosts.test_provision import nodes
+from tests.support.play import play
 from tests.support.progress import quiet
 
 Fault = Callable[[Host], contextlib.AbstractContextManager[None]]
@@ -54,12 +53,8 @@ def test_every_verb_says_which_host_it_cannot_reach(
             up.up(lab, quiet())
         assert list(caught.value.failures) == ["machine2"]
 
-        told: list[str] = []
-        with (
-            running.machines_of(lab) as machines,
-            pytest.raises(MachinesError, match="machine2: no SSH"),
-        ):
-            runner.run(overlay, lab, machines, roots.TAG, "hosts", [], {}, tmp_path, told.append)
+        with pytest.raises(MachinesError, match="machine2: no SSH"):
+            play(overlay, lab, tmp_path)
     up.up(lab, quiet())
     assert nodes(two_hosts[0]) == before
     assert rows(lab)["machine2"]["node"] == "ready"

@@ -162,7 +162,7 @@ def test_a_scenario_killed_at_any_moment_can_be_run_again(life: Life) -> None:
     # There is no IPVS in a light host's kernel: two expectations fail there in every run.
     said = life.inv("reproduce", "overlay", code=1)
     assert "removing what an earlier run left" in said
-    assert "Both runs gave the same, and neither passed" in said, said
+    assert "Both runs gave the same result, and neither passed" in said, said
     life.assert_up()
 
     # The last one that was killed has its record until then: no run is the same as that.

@@ -14,13 +14,13 @@ from provision.lab.model import Lab
 from provision.lifecycle import dry_run, running, up
 from provision.support.errors import MachineError, UserError
 from provision.swarm.nodes import Nodes, contradiction
-from scenarios.kit import runner
 from scenarios.kit.scenario import Scenario, StepPlan
 from scenarios.record import model
 from scenarios.spread import spread
 from tests.hosts import root as roots
 from tests.hosts.conftest import Labs
 from tests.hosts.light_hosts import Fabric, Host
+from tests.support.play import play as play_scenario
 from tests.support.progress import quiet
 
 Play = Callable[..., model.Record]
@@ -154,21 +154,7 @@ def play(lab: Lab, tmp_path: Path) -> Play:
     def go(
         scenario: Scenario = spread, before: Callable[[StepPlan], None] | None = None
     ) -> model.Record:
-        with running.machines_of(lab) as machines:
-            folder = tmp_path / "report"
-            told: list[str] = []
-            return runner.run(
-                scenario,
-                lab,
-                machines,
-                roots.TAG,
-                "hosts",
-                [],
-                {},
-                folder,
-                told.append,
-                before,
-            )
+        return play_scenario(scenario, lab, tmp_path / "report", before=before)
 
     return go
 

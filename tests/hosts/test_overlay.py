@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from provision.lab.model import Lab
-from provision.lifecycle import running
-from scenarios.kit import runner
+from provision.support.errors import UserError
+from scenarios.checks import diagnosis
 from scenarios.kit.scenario import Scenario, StepPlan
 from scenarios.overlay import overlay
 from scenarios.record import model
 from tests.hosts import root as roots
 from tests.hosts.light_hosts import Fabric, Host
+from tests.support.play import play as play_scenario
 
 # The kernel of a light host has no IPVS, so a service's virtual address answers nobody there.
 NO_IPVS = {"replies arrive from alpine-overlay1", "replies arrive from alpine-overlay2"}
@@ -32,26 +33,19 @@ def play(lab: Lab, tmp_path: Path) -> Play:
         before: Callable[[StepPlan], None] | None = None,
         told: list[str] | None = None,
     ) -> model.Record:
-        told = told if told is not None else []
-        with running.machines_of(lab) as machines:
-            return runner.run(
-                scenario,
-                lab,
-                machines,
-                roots.TAG,
-                "hosts",
-                [],
-                {},
-                tmp_path / "report",
-                told.append,
-                before,
-            )
+        return play_scenario(scenario, lab, tmp_path / "report", told, before)
 
     return go
 
 
 def failed(result: model.Record) -> set[str]:
     return {e.what for step in result.steps for e in step.expectations if not e.passed}
+
+
+def layer_of(result: model.Record) -> str:
+    """The layer that the diagnosis names."""
+    found = diagnosis.diagnose(result)
+    return found.layer if found else "none"
 
 
 def changed(number: str, **more: str) -> Scenario:
@@ -82,14 +76,15 @@ def test_vxlan_that_does_not_cross_is_seen(play: Play, fabric: Fabric) -> None:
 
 def test_both_tasks_on_one_node_is_seen(play: Play) -> None:
     plan = next(plan for plan in overlay.steps if plan.number == "8")
-    result = play(changed("8", run=plan.run.replace("{host2}", "{host1}")))
+    result = play(changed("8", run=plan.run.replace("{node2}", "{node1}")))
     assert "the task of alpine-overlay2 is on machine2" in failed(result)
+    assert layer_of(result) == "placement"
 
 
 def test_a_wrong_subnet_is_seen(play: Play) -> None:
     plan = next(plan for plan in overlay.steps if plan.number == "5")
     result = play(changed("5", run=plan.run.replace("172.45.0.0/16", "172.46.0.0/16")))
-    assert "the network has the subnet that was asked for" in failed(result)
+    assert "the network has the subnet given in the command" in failed(result)
     assert "its address in overlaynet1 is inside 172.45.0.0/16" in failed(result)
 
 
@@ -108,6 +103,7 @@ def test_a_missing_image_ends_the_wait_with_the_tasks_own_error(
     assert any("No such image" in text for text in told)
     assert steps["14"].state == "skipped"
     assert steps["0"].state == "passed"
+    assert layer_of(result) == "task start"
 
 
 def test_a_daemon_that_is_killed_in_the_middle_is_seen(play: Play, two_hosts: list[Host]) -> None:
@@ -123,6 +119,41 @@ def test_a_daemon_that_is_killed_in_the_middle_is_seen(play: Play, two_hosts: li
     steps = {step.number: step for step in result.steps}
     assert steps["12"].state == "error"
     assert result.verdict == "error"
+    assert layer_of(result) == "engine"
+
+
+def test_a_node_that_is_drained_in_between_is_named(play: Play, two_hosts: list[Host]) -> None:
+    node = two_hosts[1].exec("docker", "info", "--format", "{{.Swarm.NodeID}}").stdout.strip()
+
+    def drain(plan: StepPlan) -> None:
+        if plan.number == "8":
+            two_hosts[0].exec("docker", "node", "update", "--availability", "drain", node)
+
+    try:
+        result = play(before=drain)
+    finally:
+        two_hosts[0].exec("docker", "node", "update", "--availability", "active", node)
+    steps = {step.number: step for step in result.steps}
+    assert steps["8"].state == "error"
+    assert layer_of(result) == "task start"
+    found = diagnosis.diagnose(result)
+    assert found
+    assert "no node may take the task" in found.cause
+
+
+def test_a_service_of_somebody_elses_is_refused_and_stays(
+    play: Play, two_hosts: list[Host]
+) -> None:
+    name = overlay.services[0]
+    options = ("-d", "-q", "--name", name, "--replicas", "0", "--no-resolve-image", roots.TAG)
+    two_hosts[0].exec("docker", "service", "create", *options)
+    try:
+        with pytest.raises(UserError, match=f"already has service {name}, not created by this lab"):
+            play()
+        listed = two_hosts[0].exec("docker", "service", "ls", "--format", "{{.Name}}").stdout
+        assert listed.split() == [name]
+    finally:
+        two_hosts[0].exec("docker", "service", "rm", name)
 
 
 def test_an_interrupt_cleans_up_and_keeps_the_record(

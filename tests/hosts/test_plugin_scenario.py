@@ -14,18 +14,17 @@ from pathlib import Path
 import pytest
 
 from provision.lab.model import Lab, PluginSpec
-from provision.lifecycle import destroy, running
+from provision.lifecycle import destroy
 from provision.plugins import privileges
 from provision.support.errors import UserError
-from scenarios.kit import runner
 from scenarios.kit.scenario import StepPlan
 from scenarios.record import model
 from scenarios.report.write import write_reports
 from scenarios.weave import weave
-from tests.hosts import root as roots
 from tests.hosts.light_hosts import Fabric, Host
 from tests.hosts.test_overlay import failed
 from tests.support.killed import killed_before
+from tests.support.play import play as play_scenario
 from tests.support.progress import quiet
 from tests.vxlan_driver import package
 from tests.vxlan_driver.scenario import tunnel
@@ -45,20 +44,8 @@ def play(lab: Lab, two_hosts: list[Host], tmp_path: Path) -> Play:
             archive or package.archive(),
             settings=package.settings(host.address for host in two_hosts),
         )
-        told = [] if told is None else told
-        with running.machines_of(lab) as machines:
-            return runner.run(
-                tunnel,
-                dataclasses.replace(lab, weave=plugin),
-                machines,
-                roots.TAG,
-                "hosts",
-                [],
-                {},
-                tmp_path / "report",
-                told.append,
-                before,
-            )
+        over = dataclasses.replace(lab, weave=plugin)
+        return play_scenario(tunnel, over, tmp_path / "report", told, before)
 
     return go
 
@@ -139,7 +126,7 @@ def test_a_plugin_that_has_gone_from_one_node_is_seen(play: Play, two_hosts: lis
 
     told: list[str] = []
     result = play(before=take_away, told=told)
-    assert "the plugin is there, and enabled" in failed(result)
+    assert "the plugin is installed and enabled" in failed(result)
     assert step(result, "2").state == "failed"
     # Its service cannot start there, and the swarm's own words say why.
     assert step(result, "6b").state == "error"
@@ -150,21 +137,8 @@ def test_a_plugin_that_has_gone_from_one_node_is_seen(play: Play, two_hosts: lis
 
 def test_the_weave_exercise_refuses_another_driver_by_its_socket(lab: Lab) -> None:
     plugin = PluginSpec(package.NAME, package.archive())
-    with (
-        running.machines_of(lab) as machines,
-        pytest.raises(UserError, match=r"is not Weave Net: its socket is 'test-driver\.sock'"),
-    ):
-        runner.run(
-            weave,
-            dataclasses.replace(lab, weave=plugin),
-            machines,
-            roots.TAG,
-            "hosts",
-            [],
-            {},
-            lab.home / "report",
-            lambda _: None,
-        )
+    with pytest.raises(UserError, match=r"is not Weave Net: its socket is 'test-driver\.sock'"):
+        play_scenario(weave, dataclasses.replace(lab, weave=plugin), lab.home / "report")
 
 
 def test_a_privilege_beyond_the_listed_ones_is_refused(

@@ -27,12 +27,11 @@ from provision.lifecycle import running, up
 from provision.machine.machine import Machine
 from provision.plugins import install, privileges
 from provision.support.errors import MachineError, MachinesError, UserError
-from scenarios.kit import runner
 from scenarios.kit.scenario import StepPlan
 from scenarios.record import model
 from scenarios.weave import weave
-from tests.hosts import root as roots
 from tests.hosts.light_hosts import Host
+from tests.support.play import play as play_scenario
 from tests.support.progress import quiet
 from tests.unit.plugins.test_plugins import CONFIG
 
@@ -69,21 +68,8 @@ def play(lab: Lab, tmp_path: Path) -> Play:
         grants: frozenset[privileges.Privilege] = frozenset(),
         told: list[str] | None = None,
     ) -> model.Record:
-        told = [] if told is None else told
-        with running.machines_of(lab) as machines:
-            return runner.run(
-                weave,
-                dataclasses.replace(lab, weave=plugin),
-                machines,
-                roots.TAG,
-                "hosts",
-                [],
-                {},
-                tmp_path / "report",
-                told.append,
-                before,
-                grants,
-            )
+        over = dataclasses.replace(lab, weave=plugin)
+        return play_scenario(weave, over, tmp_path / "report", told, before, grants)
 
     return go
 

@@ -24,18 +24,16 @@ def test_a_recorded_run_plays_again_with_the_same_record(lab: Lab, tmp_path: Pat
     tape = Tape()
     with running.machines_of(lab) as machines:
         taped = {name: recorded(machine, tape) for name, machine in machines.items()}
-        first = runner.run(
-            overlay,
-            lab,
-            taped,
-            roots.TAG,
-            "hosts",
-            [],
-            {},
-            tmp_path / "first",
-            lambda _: None,
-            lambda plan: tape.enter(plan.number),
+        setup = runner.Setup(
+            lab=lab,
+            machines=taped,
+            image=roots.TAG,
+            provider="hosts",
+            folder=tmp_path / "first",
+            tell=lambda _: None,
+            before_step=lambda plan: tape.enter(plan.number),
         )
+        first = runner.run(overlay, setup)
         api = str(next(iter(machines.values())).docker.api.api_version)
     about: dict[str, Any] = {
         "api": api,

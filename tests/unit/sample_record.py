@@ -167,17 +167,18 @@ def _vxlan(at: float, source: str, number: int) -> Packet:
     )
 
 
-def _capture(machine: str) -> Capture:
+def _capture(machine: str, source: str) -> Capture:
+    """What `machine` saw while a ping from `source` ran."""
+    there = "machine2" if source == "machine1" else "machine1"
     times = [0.0, 0.0316, 1.0009, 1.0023, 2.0015, 2.0026]
     packets = [
-        _vxlan(at, "machine1" if number % 2 == 0 else "machine2", number)
-        for number, at in enumerate(times)
+        _vxlan(at, source if number % 2 == 0 else there, number) for number, at in enumerate(times)
     ]
     return Capture(
         machine=machine,
         interface="eth1",
         filter="udp port 4789",
-        file=f"raw/evidence-{machine}-eth1.pcap",
+        file=f"raw/evidence-{source}-{machine}-eth1.pcap",
         total=12,
         packets=packets,
     )
@@ -238,9 +239,10 @@ def _topology() -> Topology:
 
 
 def _service_line(service: str, machine: str) -> str:
+    node = NODE1 if machine == "machine1" else NODE2
     return (
         "docker service create -t --replicas 1 --network overlaynet1 --no-resolve-image "
-        f"--constraint node.hostname=={machine} --name {service} {IMAGE}"
+        f"--constraint node.id=={node} --name {service} {IMAGE}"
     )
 
 
@@ -308,7 +310,7 @@ def _address_ping(machine: str, service: str, target: str, clock: _Clock) -> Ste
             ),
         ],
         pings=[_ping(machine, service, (address, address), "task-address", rtts)],
-        captures=[_capture(there)],
+        captures=[_capture(name, machine) for name in UNDERLAY],
     )
 
 
@@ -611,9 +613,11 @@ def underlay_blocked() -> Record:
         if step.number != "evidence":
             continue
         step.state = "failed"
-        pings, captures, command = step.pings[0], step.captures[0], step.commands[0]
+        pings, command = step.pings[0], step.commands[0]
         step.pings[0] = pings.model_copy(update={"received": 0, "rtts_ms": []})
-        step.captures[0] = captures.model_copy(update={"total": 0, "packets": []})
+        step.captures = [
+            capture.model_copy(update={"total": 0, "packets": []}) for capture in step.captures
+        ]
         step.commands[0] = command.model_copy(
             update={"exit_code": 1, "stdout": ping_output(pings.target, pings.address, [])}
         )

@@ -119,7 +119,7 @@ def two_reports(tmp_path: Path) -> tuple[str, str]:
 def test_two_reports_of_the_same_are_equal(two_reports: tuple[str, str]) -> None:
     done = inv("same", *two_reports)
     assert done.returncode == 0, done.stderr
-    assert "all is equal" in done.stdout
+    assert "Both runs gave the same result" in done.stdout
 
 
 def test_two_reports_that_differ_are_told_with_what_and_end_with_1(

@@ -43,15 +43,13 @@ def play(file: Path, folder: Path, scenario: Scenario = overlay) -> model.Record
     def at(plan: StepPlan) -> None:
         tape.enter(plan.number)
 
-    return runner.run(
-        scenario,
-        lab,
-        machines,
-        document["image"],
-        "hosts",
-        [],
-        {},
-        folder / "report",
-        lambda _: None,
-        at,
+    setup = runner.Setup(
+        lab=lab,
+        machines=machines,
+        image=document["image"],
+        provider="hosts",
+        folder=folder / "report",
+        tell=lambda _: None,
+        before_step=at,
     )
+    return runner.run(scenario, setup)

@@ -38,7 +38,9 @@ class Box:
     docker: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        self.docker = SimpleNamespace(info=lambda: {"Name": self.name})
+        self.docker = SimpleNamespace(
+            info=lambda: {"Name": self.name, "Swarm": {"NodeID": f"id of {self.name}"}}
+        )
 
 
 ONE, TWO = Box("machine1", "192.168.56.11"), Box("machine2", "192.168.56.12")
@@ -143,13 +145,13 @@ def test_a_plugin_that_is_there_and_enabled_with_what_is_listed_passes(tmp_path:
 
 
 def test_a_plugin_that_is_not_enabled_is_seen(tmp_path: Path) -> None:
-    assert installed(tmp_path, Enabled=False) == ["the plugin is there, and enabled"]
+    assert installed(tmp_path, Enabled=False) == ["the plugin is installed and enabled"]
 
 
 def test_a_plugin_that_has_more_than_it_was_granted_is_seen(tmp_path: Path) -> None:
     config = {"Interface": {"Socket": "weave.sock"}, "PidHost": True}
     assert installed(tmp_path, Config=config) == [
-        "it has no privilege beyond what the exercise lists and what was granted by name"
+        "it has no privilege beyond those listed by the exercise and granted by name"
     ]
 
 
@@ -274,7 +276,11 @@ def test_a_node_whose_plugin_the_swarm_does_not_know_of_is_told(
     one = step(tmp_path, BOTH)
     nodes = [
         SimpleNamespace(
-            attrs={"Description": {"Hostname": name, "Engine": {"Plugins": [{"Name": plugin}]}}}
+            attrs={
+                "ID": f"id of {name}",
+                # Two hosts may have one name.
+                "Description": {"Hostname": "same", "Engine": {"Plugins": [{"Name": plugin}]}},
+            }
         )
         for name, plugin in (("machine1", "p:1"), ("machine2", second))
     ]

@@ -10,7 +10,7 @@ import pytest
 
 from scenarios.record.diff import comparable, difference
 from scenarios.record.model import Command, Record
-from scenarios.record.normalize import Chance
+from scenarios.record.normalize import Normalizer
 from tests.unit import sample_record as sample
 
 # What another run of the same has in place of what the first one had by chance.
@@ -188,7 +188,7 @@ INSPECTED = [
 
 
 def lines(record: Record, text: str) -> list[str]:
-    return Chance(record).output(text)
+    return Normalizer(record).output(text)
 
 
 def test_an_inspected_container_is_compared_value_by_value(first: Record) -> None:
@@ -244,7 +244,7 @@ def test_states_on_the_way_are_chance_and_the_end_is_not(first: Record) -> None:
     ],
 )
 def test_what_the_lab_decides_stays(first: Record, text: str) -> None:
-    assert Chance(first).text(text) == text
+    assert Normalizer(first).text(text) == text
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_what_the_lab_decides_stays(first: Record, text: str) -> None:
     ],
 )
 def test_what_chance_decides_becomes_a_word(first: Record, text: str, told: str) -> None:
-    assert Chance(first).text(text) == told
+    assert Normalizer(first).text(text) == told
 
 
 def test_each_step_and_each_command_is_compared(first: Record) -> None:

@@ -1,0 +1,147 @@
+"""Judgements of the path between two tasks: full-size packets, and TCP with its content checked.
+
+Small pings alone prove little: an underlay that drops large packets, or an interface that sends
+wrong TCP checksums, lets them pass.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+from dataclasses import dataclass
+
+from provision.machine.machine import Machine
+from scenarios.evidence.capture import underlay_interface
+from scenarios.evidence.ping import inside
+from scenarios.kit.step import Step, StepFailed
+from scenarios.record.model import Layer
+
+FULL_SIZE_PROVES = (
+    "Packets of the network's full size arrive unfragmented: the underlay has room for them and "
+    "for the encapsulation around them."
+)
+TCP_PROVES = "A TCP connection between the tasks carries data unchanged, in packets of any size."
+VIRTUAL_PROVES = (
+    "The kernel's load balancer (IPVS) takes the service's virtual address to its task."
+)
+
+BYTES = 256 * 1024
+_LINE = "swarmrig\n"
+CONTENT = (_LINE * (BYTES // len(_LINE) + 1)).encode()[:BYTES]
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+ADDRESS_PORT, NAME_PORT = 7701, 7702
+_LISTENS = 60  # seconds
+_LOOK = "PATH=$PATH:/usr/sbin:/sbin; test -e /proc/net/ip_vs || modprobe -n -q ip_vs"
+
+
+@dataclass(frozen=True)
+class End:
+    """One end of the path: a task's container, its address, and the machine that it runs on."""
+
+    task: str
+    address: str
+    machine: Machine
+
+
+def end(step: Step, number: str) -> End:
+    """The task that was remembered as task`number`. Raises StepFailed where it has no address."""
+    task, address = (step.names.get(f"{what}{number}", "") for what in ("task", "address"))
+    if not task or not address:
+        raise StepFailed(f"the task on machine{number}, or its address, is not known")
+    return End(task, address, step.context.machines[f"machine{number}"])
+
+
+def expect_full_size(step: Step, here: End, there: End, network: str) -> bool:
+    """Packets as large as the task's interface sends them are answered, and not fragmented."""
+    size = _mtu(step, here, network)
+    _remember_underlay(step)
+    ping = step.full_size_ping(here.task, there.address, size)
+    seen = f"{ping.received} replies"
+    if ping.largest is not None:
+        seen += f"; the largest packet that is answered has {ping.largest} bytes"
+    return step.expect(
+        f"a ping of {there.address} with packets of {size} bytes, which must not be fragmented, "
+        "is answered",
+        expected=f"{ping.sent or 3} replies",
+        seen=seen,
+        passed=ping.sent > 0 and ping.received == ping.sent,
+        source="ping",
+        proves=FULL_SIZE_PROVES,
+        layer="large packet",
+    )
+
+
+def _mtu(step: Step, here: End, network: str) -> int:
+    """The MTU of the interface that has the task's address; it is noted in the topology."""
+    interface = f'"$(ip -o -4 address show to {here.address} | cut -d" " -f2)"'
+    shown = here.machine.run_checked(
+        f"{inside(here.task)} sh -c {shlex.quote(f'ip link show {interface}')}", 60, sudo=True
+    )
+    found = re.search(r"\bmtu (\d+)", shown)
+    if found is None:
+        raise StepFailed(f"the task {here.task} has no interface with the address {here.address}")
+    for one in step.context.topology.networks:
+        if one.name == network:
+            one.mtu = int(found[1])
+    return int(found[1])
+
+
+def _remember_underlay(step: Step) -> None:
+    """Note the MTU of each machine's underlay in the topology."""
+    hosts = {host.name: host for host in step.context.topology.hosts}
+    for machine in step.context.machines.values():
+        shown = machine.run_checked(f"ip link show {underlay_interface(machine)}", 30)
+        if found := re.search(r"\bmtu (\d+)", shown):
+            hosts[machine.name].mtu = int(found[1])
+
+
+def expect_tcp(step: Step, here: End, there: End) -> bool:
+    """Data goes by TCP from one task to the other's address, and arrives as it was sent."""
+    return _transfer(step, here, there, there.address, ADDRESS_PORT, proves=TCP_PROVES, layer="TCP")
+
+
+def expect_tcp_by_name(step: Step, here: End, there: End, service: str) -> bool:
+    """The same to the service's virtual address; not judged where the kernel has no IPVS."""
+    if here.machine.run(_LOOK, 30, sudo=True).exit_code != 0:
+        step.context.tell(
+            f"       {here.machine.name}: the kernel has no IPVS, so TCP to the virtual address of "
+            f"{service} is not judged"
+        )
+        return True
+    return _transfer(
+        step, here, there, service, NAME_PORT, proves=VIRTUAL_PROVES, layer="virtual address"
+    )
+
+
+def _transfer(
+    step: Step, here: End, there: End, target: str, port: int, *, proves: str, layer: Layer
+) -> bool:
+    """Send `CONTENT` from `here` to `target`, where `there` listens and answers with its digest.
+
+    The listener reads exactly that many bytes: not every busybox closes its side when the input
+    ends. The second try is for a listener that was not up yet.
+    """
+    answer = shlex.quote(f"head -c {BYTES} | sha256sum")
+    step.run(
+        f"docker exec -d {shlex.quote(there.task)} "
+        f"timeout {_LISTENS} nc -l -p {port} -e sh -c {answer}",
+        on=there.machine,
+    )
+    once = f"yes {_LINE.strip()} | head -c {BYTES} | timeout 10 nc -w 5 {target} {port}"
+    script = f"{once} || {{ sleep 1; {once}; }}"
+    result = step.run(
+        f"docker exec {shlex.quote(here.task)} sh -c {shlex.quote(script)}",
+        on=here.machine,
+        must=False,
+    )
+    digests = re.findall(r"\b[0-9a-f]{64}\b", result.stdout)
+    return step.expect(
+        f"{BYTES // 1024} KiB sent by TCP to {target} arrive unchanged",
+        expected=f"sha256:{DIGEST}",
+        seen=f"sha256:{digests[-1]}" if digests else f"no answer ({result.last_words})",
+        source="command",
+        proves=proves,
+        machine=here.machine,
+        layer=layer,
+    )

@@ -1,0 +1,38 @@
+"""Runs a scenario on a lab of light hosts, as the command line would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from provision.lab.model import Lab
+from provision.lifecycle import running
+from provision.plugins.privileges import Privilege
+from scenarios.kit import runner
+from scenarios.kit.scenario import Scenario, StepPlan
+from scenarios.record import model
+from tests.hosts import root as roots
+
+
+def play(
+    scenario: Scenario,
+    lab: Lab,
+    folder: Path,
+    told: list[str] | None = None,
+    before: Callable[[StepPlan], None] | None = None,
+    grants: frozenset[Privilege] = frozenset(),
+) -> model.Record:
+    """Run it with its report in `folder`; what the user would read is appended to `told`."""
+    told = [] if told is None else told
+    with running.machines_of(lab) as machines:
+        setup = runner.Setup(
+            lab=lab,
+            machines=machines,
+            image=roots.TAG,
+            provider="hosts",
+            folder=folder,
+            tell=told.append,
+            before_step=before,
+            grants=grants,
+        )
+        return runner.run(scenario, setup)
