@@ -68,7 +68,7 @@ def examine(lab: Lab, fresh: bool = True) -> list[Finding]:
             else Finding("warning", f"emulation, which is slow: {verdict.why}")
         )
     findings += [Finding("warning", line) for line in requirements.memory_warnings(lab)]
-    if not (lab.state / "plan.json").exists():
+    if not lab.files.plan.exists():
         chosen = lab.provider if lab.provider != "auto" else next(iter(usable), "")
         findings += [
             Finding("missing", line, "Take another in lab.toml.")

@@ -54,6 +54,12 @@ class HostsProvider:
         """Whether a host runs is known only by reaching it, which `status` does anyway."""
         return {machine.name: "unknown" for machine in self.lab.machines}
 
+    def remove(self, names: list[str], progress: Progress) -> list[str]:
+        return []
+
+    def restart(self, names: list[str], progress: Progress) -> None:
+        """Existing hosts are not restarted."""
+
     def destroy(self, progress: Progress) -> list[str]:
         """Nothing was made here; what was changed on hosts, `lifecycle.revert` undoes."""
         return []

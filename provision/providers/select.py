@@ -8,13 +8,16 @@ from provision.lab.model import Lab
 from provision.providers.base import Provider
 
 if TYPE_CHECKING:
+    from provision.lab.lockfile import Locked
     from provision.support.progress import Progress
 
 # Each provider is loaded for its own labs alone: what one stands on is of no use to the other, and
 # `status` is to be quick.
 
 
-def choose(lab: Lab, progress: Progress, trust_new: bool = False) -> tuple[Provider, list[str]]:
+def choose(
+    lab: Lab, progress: Progress, trust_new: bool = False, locks: Locked | None = None
+) -> tuple[Provider, list[str]]:
     """The provider for `up`, and the choices made for it; a lab keeps the one that it has.
 
     Raises UserError that names what is missing.
@@ -26,7 +29,7 @@ def choose(lab: Lab, progress: Progress, trust_new: bool = False) -> tuple[Provi
     from provision.providers.vagrant import plan, provider  # noqa: PLC0415
 
     there = provider.VagrantProvider.from_state(lab)
-    made = there or provider.VagrantProvider(lab, plan.plan(lab, progress))
+    made = there or provider.VagrantProvider(lab, plan.plan(lab, progress, locks))
     return made, list(made.plan.notes)
 
 
@@ -35,7 +38,8 @@ def of_state(lab: Lab) -> Provider | None:
     if lab.provider == "hosts":
         from provision.providers import existing  # noqa: PLC0415
 
-        return existing.HostsProvider(lab) if (lab.state / "lab.toml").exists() else None
+        there = lab.files.definitions or lab.files.journal.exists()
+        return existing.HostsProvider(lab) if there else None
     from provision.providers.vagrant import provider  # noqa: PLC0415
 
     return provider.VagrantProvider.from_state(lab)

@@ -30,7 +30,7 @@ def ask(lab: Lab, command: str = "hostname", machine: str = "machine2") -> str:
     """What a machine of the lab answers to a command."""
     with connected(lab, HostsProvider(lab).endpoints()) as machines:
         machines[machine].connect(patience=0)
-        return machines[machine].must(command).strip()
+        return machines[machine].run_checked(command).strip()
 
 
 def refused(lab: Lab, machine: str = "machine2") -> MachineError:

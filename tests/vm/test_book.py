@@ -258,7 +258,7 @@ def test_another_lab_that_would_clash_is_told_before_anything_boots(
         done = other.inv("up")
         assert done.returncode == 2, done.stderr
         other.registry = ""
-    assert "was not there" in other.run_checked("destroy")
+    assert "was not there" in other.must("destroy")
     assert world.belongings() == there
     assert not (tmp_path / ".swarmrig").exists()
 

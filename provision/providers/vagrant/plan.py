@@ -25,7 +25,7 @@ from provision.support.progress import Progress
 _EMULATED_BOOT = 900
 
 
-def plan(lab: Lab, progress: Progress) -> Plan:
+def plan(lab: Lab, progress: Progress, locks: lockfile.Locked | None = None) -> Plan:
     """Choose provider, box and driver for a lab that is not there yet; its notes say why.
 
     Raises UserError that names what is missing, before anything boots.
@@ -34,7 +34,7 @@ def plan(lab: Lab, progress: Progress) -> Plan:
     notes = [f"provider {name}: {why}"]
     conflicts.check(lab, name)
     notes += requirements.memory_warnings(lab)
-    locked = lockfile.read(lab, name)
+    locked = (locks or lockfile.load(lab)).of(name)
     pin = (locked.box.name, locked.box.version) if locked and locked.box else None
     box = select.choose(lab, name, progress.say, pin)
     notes.append(f"box {box.name}: {box.why}")
@@ -43,7 +43,7 @@ def plan(lab: Lab, progress: Progress) -> Plan:
         if box.add and not store.stored(box.name, name, box.version):
             add_box(lab, name, box.add, progress)
     conflicts.check_box(lab, name, box)
-    check_box(lab, name, box.name, box.version or "")
+    check_box(lab, name, (box.name, box.version or ""), locked)
     # After the box: a box built here brings the kernel that KVM is tried with.
     driver = "kvm"
     if name == "libvirt":

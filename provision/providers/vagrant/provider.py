@@ -212,6 +212,46 @@ class VagrantProvider:
             progress.done(name, "gone")
         return removed
 
+    def remove(self, names: list[str], progress: Progress) -> list[str]:
+        for line in self.runner.finish_earlier():
+            _tell(progress, names, line)
+        known = [name for name in names if name in self.identities()]
+        for name in names:
+            progress.phase(name, "removing it")
+        if known:
+            # Vagrant removes only machines that its file defines: it is written with all of them.
+            write_atomic(self.state / "Vagrantfile", template.render(self.lab, self.plan))
+            self._run("destroy", "--force", *known)
+        removed = [f"machine {name}" for name in known if name not in self.identities()]
+        if self.plan.provider == "libvirt":
+            removed += inventory.purge(
+                self.plan.prefix, self.plan.network, self.state, only=set(names)
+            )
+        elif left := [name for name in known if name in self.identities()]:
+            raise MachineError(
+                f"{', '.join(left)}: still there after vagrant destroy: {self.runner.last_words()}",
+                f"Vagrant's log: {self.runner.log}",
+            )
+        for name in names:
+            progress.done(name, "removed")
+        return removed
+
+    def restart(self, names: list[str], progress: Progress) -> None:
+        for line in self.runner.finish_earlier():
+            _tell(progress, names, line)
+        for name in names:
+            progress.phase(name, "stopping it, to restart it with its new CPUs and memory")
+        self._run("halt", *names)
+
+    def _run(self, *words: str) -> None:
+        try:
+            self.runner.run(*words)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            raise MachineError(
+                f"vagrant {words[0]} failed: {self.runner.last_words()}",
+                f"Vagrant's log: {self.runner.log}. Run inv up again.",
+            ) from error
+
     def leftovers(self) -> list[str]:
         left = [f"machine {name} (in Vagrant's memory)" for name in self.identities()]
         if self.plan.provider == "libvirt":
