@@ -50,7 +50,7 @@ class _File(BaseModel):
 
 def of_lab(lab: Lab) -> Journal:
     """What was done to hosts that exist already; nothing is kept of machines that are our own."""
-    return Journal(lab.state / "journal.json" if lab.provider == "hosts" else None)
+    return Journal(lab.files.journal if lab.provider == "hosts" else None)
 
 
 class Journal:

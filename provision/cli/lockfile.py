@@ -15,9 +15,9 @@ from provision.support import terminal
 
 
 def show(lab_file: str, update: bool) -> None:
-    """Tell how the lab differs from swarmrig.lock; with `update` take what is there now."""
+    """Show how the lab differs from swarmrig.lock; with `update` lock the current versions."""
     lab = load.load_lab(lab_file)
-    if not (lab.state / "ready.json").exists():
+    if not lab.files.ready.exists():
         _lock_of_none(lab, update)
         return
     ready = running.ready(lab)
@@ -35,7 +35,7 @@ def show(lab_file: str, update: bool) -> None:
 
 
 def _lock_of_none(lab: Lab, update: bool) -> None:
-    """Without a lab that is up there is nothing to compare; an update lets the next one choose."""
+    """Nothing can be compared while the lab is not up; an update lets the next `up` choose."""
     provider = "hosts"
     if lab.provider != "hosts":
         provider, _ = plan.choose_provider(lab)
@@ -43,7 +43,7 @@ def _lock_of_none(lab: Lab, update: bool) -> None:
     locked = lockfile.read(lab, provider)
     if update:
         lockfile.write(lab, provider, None)
-        terminal.say(f"{where}: forgotten; the next `inv up` takes what there is then")
+        terminal.say(f"{where}: entry removed; the next `inv up` writes a new one")
     elif locked:
         terminal.say(f"{where}:\n{json.dumps(asdict(locked), indent=2)}")
     else:

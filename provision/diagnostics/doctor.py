@@ -54,7 +54,7 @@ def examine(lab: Lab, fresh: bool = True) -> list[Finding]:
     chosen = named or next(iter(usable), None)
     for backend in usable:
         findings += _acceleration(backend, fresh)
-    if not (lab.state / "plan.json").exists():
+    if not lab.files.plan.exists():
         findings += _clashes(lab, chosen)
     return [*findings, _disk(), _boxes(chosen)]
 

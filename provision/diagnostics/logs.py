@@ -55,8 +55,6 @@ QUESTIONS = {
     "overlay-namespaces.txt": 'for n in /var/run/docker/netns/*; do echo "== $n"; '
     'nsenter --net="$n" sh -c "ip -d link; ip address; ip neigh; bridge fdb show"; done',
 }
-# Of the lab's own folder.
-_STATE = ("vagrant.log", "Vagrantfile", "plan.json", "ready.json", "lab.toml", "ssh_config")
 
 
 @dataclass
@@ -88,10 +86,13 @@ def collect(lab: Lab, progress: Progress, target: Path | None = None) -> Path:
     By default it is put beside the lab's reports. Raises OSError where it cannot be written.
     """
     archive = _Archive(list(_known_secrets(lab)))
-    for name in _STATE:
-        _file(archive, f"lab/{name}", lab.state / name)
+    files = lab.files
+    for file in (files.vagrant_log, files.vagrantfile, files.plan, files.ready, files.ssh_config):
+        _file(archive, f"lab/{file.name}", file)
+    for file in (files.applied, files.pending, files.addresses):
+        _file(archive, f"lab/{file.name}", file)
     _file(archive, f"lab/{LOCK}", lab.home / LOCK)
-    for file in sorted((lab.state / "checkpoints").glob("*.json")):
+    for file in sorted(files.checkpoints.glob("*.json")):
         _file(archive, f"lab/checkpoints/{file.name}", file)
     _host(archive, lab)
     _machines(archive, lab, progress)
@@ -101,9 +102,9 @@ def collect(lab: Lab, progress: Progress, target: Path | None = None) -> Path:
 
 
 def _known_secrets(lab: Lab) -> Iterator[str]:
-    for file in (lab.file, lab.state / "lab.toml"):
+    for file in (lab.file, *lab.files.definitions):
         try:
-            yield from redact.secrets_in(tomllib.loads(file.read_text(encoding="utf-8")))
+            yield from redact.secrets_in(tomllib.loads(file.read_text(encoding="utf-8-sig")))
         except (OSError, ValueError):
             continue
 

@@ -1,4 +1,4 @@
-"""lab.toml to a `Lab` value; every mistake is reported with file, key and reason."""
+"""lab.toml to a `Lab` value; every error is reported with file, key and reason."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import json
 import os
 import re
 import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from pydantic import (
-    BaseModel,
-    ValidationError,
-)
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from provision.lab.model import PASSWORD_SETTING, Access, Lab, MachineSpec, PluginSpec, Role
@@ -34,48 +32,85 @@ from provision.lab.schema import (
 from provision.support import text
 from provision.support.errors import DefinitionError
 
-if TYPE_CHECKING:
-    pass
-
-
-def load_lab(lab_file: str) -> Lab:
-    """The lab of the file given by flag, else $SWARMRIG_LAB, else lab.toml here."""
-    return load(find_file(lab_file))
-
-
 DEFAULT_FILE = "lab.toml"
 # The host itself takes .1 on the private network, and .2 to .10 are left to it and its tools.
 FIRST_HOST = 11
+# Networks that a lab's machines or Docker use already.
+# Sources: RFC 6890; https://docs.docker.com/engine/daemon/ipv6/ (default address pools) and
+# https://docs.docker.com/engine/swarm/networking/
+RESERVED = {
+    "0.0.0.0/8": 'addresses of "this network"',
+    "127.0.0.0/8": "loopback addresses",
+    "169.254.0.0/16": "link-local addresses",
+    "224.0.0.0/4": "multicast addresses",
+    "172.17.0.0/16": "Docker's own network (docker0)",
+    "172.18.0.0/16": "Docker's own network (docker_gwbridge)",
+    "10.0.0.0/24": "the swarm's own network (ingress)",
+}
+
+
+class Problems:
+    """The errors found in one lab file, a line each."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file.name
+        self.lines: list[str] = []
+
+    def add(self, key: str, what: str) -> None:
+        self.lines.append(f"{self.file}: {key}: {what}")
+
+    def given(self, key: str, value: object, allowed: str) -> None:
+        self.add(key, f"given {json.dumps(value)}; allowed: {allowed}")
+
+
+def load_lab(lab_file: str) -> Lab:
+    """The lab of the file given by flag, else $SWARMRIG_LAB, else lab.toml in this folder."""
+    return load(find_file(lab_file))
 
 
 def find_file(given: str | None = None) -> Path:
     """The lab file: the one given, else $SWARMRIG_LAB, else lab.toml in the current folder."""
-    return Path(given or os.environ.get("SWARMRIG_LAB") or DEFAULT_FILE).absolute()
+    return _place(Path(given or os.environ.get("SWARMRIG_LAB") or DEFAULT_FILE))
+
+
+def _place(file: Path) -> Path:
+    """The file in its real folder, as the provider's tools see it; the file may be a symlink."""
+    return file.parent.resolve() / file.name
 
 
 def load(file: Path) -> Lab:
-    """Read and check a lab file. Raises DefinitionError with a line for each mistake."""
-    return _build(file.absolute(), _parse(file))
+    """Read and check a lab file. Raises DefinitionError with a line for each error."""
+    file = _place(file)
+    problems = Problems(file)
+    lab = _build(file, _parse(file), problems)
+    if problems.lines:
+        raise DefinitionError(problems.lines, "docs/definition.md lists every key.")
+    return lab
 
 
 def load_copy(copy: Path, file: Path) -> Lab:
-    """The lab of a kept copy of its file, as if the copy lay where the file was."""
-    return _build(file, _parse(copy))
+    """The lab of a kept copy of its file, as if the copy were where the file was.
+
+    The copy was checked when it was kept: a file that it names may be missing since.
+    """
+    file = _place(file)
+    return _build(file, _parse(copy), Problems(copy))
 
 
 def remains(name: str, file: Path) -> Lab:
-    """A lab of which no more than its name is known, for taking it away. Raises DefinitionError."""
+    """A lab of which only the name is known, to be destroyed. Raises DefinitionError."""
     if not re.fullmatch(NAME_PATTERN, name):
         raise DefinitionError([f"name: given {json.dumps(name)}; allowed: {NAME_ALLOWED}"])
-    lab = _build(file, LabFile(name=name))
-    made = sorted(path.name for path in lab.state.glob("vagrant/machines/*"))
+    lab = _build(_place(file), LabFile(name=name), Problems(file))
+    made = sorted(path.name for path in lab.files.vagrant.glob("machines/*"))
     machines = tuple(replace(lab.machines[0], name=one) for one in made)
     return replace(lab, machines=machines or lab.machines)
 
 
 def _parse(file: Path) -> LabFile:
     try:
-        text = file.read_text(encoding="utf-8")
+        # Some editors on Windows write a byte order mark.
+        text = file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise DefinitionError(
             [f"{file.name}: there is no such file in {file.parent}."],
@@ -99,7 +134,7 @@ def _parse(file: Path) -> LabFile:
 
 
 def _complaint(file: str, detail: ErrorDetails) -> str:
-    """One mistake in one line: file, key, what was given, what is allowed."""
+    """One error in one line: file, key, what was given, what is allowed."""
     loc = [part for part in detail["loc"] if part not in {"table", "list"}]
     key = ""
     for part in loc:
@@ -115,7 +150,7 @@ def _complaint(file: str, detail: ErrorDetails) -> str:
     if len(given) > 80:
         given = given[:77] + "…"
     if "PASSWORD" in key.upper():
-        given = "what is not shown here"
+        given = "a value that is not shown"
     return f"{file}: {key}: given {given}; allowed: {description}"
 
 
@@ -144,84 +179,124 @@ def _where(loc: list[int | str]) -> tuple[type[BaseModel], str]:
     return model, description
 
 
-def _build(file: Path, parsed: LabFile) -> Lab:
-    """What one key alone cannot tell: names that repeat, addresses that do not fit."""
-    problems: list[str] = []
-    wrong = problems.append
-
-    subnet = _network(parsed.network.subnet)
-    if subnet is None or not 8 <= subnet.prefixlen <= 28:
-        wrong(
-            f"{file.name}: network.subnet: given {json.dumps(parsed.network.subnet)}; "
-            f"allowed: {NetworkTable.model_fields['subnet'].description}"
-        )
-        subnet = IPv4Network("192.168.56.0/24")
-    management = _network(parsed.network.management or _management_for(parsed.name, subnet))
-    if management is None or management.prefixlen != 24:
-        wrong(
-            f"{file.name}: network.management: given {json.dumps(parsed.network.management)}; "
-            f"allowed: {NetworkTable.model_fields['management'].description}"
-        )
-        management = IPv4Network("192.168.121.0/24")
-    if management.overlaps(subnet):
-        wrong(f"{file.name}: network.management: {management} overlaps network.subnet {subnet}")
-
-    tables = _tables(parsed)
-    if len(tables) < 2 or len(tables) > MOST_MACHINES:
-        wrong(
-            f"{file.name}: machines: given {len(tables)}; allowed: 2 to {MOST_MACHINES} machines "
-            "(a network between hosts needs two)"
-        )
-    machines = _machines(file.name, parsed.provider, tables, subnet, wrong)
-    archives = tuple((file.parent / path).absolute() for path in parsed.images.archives)
-    for path in archives:
-        if not path.is_file():
-            wrong(f"{file.name}: images.archives: there is no file {path}")
-    weave = _weave(file, parsed.weave, wrong) if parsed.weave else None
-    ssh_config = None
-    if parsed.ssh_config:
-        ssh_config = (file.parent / Path(parsed.ssh_config).expanduser()).absolute()
-        if parsed.provider != "hosts":
-            wrong(f'{file.name}: ssh_config: only with provider = "hosts"')
-        elif not ssh_config.is_file():
-            wrong(f"{file.name}: ssh_config: there is no file {ssh_config}")
-    if problems:
-        raise DefinitionError(problems, "docs/definition.md lists every key.")
+def _build(file: Path, parsed: LabFile, problems: Problems) -> Lab:
+    """The lab, and what is wrong across keys: repeated names, addresses that do not fit."""
+    subnet, management = _networks(parsed, problems)
     return Lab(
         name=parsed.name,
         file=file,
         provider=parsed.provider,
         box=parsed.box,
         box_version=parsed.box_version,
-        machines=machines,
+        machines=_machines(file, parsed, subnet, problems),
         subnet=str(subnet),
         management_subnet=str(management),
         docker_version=parsed.docker.version,
         image=parsed.images.scenario,
-        image_archives=archives,
-        weave=weave,
-        ssh_config=ssh_config,
+        image_archives=_archives(file, parsed, problems),
+        weave=_weave(file, parsed.weave, problems) if parsed.weave else None,
+        ssh_config=_ssh_config(file, parsed, problems),
     )
 
 
-def _weave(file: Path, table: WeaveTable, wrong: Any) -> PluginSpec:
+def _networks(parsed: LabFile, problems: Problems) -> tuple[IPv4Network, IPv4Network]:
+    """The underlay, and the network by which libvirt reaches the machines."""
+    allowed = {key: info.description or "" for key, info in NetworkTable.model_fields.items()}
+    subnet = _network(parsed.network.subnet)
+    if subnet is None or not 8 <= subnet.prefixlen <= 28:
+        problems.given("network.subnet", parsed.network.subnet, allowed["subnet"])
+        subnet = IPv4Network("192.168.56.0/24")
+    management = _network(parsed.network.management or _management_for(parsed.name, subnet))
+    if management is None or management.prefixlen != 24:
+        problems.given("network.management", parsed.network.management, allowed["management"])
+        management = IPv4Network("192.168.121.0/24")
+    if parsed.provider != "hosts":
+        for key, network in (("network.subnet", subnet), ("network.management", management)):
+            for reserved, what in RESERVED.items():
+                if network.overlaps(IPv4Network(reserved)):
+                    problems.add(key, f"{network} overlaps {reserved}: {what}")
+    if management.overlaps(subnet):
+        problems.add("network.management", f"{management} overlaps network.subnet {subnet}")
+    return subnet, management
+
+
+def _archives(file: Path, parsed: LabFile, problems: Problems) -> tuple[Path, ...]:
+    archives = tuple((file.parent / path).absolute() for path in parsed.images.archives)
+    for path in archives:
+        if not path.is_file():
+            problems.add("images.archives", f"there is no file {path}")
+    return archives
+
+
+def _ssh_config(file: Path, parsed: LabFile, problems: Problems) -> Path | None:
+    if not parsed.ssh_config:
+        return None
+    path = (file.parent / Path(parsed.ssh_config).expanduser()).absolute()
+    if parsed.provider != "hosts":
+        problems.add("ssh_config", 'only with provider = "hosts"')
+    elif not path.is_file():
+        problems.add("ssh_config", f"there is no file {path}")
+    return path
+
+
+def _weave(file: Path, table: WeaveTable, problems: Problems) -> PluginSpec:
     archive = (file.parent / table.plugin_archive).absolute() if table.plugin_archive else None
     if archive and not archive.is_file():
-        wrong(f"{file.name}: weave.plugin_archive: there is no file {archive}")
+        problems.add("weave.plugin_archive", f"there is no file {archive}")
     if archive and "@" in table.plugin:
-        wrong(
-            f"{file.name}: weave.plugin: given {json.dumps(table.plugin)}; allowed: with "
-            "plugin_archive a name and a tag (a digest names what a registry has)"
+        problems.given(
+            "weave.plugin",
+            table.plugin,
+            "with plugin_archive a name and a tag (a digest identifies a registry's plugin)",
         )
     if PASSWORD_SETTING in table.settings:
-        wrong(f"{file.name}: weave.settings.{PASSWORD_SETTING}: its place is weave.password")
+        problems.add(f"weave.settings.{PASSWORD_SETTING}", "its place is weave.password")
     return PluginSpec(table.plugin, archive, dict(table.settings), table.password)
 
 
-def _tables(parsed: LabFile) -> list[MachineTable]:
+# -- machines ---------------------------------------------------------------------------------
+
+
+def _machines(
+    file: Path, parsed: LabFile, subnet: IPv4Network, problems: Problems
+) -> tuple[MachineSpec, ...]:
+    tables = _tables(parsed, problems)
+    if not 2 <= len(tables) <= MOST_MACHINES:
+        problems.add(
+            "machines",
+            f"given {len(tables)}; allowed: 2 to {MOST_MACHINES} machines "
+            "(a network between hosts needs two)",
+        )
+    _check_names(tables, problems)
+    ways: list[tuple[str, Access | None]]
+    if parsed.provider == "hosts":
+        ways = [_host(f"machines[{n}]", t, problems) for n, t in enumerate(tables, start=1)]
+    else:
+        kept = _kept_addresses(file, parsed.name, subnet)
+        addresses = _addresses(tables, subnet, kept, problems)
+        ways = [(address, None) for address in addresses]
+    _check_addresses(tables, [address for address, _ in ways], problems)
+    machines = tuple(
+        MachineSpec(table.name, role, table.cpus, table.memory, address, access)
+        for table, role, (address, access) in zip(tables, _roles(tables), ways, strict=True)
+    )
+    managers = sum(machine.role == "manager" for machine in machines)
+    if not 1 <= managers <= MOST_MANAGERS:
+        problems.add(
+            "machines",
+            f'given {managers} managers; allowed: 1 to {MOST_MANAGERS} (role = "manager")',
+        )
+    return machines
+
+
+def _tables(parsed: LabFile, problems: Problems) -> list[MachineTable]:
     group = parsed.machines
     if isinstance(group, list):
         return group
+    if group.managers > group.count:
+        problems.given(
+            "machines.managers", group.managers, f"at most machines.count, which is {group.count}"
+        )
     return [
         MachineTable(
             name=f"machine{number}",
@@ -233,57 +308,86 @@ def _tables(parsed: LabFile) -> list[MachineTable]:
     ]
 
 
-def _machines(
-    file: str,
-    provider: str,
-    tables: list[MachineTable],
-    subnet: IPv4Network,
-    wrong: Any,
-) -> tuple[MachineSpec, ...]:
-    machines: list[MachineSpec] = []
+def _roles(tables: Sequence[MachineTable]) -> list[Role]:
+    """Each machine's role: where none has one, the first is the manager."""
+    default: Role = "worker" if any(table.role for table in tables) else "manager"
+    return [table.role or (default if n == 0 else "worker") for n, table in enumerate(tables)]
+
+
+def _check_names(tables: Sequence[MachineTable], problems: Problems) -> None:
     names: set[str] = set()
-    taken: dict[str, str] = {}
-    given = {table.address for table in tables if table.address}
-    free = (
-        str(address)
-        for number, address in enumerate(subnet.hosts(), start=1)
-        if number >= FIRST_HOST and str(address) not in given
-    )
-    any_role = any(table.role for table in tables)
     for number, table in enumerate(tables, start=1):
-        key = f"{file}: machines[{number}]"
         if table.name in names:
-            wrong(f"{key}.name: {table.name!r} is already another machine's name")
+            problems.add(
+                f"machines[{number}].name", f"{table.name!r} is already another machine's name"
+            )
         names.add(table.name)
-        access = None
-        if provider == "hosts":
-            if not table.address:
-                wrong(f'{key}.address: missing; with provider "hosts" every machine needs one')
-            access = Access(table.address or "", table.user, table.port, table.key, table.jump)
-            address = table.private_address or table.address or ""
-            if table.private_address and _address(address) is None:
-                wrong(f"{key}.private_address: given {json.dumps(address)}; allowed: IPv4")
-        else:
-            for only in ("user", "port", "key", "jump", "private_address"):
-                if getattr(table, only) is not None:
-                    wrong(f'{key}.{only}: only with provider = "hosts"')
-            address = table.address or next(free, "")
-            if not address:
-                wrong(f"{key}.address: network.subnet {subnet} has no address left for it")
-            elif problem := _address_problem(address, subnet):
-                wrong(f"{key}.address: given {json.dumps(address)}; {problem}")
+
+
+def _check_addresses(
+    tables: Sequence[MachineTable], addresses: Sequence[str], problems: Problems
+) -> None:
+    taken: dict[str, str] = {}
+    for number, (table, address) in enumerate(zip(tables, addresses, strict=True), start=1):
         if address and address in taken:
-            wrong(f"{key}.address: {address} is already {taken[address]}'s")
+            problems.add(f"machines[{number}].address", f"{address} is already {taken[address]}'s")
         taken[address] = table.name
-        role: Role = table.role or ("worker" if any_role or number > 1 else "manager")
-        machines.append(MachineSpec(table.name, role, table.cpus, table.memory, address, access))
-    managers = sum(machine.role == "manager" for machine in machines)
-    if not 1 <= managers <= MOST_MANAGERS:
-        wrong(
-            f"{file}: machines: given {managers} managers; allowed: 1 to {MOST_MANAGERS} "
-            '(role = "manager")'
+
+
+def _host(key: str, table: MachineTable, problems: Problems) -> tuple[str, Access]:
+    """An existing host: its address on the underlay, and how SSH reaches it."""
+    if not table.address:
+        problems.add(f"{key}.address", 'missing; with provider "hosts" every machine needs one')
+    access = Access(table.address or "", table.user, table.port, table.key, table.jump)
+    if table.private_address and _address(table.private_address) is None:
+        problems.given(f"{key}.private_address", table.private_address, "IPv4")
+    elif table.address and not table.private_address and _address(table.address) is None:
+        problems.add(
+            f"{key}.private_address",
+            f"missing; address {json.dumps(table.address)} is no IPv4 address, and the other "
+            'machines need one, such as "10.0.1.11"',
         )
-    return tuple(machines)
+    return table.private_address or table.address or "", access
+
+
+def _addresses(
+    tables: Sequence[MachineTable], subnet: IPv4Network, kept: dict[str, str], problems: Problems
+) -> list[str]:
+    """The virtual machines' addresses: given, else kept from an earlier `up`, else the next."""
+    given = {table.address for table in tables if table.address}
+    kept = {name: address for name, address in kept.items() if address not in given}
+    free = _free(subnet, {*given, *kept.values()})
+    addresses = []
+    for number, table in enumerate(tables, start=1):
+        key = f"machines[{number}]"
+        for only in ("user", "port", "key", "jump", "private_address"):
+            if getattr(table, only) is not None:
+                problems.add(f"{key}.{only}", 'only with provider = "hosts"')
+        address = table.address or kept.get(table.name) or next(free, "")
+        if not address:
+            problems.add(f"{key}.address", f"network.subnet {subnet} has no address left for it")
+        elif problem := _address_problem(address, subnet):
+            problems.add(f"{key}.address", f"given {json.dumps(address)}; {problem}")
+        addresses.append(address)
+    return addresses
+
+
+def _free(subnet: IPv4Network, taken: set[str]) -> Iterator[str]:
+    for number, address in enumerate(subnet.hosts(), start=1):
+        if number >= FIRST_HOST and str(address) not in taken:
+            yield str(address)
+
+
+def _kept_addresses(file: Path, name: str, subnet: IPv4Network) -> dict[str, str]:
+    """The addresses that the lab's machines have, so that one machine less moves no other."""
+    with suppress(OSError, ValueError, AttributeError):
+        kept = json.loads((file.parent / ".swarmrig" / name / "addresses.json").read_text())
+        return {
+            str(machine): str(address)
+            for machine, address in kept.items()
+            if not _address_problem(str(address), subnet)
+        }
+    return {}
 
 
 def _address_problem(text: str, subnet: IPv4Network) -> str:
@@ -312,9 +416,9 @@ def _network(text: str) -> IPv4Network | None:
 
 
 def _management_for(name: str, subnet: IPv4Network) -> str:
-    """A /24 for libvirt's management network: by lab name, so that labs live side by side.
+    """A /24 for libvirt's management network, by lab name, so that labs do not collide.
 
-    The same name gives the same network on every host, so rendering stays deterministic.
+    The same name gives the same network on every host, so rendering is deterministic.
     """
     start = sum(ord(char) * (index + 7) for index, char in enumerate(name)) % 80
     for step in range(80):

@@ -1,4 +1,4 @@
-"""One command at a time on a lab: the second says who holds it, and does not wait."""
+"""One command at a time on a lab: a second one says which holds it, and does not wait."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from provision.lab.state import LabState
 from provision.support.errors import UserError
 from provision.support.files import sweep, write_atomic
 
-LOCK = "lab.lock"
-HOLDER = "holder.json"
 _held: set[Path] = set()
 
 
 @contextlib.contextmanager
 def holding(state: Path, verb: str) -> Iterator[None]:
-    """Hold the lab whose state folder is given. Raises UserError that says who holds it.
+    """Hold the lab whose state folder is given. Raises UserError that says what holds it.
 
-    The lock is the operating system's (flock, or its like on Windows): it ends with the process,
-    however that ends. Inside the block the same process may hold the lab again, so that verbs can
-    be made of verbs. What a killed command has half written is removed first, for only the holder
-    writes. A state folder in which nothing is left but the lock goes with it.
+    The lock is the operating system's (flock, or its equivalent on Windows), and is released when
+    the process ends, however it ends. Inside the block the same process may hold the lab again, so
+    that one verb can call another. Partly written files of a killed command are removed first,
+    because only the holder writes. An otherwise empty state folder is removed on release.
     """
     if state in _held:
         yield
         return
     state.mkdir(parents=True, exist_ok=True)
-    holder = state / HOLDER
-    lock = FileLock(state / LOCK)
+    files = LabState(state)
+    holder = files.holder
+    lock = FileLock(files.lock)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -43,7 +43,7 @@ def holding(state: Path, verb: str) -> Iterator[None]:
         raise UserError(
             f"Lab {state.name!r} is held by `inv {who.get('verb', '…')}` "
             f"(process {who.get('pid', 'unknown')}, since {who.get('since', 'a moment ago')}).",
-            "Wait until it has ended, or end it, and try again.",
+            "Wait until it has finished, or stop it, and try again.",
         ) from None
     _held.add(state)
     try:
@@ -58,24 +58,26 @@ def holding(state: Path, verb: str) -> Iterator[None]:
 
 
 def _leave(state: Path, lock: FileLock) -> None:
-    """Release; of a lab that is gone, the folder and the one above it go as well."""
-    gone = [path.name for path in state.iterdir()] == [LOCK]
+    """Release the lock; an otherwise empty state folder is removed, and an empty one above it."""
+    file = LabState(state).lock
+    gone = list(state.iterdir()) == [file]
     if gone and os.name == "posix":
-        # While it is held: who has opened this very file meanwhile sees that its name is gone.
-        (state / LOCK).unlink()
+        # While it is held: a process that has opened this file since sees that its name is gone.
+        file.unlink()
     lock.release()
     if gone:
         with contextlib.suppress(OSError):
-            (state / LOCK).unlink(missing_ok=True)
+            file.unlink(missing_ok=True)
             state.rmdir()
             state.parent.rmdir()
 
 
 def is_held(state: Path) -> bool:
-    """Whether a command holds the lab just now."""
-    if not (state / LOCK).exists():
+    """Whether a command holds the lab now."""
+    file = LabState(state).lock
+    if not file.exists():
         return False
-    lock = FileLock(state / LOCK)
+    lock = FileLock(file)
     try:
         lock.acquire(timeout=0)
     except Timeout:

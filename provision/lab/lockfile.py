@@ -1,9 +1,9 @@
 """swarmrig.lock, beside lab.toml: what exactly a lab was made of, so that the next one is the same.
 
-One file for all labs of a folder, made to be handed on with them: an entry for each lab, and in it
-one for each provider and architecture, since a colleague's machine may have another. What differs
-is told and left as it is, until `inv lock --update` moves on; but a box that has other content
-under the same name and version is refused.
+One file for all labs of a folder, to be committed with them: an entry for each lab, and in it one
+for each provider and architecture, since a colleague's machine may have another. Differences are
+reported and left alone until `inv lock --update`; but a box that has other content under the same
+name and version is refused.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from provision.support.errors import UserError
 from provision.support.files import sweep, write_atomic
 
 NAME = "swarmrig.lock"
-_UPDATE = "To go on with what is there now: inv lock --update"
+UPDATE = "To lock the current versions: inv lock --update"
 
 
 @dataclass(frozen=True)
@@ -85,19 +85,31 @@ def place(provider: str) -> str:
     return provider if provider == "hosts" else f"{provider}/{architecture.debian_architecture()}"
 
 
-def read(lab: Lab, provider: str) -> Entry | None:
-    """The lab's entry, unless there is none or lab.toml asks for something else by now.
+@dataclass(frozen=True)
+class Locked:
+    """The entries of one lab as they were read from the file, by `place`."""
 
-    Raises UserError for a file that cannot be read.
-    """
-    said = _entries(lab).get(lab.name, {}).get(place(provider))
-    if said is None:
-        return None
+    wishes: dict[str, Any] = field(default_factory=dict)
+    entries: dict[str, Entry] = field(default_factory=dict)
+
+    def of(self, provider: str) -> Entry | None:
+        """The entry for a provider, unless there is none or lab.toml asks for something else."""
+        entry = self.entries.get(place(provider))
+        return entry if entry and entry.asked == self.wishes else None
+
+
+def load(lab: Lab) -> Locked:
+    """Read the lab's entries, once for a whole command. Raises UserError for an invalid file."""
     try:
-        made = of_up(said)
-    except (KeyError, TypeError) as error:
+        entries = {where: of_up(said) for where, said in _entries(lab).get(lab.name, {}).items()}
+    except (AttributeError, KeyError, TypeError) as error:
         raise _unreadable(error) from None
-    return made if made.asked == asked(lab) else None
+    return Locked(asked(lab), entries)
+
+
+def read(lab: Lab, provider: str) -> Entry | None:
+    """The lab's entry for a provider; see `Locked.of`."""
+    return load(lab).of(provider)
 
 
 def _entries(lab: Lab) -> dict[str, Any]:
@@ -105,7 +117,7 @@ def _entries(lab: Lab) -> dict[str, Any]:
         said = json.loads(file(lab).read_text())
         labs = said["labs"]
         if said["version"] != 1 or not isinstance(labs, dict):
-            raise ValueError("it is of another Swarmrig")  # noqa: TRY301 - told below, as the rest
+            raise ValueError("another version of Swarmrig wrote it")  # noqa: TRY301 - as the rest
     except FileNotFoundError:
         return {}
     except (KeyError, TypeError, ValueError) as error:
@@ -116,12 +128,12 @@ def _entries(lab: Lab) -> dict[str, Any]:
 def _unreadable(error: Exception) -> UserError:
     return UserError(
         f"{NAME}: cannot be read: {error}",
-        "Take it from version control again, or remove it: the next `inv up` writes it anew.",
+        "Restore it from version control, or remove it: the next `inv up` writes a new one.",
     )
 
 
 def write(lab: Lab, provider: str, entry: Entry | None) -> None:
-    """Put an entry into the file, or (None) take it out; the others stay as they are."""
+    """Write an entry to the file, or (None) remove it; the others are unchanged."""
     with FileLock(cache.folder() / "swarmrig.lock.lock"):
         sweep(lab.home, NAME)
         labs = _entries(lab)
@@ -136,51 +148,55 @@ def write(lab: Lab, provider: str, entry: Entry | None) -> None:
 
 
 def differences(locked: Entry, seen: Entry) -> list[str]:
-    """What is not as it was locked, a line each. Tools are compared where they were looked at."""
-    found = []
-    for what, was, now in (
-        (
-            "box",
-            locked.box and f"{locked.box.name} {locked.box.version}".strip(),
-            seen.box and f"{seen.box.name} {seen.box.version}".strip(),
-        ),
-        ("image", locked.image.reference, seen.image.reference),
-        ("image id", locked.image.id, seen.image.id),
-    ):
-        if was != now:
-            found.append(f"{what}: locked {was or 'none'}, here {now or 'none'}")
-    if locked.box and seen.box and found == [] and locked.box.checksum != seen.box.checksum:
-        found.append(f"box {seen.box.name} {seen.box.version}: built here, of other bytes")
-    for kind, was_all, now_all in (
-        ("Docker on", locked.engines, seen.engines),
-        ("plugin", locked.plugins, seen.plugins),
-        ("", locked.tools, seen.tools),
-    ):
-        for name in now_all:
-            if was_all.get(name) not in (None, now_all[name]):
-                found.append(f"{kind} {name}: locked {was_all[name]}, here {now_all[name]}".strip())
-    return found
+    """What differs from the lock, a line each. Tools are compared where they were looked at."""
+    found = [
+        f"{what}: locked {was or 'none'}, here {now or 'none'}"
+        for what, was, now in (
+            ("box", _version(locked.box), _version(seen.box)),
+            ("image", locked.image.reference, seen.image.reference),
+            ("image id", locked.image.id, seen.image.id),
+        )
+        if was != now
+    ]
+    if locked.box and seen.box and not found and locked.box.checksum != seen.box.checksum:
+        found.append(f"box {seen.box.name} {seen.box.version}: built here, with other bytes")
+    return [
+        *found,
+        *_changed("Docker on ", locked.engines, seen.engines),
+        *_changed("plugin ", locked.plugins, seen.plugins),
+        *_changed("", locked.tools, seen.tools),
+    ]
 
 
-def engine_wanted(lab: Lab, provider: str) -> str:
+def _version(box: Box | None) -> str:
+    return f"{box.name} {box.version}".strip() if box else ""
+
+
+def _changed(kind: str, was: dict[str, str], now: dict[str, str]) -> list[str]:
+    return [
+        f"{kind}{name}: locked {was[name]}, here {version}"
+        for name, version in now.items()
+        if was.get(name) not in (None, version)
+    ]
+
+
+def engine_wanted(lab: Lab, locked: Entry | None) -> str:
     """The engine version to install: the locked one, where lab.toml names a part of one."""
-    locked = read(lab, provider)
     if not locked or lab.docker_version == "distribution":
         return lab.docker_version
     exact = {number.split("+")[0] for number in locked.engines.values()}
     return exact.pop() if len(exact) == 1 else lab.docker_version
 
 
-def image_wanted(lab: Lab, provider: str) -> tuple[str, str]:
+def image_wanted(locked: Entry | None) -> tuple[str, str]:
     """The locked image's reference and digest; ("", "") where nothing is locked."""
-    locked = read(lab, provider)
     return (locked.image.reference, locked.image.digest) if locked else ("", "")
 
 
 def of_up(made: dict[str, Any]) -> Entry:
-    """What the last `up` saw, from the lab's state. Raises UserError where it saw nothing."""
+    """What the last `up` recorded in the lab's state. Raises UserError where that is nothing."""
     if not made:
-        raise UserError("What the lab is made of is not known.", "Run inv up again.")
+        raise UserError("The lab's versions are not recorded.", "Run inv up again.")
     return Entry(
         **{
             **made,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from provision.lab.state import LabState
 from provision.support import text
 from provision.support.errors import UserError
 
@@ -105,6 +106,11 @@ class Lab:
     def state(self) -> Path:
         """Everything that the lab writes, reports aside: `.swarmrig/<lab>/` beside lab.toml."""
         return self.home / ".swarmrig" / self.name
+
+    @property
+    def files(self) -> LabState:
+        """The files of the state folder, by what they hold."""
+        return LabState(self.state)
 
     @property
     def reports(self) -> Path:

@@ -60,7 +60,7 @@ class _Table(BaseModel):
 
 
 def _key(default: Any, allowed: str, **more: Any) -> Any:
-    """A key of the file: its default, and what is allowed in words (shown in every complaint)."""
+    """A key of the file: its default, and what is allowed (shown in every error message)."""
     return Field(default, description=allowed, **more)
 
 
@@ -84,7 +84,7 @@ class MachineTable(_Table):
     key: Text | None = _key(None, 'the path of a private SSH key (only with provider "hosts")')
     jump: Text | None = _key(
         None,
-        'the way there, as for ssh -J: hops such as "ops@bastion:2222", separated by commas (only '
+        'jump hosts, as for ssh -J, such as "ops@bastion:2222", separated by commas (only '
         'with provider "hosts")',
         pattern=r"^[A-Za-z0-9_.~%@:/,+\[\]-]+$",
     )
@@ -96,7 +96,7 @@ class MachineTable(_Table):
 
 
 class MachinesTable(_Table):
-    """The `[machines]` table: so many machines, all alike, named machine1, machine2, …"""
+    """The `[machines]` table: a number of identical machines, named machine1, machine2, …"""
 
     count: int = _key(2, f"a whole number, 2 to {MOST_MACHINES}", ge=2, le=MOST_MACHINES)
     managers: int = _key(1, f"a whole number, 1 to {MOST_MANAGERS}", ge=1, le=MOST_MANAGERS)
@@ -139,7 +139,7 @@ class ImagesTable(_Table):
 
 
 class WeaveTable(_Table):
-    """The `[weave]` table: a lab for the Weave exercise; where its plugin comes from."""
+    """The `[weave]` table: enables the Weave exercise; where its plugin comes from."""
 
     plugin: str = _key(
         AUTO_PLUGIN,
@@ -187,7 +187,7 @@ class LabFile(_Table):
     network: NetworkTable = _key(NetworkTable(), "a table")
     docker: DockerTable = _key(DockerTable(), "a table")
     images: ImagesTable = _key(ImagesTable(), "a table")
-    weave: WeaveTable | None = _key(None, "a table; that it is there makes a lab for Weave")
+    weave: WeaveTable | None = _key(None, "a table; adding it enables the Weave exercise")
 
 
 def schema() -> dict[str, Any]:

@@ -1,23 +1,21 @@
-"""Checkpoints of a whole lab: saved and restored on all machines, clocks and swarm included.
+"""Checkpoints of a whole lab: saved and restored on all machines at once, with clocks and swarm.
 
-The provider's own list decides which there are. Beside it, `checkpoints/<name>.json` in the lab's
-state folder notes what the provider cannot know: of which lab.toml a checkpoint is, and what `up`
-had brought up.
+The provider's own list decides which checkpoints exist; `checkpoint_notes` adds what it cannot
+know. Saving and restoring are of the lab as it was brought up, not of an edited lab.toml.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import re
 import time
-from dataclasses import asdict, dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Any
 
+from provision.lab.lock import holding
 from provision.lab.model import Lab
+from provision.lifecycle import applied, checkpoint_notes, running
+from provision.lifecycle.checkpoint_notes import Kept, fingerprint, noted
 from provision.machine.machine import Machine, connected
 from provision.providers.base import Checkpoints, Provider
 from provision.support.errors import MachineError, UserError
@@ -27,21 +25,8 @@ from provision.support.progress import Progress
 from provision.swarm import converge
 
 READY = "ready"
-# What every provider takes as a snapshot's name, and every shell as a word.
+# What every provider accepts as a snapshot's name, and every shell as a word.
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What is noted of a checkpoint. `lab` and `machines` are fingerprints; `ready` is ready.json's
-    content; `whole` is false while the machines are being saved.
-    """
-
-    made: str
-    lab: str
-    machines: dict[str, str]
-    ready: dict[str, Any]
-    whole: bool = False
 
 
 def checked(name: str) -> str:
@@ -54,38 +39,42 @@ def checked(name: str) -> str:
     return name
 
 
-def fingerprint(lab: Lab) -> str:
-    """A short hash of all that a lab is made of: its definition and its image archives."""
-    # The same definition in another folder is the same lab.
-    parts = {**dataclasses.asdict(lab), "file": ""}
-    parts["image_archives"] = [
-        (path.name, path.stat().st_size, path.stat().st_mtime_ns)
-        for path in lab.image_archives
-        if path.is_file()
-    ]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+# -- the verbs --------------------------------------------------------------------------------
 
 
-# -- what there is ----------------------------------------------------------------------------
+def save_checkpoint(lab: Lab, name: str, progress: Progress) -> None:
+    """Save a checkpoint of a lab that is up. Raises UserError or MachineError."""
+    running.ready(lab)
+    with holding(lab.state, "checkpoint.save"), progress:
+        lab = applied.current(lab)
+        save(lab, running.provider_of(lab), name, progress)
 
 
-def noted(lab: Lab) -> dict[str, Kept]:
-    """What is noted of each checkpoint, by name."""
-    found = {}
-    for file in sorted(_folder(lab).glob("*.json")):
-        try:
-            found[file.stem] = Kept(**json.loads(file.read_text()))
-        except (TypeError, ValueError) as error:
-            raise MachineError(
-                f"{file} cannot be read: {error}", "Remove it, and save the checkpoint again."
-            ) from None
-    return found
+def restore_checkpoint(lab: Lab, name: str, progress: Progress) -> None:
+    """Reset all machines to a checkpoint. Raises UserError if it does not exist."""
+    lab = applied.current(lab)
+    provider = running.provider_of(lab)
+    with holding(lab.state, "checkpoint.restore"), progress:
+        if name not in listed(lab, provider):
+            raise unknown(lab, provider, name)
+        restore(lab, provider, name, progress)
+
+
+def delete_checkpoint(lab: Lab, name: str) -> None:
+    """Delete a checkpoint. Raises UserError if it does not exist."""
+    lab = applied.current(lab)
+    provider = running.provider_of(lab)
+    with holding(lab.state, "checkpoint.delete"):
+        forget(lab, provider, name)
+
+
+# -- listing ----------------------------------------------------------------------------------
 
 
 def listed(lab: Lab, provider: Provider) -> dict[str, Kept | None]:
     """The checkpoints that can be restored, oldest first; None for one made by other means.
 
-    Raises UserError where the provider can keep none.
+    Raises UserError if the provider supports none.
     """
     kept = of_provider(provider)
     notes = noted(lab)
@@ -101,11 +90,18 @@ def of_provider(provider: Provider) -> Checkpoints:
     return provider.checkpoints
 
 
-# -- keeping ----------------------------------------------------------------------------------
+def unknown(lab: Lab, provider: Provider, name: str) -> UserError:
+    there = ", ".join(listed(lab, provider)) or "none"
+    return UserError(
+        f"Lab {lab.name!r} has no checkpoint {name!r} on all its machines.", f"There are: {there}."
+    )
+
+
+# -- saving -----------------------------------------------------------------------------------
 
 
 def save(lab: Lab, provider: Provider, name: str, progress: Progress) -> None:
-    """Save a checkpoint of a lab that is up, in place of one of that name.
+    """Save a checkpoint of a lab that is up, replacing one of that name.
 
     The machines are suspended for seconds, and their clocks are set afterwards. Raises UserError
     or MachineError.
@@ -114,25 +110,29 @@ def save(lab: Lab, provider: Provider, name: str, progress: Progress) -> None:
     states = provider.states()
     if lame := [name for name, state in states.items() if state not in {"running", "unknown"}]:
         raise UserError(
-            f"{', '.join(lame)}: {states[lame[0]]}; a checkpoint is saved of running machines.",
+            f"{', '.join(lame)}: {states[lame[0]]}; a checkpoint needs all machines running.",
             "Bring the lab up first: inv up",
         )
     kept = Kept(
         made=datetime.now().astimezone().isoformat(timespec="seconds"),
         lab=fingerprint(lab),
         machines=provider.identities(),
-        ready=json.loads((lab.state / "ready.json").read_text()),
+        ready=json.loads(lab.files.ready.read_text()),
+        addresses=checkpoint_notes.addresses(lab),
     )
-    # Noted as begun: an end in the middle must not be taken for a checkpoint of one moment.
-    _note(lab, name, kept)
+    # Noted as begun: an interrupted save is not a checkpoint of one moment.
+    checkpoint_notes.write(lab, name, kept)
     checkpoints.save(name, progress)
-    _note(lab, name, dataclasses.replace(kept, whole=True))
+    checkpoint_notes.write(lab, name, dataclasses.replace(kept, whole=True))
     with connected(lab, provider.endpoints()) as machines:
         run_on_all("setting the clock", machines.values(), set_clock, progress)
 
 
 def keep_ready(lab: Lab, provider: Provider, progress: Progress) -> None:
-    """Save "ready" after an `up`, unless this lab has one already; never an error of `up`."""
+    """Save "ready" after an `up`, unless it exists for this very lab; never an error of `up`.
+
+    `lab` is the definition that was applied.
+    """
     if provider.checkpoints is None or not _stale(lab, provider):
         return
     for machine in lab.machines:
@@ -158,7 +158,7 @@ def _stale(lab: Lab, provider: Provider) -> str:
 
 
 def why_not_ready(lab: Lab, provider: Provider | None) -> str:
-    """Why "ready" cannot be restored, in words; "" where it can."""
+    """Why "ready" cannot be restored; "" where it can."""
     if provider is None:
         return "the lab is not up"
     if provider.checkpoints is None:
@@ -172,11 +172,11 @@ def why_not_ready(lab: Lab, provider: Provider | None) -> str:
 
 
 def restore(lab: Lab, provider: Provider, name: str, progress: Progress) -> None:
-    """All machines as they were, clocks set, and the swarm healthy. Raises MachineError.
+    """Reset all machines, set their clocks, and wait for a healthy swarm. Raises MachineError.
 
-    An end in the middle is finished by the next `up`, `rebuild` or restore.
+    An interrupted restore is finished by the next `up`, `rebuild` or restore.
     """
-    write_atomic(_journal(lab), json.dumps({"name": name}))
+    write_atomic(lab.files.restoring, json.dumps({"name": name}))
     for machine in lab.machines:
         progress.phase(machine.name, f"restoring {name!r}")
     of_provider(provider).restore(name, progress)
@@ -189,60 +189,40 @@ def restore(lab: Lab, provider: Provider, name: str, progress: Progress) -> None
 
         run_on_all("setting the clock", machines.values(), wake, progress)
         converge.converge(lab, machines, progress)
-    kept = noted(lab).get(name)
-    if kept:
-        write_atomic(lab.state / "ready.json", json.dumps(kept.ready, indent=2) + "\n")
-    _journal(lab).unlink(missing_ok=True)
+    checkpoint_notes.restored(lab, name)
+    lab.files.restoring.unlink(missing_ok=True)
 
 
 def finish_interrupted(lab: Lab, provider: Provider, progress: Progress) -> None:
-    """Resume an interrupted restore: until then, machines are of different moments."""
+    """Resume an interrupted restore: until then, the machines are of different times."""
+    file = lab.files.restoring
     try:
-        name = json.loads(_journal(lab).read_text())["name"]
+        name = json.loads(file.read_text())["name"]
     except FileNotFoundError:
         return
     except (KeyError, ValueError):
-        _journal(lab).unlink()
+        file.unlink()
         return
     if provider.checkpoints is not None and name in listed(lab, provider):
         progress.say(f"resuming the interrupted restore of checkpoint {name!r}")
         restore(lab, provider, name, progress)
     else:
-        _journal(lab).unlink()
+        file.unlink()
 
 
 def forget(lab: Lab, provider: Provider, name: str) -> None:
-    """Delete a checkpoint, half-made ones too. Raises UserError where there is none."""
+    """Delete a checkpoint, incomplete ones too. Raises UserError if it does not exist."""
     checkpoints = of_provider(provider)
     if name not in noted(lab) and name not in checkpoints.names():
         raise unknown(lab, provider, name)
     checkpoints.forget(name)
-    (_folder(lab) / f"{name}.json").unlink(missing_ok=True)
-
-
-def unknown(lab: Lab, provider: Provider, name: str) -> UserError:
-    there = ", ".join(listed(lab, provider)) or "none"
-    return UserError(
-        f"Lab {lab.name!r} has no checkpoint {name!r} on all its machines.", f"There are: {there}."
-    )
+    checkpoint_notes.forget(lab, name)
 
 
 def set_clock(machine: Machine) -> None:
-    """Set a machine's clock to this host's: it has stood still, or is that of the checkpoint.
+    """Set a machine's clock to this host's: it was suspended, or is that of the checkpoint.
 
-    To within the time that a command takes to arrive. Source: date(1), -s @SECONDS.
+    Accurate to the time that a command takes to arrive. Source: date(1), -s @SECONDS.
     """
     machine.connect()
     machine.run_checked(f"date -u -s @{time.time():.3f}", 30, sudo=True)
-
-
-def _note(lab: Lab, name: str, kept: Kept) -> Path:
-    return write_atomic(_folder(lab) / f"{name}.json", json.dumps(asdict(kept), indent=2) + "\n")
-
-
-def _folder(lab: Lab) -> Path:
-    return lab.state / "checkpoints"
-
-
-def _journal(lab: Lab) -> Path:
-    return lab.state / "restoring.json"

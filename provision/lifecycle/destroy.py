@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
-from provision.changes import journal
-from provision.lab.lock import HOLDER, LOCK, holding
+from provision.lab.lock import holding
 from provision.lab.model import Lab
-from provision.lifecycle import revert
+from provision.lab.state import LabState
+from provision.lifecycle import applied, revert
 from provision.providers import lab_index, select
 from provision.support.errors import MachineError
 from provision.support.progress import Progress
 
 
 def destroy(lab: Lab, progress: Progress, purge: bool = False) -> list[str]:
-    """Remove all that `up` has made, from any state, and see that it is gone; what was removed.
+    """Remove all that `up` made, from any state, and verify that it is gone; what was removed.
 
-    Of existing hosts Docker stays, where `up` has installed it, until `purge` is asked for.
-    Raises MachineError that names what is still there.
+    The state folder decides what there is to remove, whatever lab.toml says by now. On existing
+    hosts Docker stays where `up` installed it, unless `purge` is given. Raises MachineError that
+    names what is left.
     """
     if not lab.state.exists():
         return select.orphans(lab)
     with holding(lab.state, "destroy"):
+        lab = applied.existing(lab)
         try:
             provider = select.of_state(lab)
         except MachineError as error:
@@ -35,25 +36,29 @@ def destroy(lab: Lab, progress: Progress, purge: bool = False) -> list[str]:
                 removed += provider.destroy(progress)
                 left = [*revert.leftovers(lab), *provider.leftovers()]
             if left:
-                log = lab.state / "vagrant.log"
+                log = lab.files.vagrant_log
                 raise MachineError(
                     f"Lab {lab.name!r} is not gone: {'; '.join(left)}.",
                     "Run inv destroy again" + (f"; the log is {log}." if log.exists() else "."),
                 )
         # A later `destroy --purge` must still know what was there before.
-        kept = {"lab.toml", "journal.json"} if journal.of_lab(lab).hosts() else set()
-        _empty_state(lab.state, kept)
+        kept = applied.journal_of(lab.files).hosts()
+        _empty_state(lab.files, bool(kept))
         if not kept:
             lab_index.forget(lab.state)
     return removed if kept else [*removed, f"{lab.state}"]
 
 
-def _empty_state(state: Path, kept: set[str]) -> None:
-    """All but `kept`, and what holds the lab: the folder itself goes when it is released."""
-    # Last, what tells that there is a lab: an end in the middle leaves one that can be destroyed.
-    last = ("lab.toml", "plan.json")
-    for path in sorted(state.iterdir(), key=lambda path: path.name in last):
-        if path.name in {LOCK, HOLDER, *kept}:
+def _empty_state(files: LabState, keep_hosts: bool) -> None:
+    """Remove all but the lock, and what undoes changes of hosts if `keep_hosts`.
+
+    The folder itself is removed when the lock is released.
+    """
+    # Last, what shows that there is a lab: after an interruption it can still be destroyed.
+    last = {files.applied, files.pending, files.plan}
+    kept = {files.applied, files.pending, files.journal} if keep_hosts else set()
+    for path in sorted(files.folder.iterdir(), key=lambda path: path in last):
+        if path in {files.lock, files.holder, *kept}:
             continue
         if path.is_dir():
             shutil.rmtree(path)

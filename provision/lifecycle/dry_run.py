@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from provision.changes import change, journal
+from provision.lab import lockfile
 from provision.lab.model import Lab
-from provision.lifecycle import provision
-from provision.lifecycle.up import _wanted
+from provision.lifecycle import applied, edit, provision, up
 from provision.machine import login
 from provision.machine.machine import connected
 from provision.providers import select
+from provision.providers.base import Provider
 from provision.providers.existing import HostsProvider
 from provision.support.progress import Progress
 
 
 def dry_run(lab: Lab, progress: Progress, adopt_swarm: bool = False) -> str:
-    """What `up` would do, machine by machine, as text; nothing is changed, here or there.
+    """What `up` would do, machine by machine, as text; nothing is changed.
 
-    Machines that run are looked at; of those that do not it is told how they would come to be.
-    Raises what `up` would raise before its first change.
+    First what was edited in lab.toml. Machines that run are looked at; for the others it shows how
+    they would be created. Raises what `up` would raise before its first change.
     """
-    provider = select.of_state(lab)
-    if lab.provider == "hosts":
-        provider = HostsProvider(lab)
+    edited = edit.look(lab)
+    provider: Provider | None = HostsProvider(lab) if applied.is_hosts(lab) else None
+    if edited.old:
+        provider = provider or select.of_state(lab)
     states = provider.states() if provider else {}
     absent = [m.name for m in lab.machines if states.get(m.name, "absent") in {"absent", "stopped"}]
     if not provider or absent:
@@ -29,11 +31,11 @@ def dry_run(lab: Lab, progress: Progress, adopt_swarm: bool = False) -> str:
             preview,
         )
 
-        return preview(lab, provider, states)
+        return "\n".join([*edited.lines(), preview(lab, provider, states)])
     with connected(lab, provider.endpoints()) as machines:
         login.reach(machines, progress, ask=lambda *_: False)
-        wanted = _wanted(lab, provider)
+        wanted = up.wanted(lab, provider, lockfile.load(lab))
         plan = provision.plan(lab, machines, journal.of_lab(lab), wanted, adopt_swarm)
     notes = [f"{name}: {what}" for name, what in plan.unknown.items()]
     image = f"image for scenarios: {plan.choice.reference} ({plan.choice.why})"
-    return "\n".join([change.told(machines, plan.changes), *notes, image])
+    return "\n".join([*edited.lines(), change.told(machines, plan.changes), *notes, image])

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from provision.diagnostics import versions
 from provision.lab import lockfile
-from provision.lab.lockfile import _UPDATE, NAME, Entry, Image
+from provision.lab.lockfile import NAME, UPDATE, Entry, Image
 from provision.lab.model import Lab
 from provision.machine.machine import Machine
 from provision.providers.base import Provider
-from provision.providers.boxes import locked
+from provision.providers.boxes import locked as boxes
 from provision.support import files
 from provision.support.versions import tools
 
@@ -25,7 +25,7 @@ def observe(
     box = provider.box()
     return Entry(
         asked=lockfile.asked(lab),
-        box=locked.box_of(lab, provider.name, *box) if box else None,
+        box=boxes.box_of(lab, provider.name, *box) if box else None,
         engines=engines,
         image=Image(image, str(attrs["Id"]), digests[0] if digests else ""),
         plugins=plugins_of(lab),
@@ -39,14 +39,13 @@ def plugins_of(lab: Lab) -> dict[str, str]:
     return {lab.weave.reference: files.digest(archive) if archive else ""}
 
 
-def keep(lab: Lab, provider: str, seen: Entry) -> list[str]:
-    """After an `up`: write the entry where there is none, else tell what differs, a line each."""
-    locked = lockfile.read(lab, provider)
+def keep(lab: Lab, provider: str, seen: Entry, locked: Entry | None) -> list[str]:
+    """After an `up`: write the entry where there is none, else what differs, a line each."""
     if locked is None:
         lockfile.write(lab, provider, with_tools(seen, provider))
-        return [f"{NAME} is written: what this lab is made of"]
+        return [f"{NAME} is written: the exact versions of this lab"]
     found = lockfile.differences(locked, seen)
-    return [*(f"differs from {NAME}: {line}" for line in found), *([_UPDATE] if found else [])]
+    return [*(f"differs from {NAME}: {line}" for line in found), *([UPDATE] if found else [])]
 
 
 def with_tools(entry: Entry, provider: str) -> Entry:

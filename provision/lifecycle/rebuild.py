@@ -7,20 +7,20 @@ from collections.abc import Callable
 from provision.lab.lock import holding
 from provision.lab.model import Lab
 from provision.lab.state import Ready
-from provision.lifecycle import checkpoints, destroy, running, up
+from provision.lifecycle import applied, checkpoints, destroy, running, up
 from provision.providers import select
 from provision.support.errors import MachineError
 from provision.support.progress import Progress
 
 
 def rebuild(lab: Lab, progress: Progress, cold: bool = False) -> Ready:
-    """The lab as it was when `up` had made it.
+    """Reset the lab to the state after `up`.
 
-    From the checkpoint "ready" in seconds; made anew where there is none of this lab, saying why,
-    or where `cold` asks for it. Raises as `up` and `destroy`.
+    From the checkpoint "ready" in seconds. Where there is none of this lab, or with `cold`, the lab
+    is recreated, and the reason is shown. Raises as `up` and `destroy`.
     """
     with holding(lab.state, "rebuild"):
-        provider = select.of_state(lab)
+        provider = select.of_state(lab) if applied.fits(lab) else None
         why = "--cold" if cold else checkpoints.why_not_ready(lab, provider)
         if provider and not why:
             try:
@@ -29,7 +29,7 @@ def rebuild(lab: Lab, progress: Progress, cold: bool = False) -> Ready:
                 return running.ready(lab)
             except MachineError as error:
                 why = str(error)
-        progress.say(f"making the lab anew: {why}")
+        progress.say(f"recreating the lab: {why}")
         destroy.destroy(lab, progress)
         return up.up(lab, progress)
 

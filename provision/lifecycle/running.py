@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from provision.lab import lock
 from provision.lab.model import Lab
 from provision.lab.state import Ready
+from provision.lifecycle import applied
 from provision.machine.machine import Machine, connected
 from provision.machine.running_lab import RunningLab
 from provision.providers import select
@@ -17,34 +18,36 @@ from provision.support.errors import MachineError, UserError
 
 
 def ready(lab: Lab) -> Ready:
-    """What the last `up` brought up. Raises UserError when there was none."""
+    """What the last `up` brought up. Raises UserError if the lab is not up."""
     try:
-        return Ready(**json.loads((lab.state / "ready.json").read_text()))
+        return Ready(**json.loads(lab.files.ready.read_text()))
     except FileNotFoundError:
         raise UserError(f"Lab {lab.name!r} is not up.", "Bring it up: inv up") from None
     except (TypeError, json.JSONDecodeError) as error:
         raise MachineError(
-            f"{lab.state / 'ready.json'} cannot be read: {error}", "Run inv up again."
+            f"{lab.files.ready} cannot be read: {error}", "Run inv up again."
         ) from None
 
 
 @contextlib.contextmanager
 def machines_of(lab: Lab) -> Iterator[dict[str, Machine]]:
-    """The machines of a lab that is up. Raises UserError when it is not."""
+    """The machines of a lab that is up, as brought up. Raises UserError when it is not."""
+    lab = applied.current(lab)
     with connected(lab, provider_of(lab).endpoints()) as machines:
         yield machines
 
 
 @contextlib.contextmanager
 def opened(lab: Lab, verb: str) -> Iterator[RunningLab]:
-    """The lab for one verb, held against other commands. Raises UserError when it is not up."""
+    """The lab as it was brought up, held for one verb. Raises UserError when it is not up."""
     recorded = ready(lab)
+    lab = applied.current(lab)
     with lock.holding(lab.state, verb), machines_of(lab) as machines:
         yield RunningLab(lab, recorded, machines)
 
 
 def provider_of(lab: Lab) -> Provider:
-    """The provider of a lab that is there. Raises UserError where it is not."""
+    """The provider of an existing lab. Raises UserError where it does not exist."""
     provider = select.of_state(lab)
     if not provider:
         raise UserError(f"Lab {lab.name!r} is not up.", "Bring it up: inv up")

@@ -1,4 +1,4 @@
-"""What is there now, quickly: from the provider's own lists, a manager, and the engines themselves.
+"""The lab's status, quickly: from the provider's own lists, a manager, and the engines themselves.
 
 No Vagrant is called, and a machine that does not answer costs the others nothing. Where the
 provider says that a machine runs and a manager says that its node is ready, it is not asked itself:
@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from provision.lab.model import Lab
+from provision.lifecycle import applied
 from provision.machine.machine import Machine, connected
 from provision.providers import select
 from provision.providers.base import Provider
@@ -28,7 +29,7 @@ _SILENT = f"no answer within {PATIENCE:.0f} s"
 
 @contextmanager
 def looking(lab: Lab) -> Iterator[Callable[[], dict[str, Any]]]:
-    """A function that tells what is there, each time anew, over connections that are kept.
+    """A function that returns the current status at each call, over connections that are kept.
 
     Shape: {"lab": name, "provider": name or "", "machines": [{"name", "role", "address", "state",
     "engine", "node"}], "networks": [{"name", "driver", "scope"}], "services": [names]}. All are
@@ -36,10 +37,11 @@ def looking(lab: Lab) -> Iterator[Callable[[], dict[str, Any]]]:
     answer); `engine` is Docker's version or ""; `node` is the swarm's word for it ("ready",
     "ready (leader)", "down", …), else why there is none, or "".
     """
+    lab = applied.existing(lab)
     provider = select.of_state(lab)
     endpoints = {}
-    if provider and (lab.state / "ready.json").exists():
-        # An `up` that was cut off does not know the way to its machines yet.
+    if provider and lab.files.ready.exists():
+        # After an interrupted `up` the way to its machines is not known yet.
         with suppress(MachineError):
             endpoints = provider.endpoints()
     if not endpoints:
@@ -54,17 +56,17 @@ def looking(lab: Lab) -> Iterator[Callable[[], dict[str, Any]]]:
 
 
 def look(lab: Lab) -> dict[str, Any]:
-    """What is there now, once; `looking` has the shape."""
+    """The current status, once; `looking` describes the shape."""
     with looking(lab) as now:
         return now()
 
 
 def watching(lab: Lab, pause: float = 2.0) -> Iterator[dict[str, Any]]:
-    """What is there, again and again, `pause` seconds after each answer; follows ups and downs."""
+    """The status, repeated `pause` seconds after each answer; follows `up` and `destroy`."""
     while True:
-        ready = (lab.state / "ready.json").exists()
+        ready = lab.files.ready.exists()
         with looking(lab) as now:
-            while (lab.state / "ready.json").exists() == ready:
+            while lab.files.ready.exists() == ready:
                 yield now()
                 time.sleep(pause)
 
@@ -181,7 +183,7 @@ def _node(attrs: dict[str, Any]) -> dict[str, Any]:
         "addresses": {attrs["Status"].get("Addr"), manager.get("Addr", "").rpartition(":")[0]},
         "engine": attrs["Description"].get("Engine", {}).get("EngineVersion", ""),
         "ready": state == "ready",
-        "told": state + (" (leader)" if manager.get("Leader") else ""),
+        "state": state + (" (leader)" if manager.get("Leader") else ""),
     }
 
 
@@ -192,7 +194,7 @@ def _vouched_for(row: dict[str, str], view: dict[str, Any]) -> bool:
     """
     for node in view.get("nodes", []):
         if row["state"] == "running" and node["ready"] and row["address"] in node["addresses"]:
-            row["engine"], row["node"] = node["engine"], node["told"]
+            row["engine"], row["node"] = node["engine"], node["state"]
             return True
     return False
 
@@ -203,6 +205,6 @@ def _add(row: dict[str, str], info: dict[str, Any], view: dict[str, Any]) -> Non
     if row["engine"]:
         row["state"] = "running"
     swarm = info.get("Swarm", {})
-    told = {node["id"]: node["told"] for node in view.get("nodes", [])}
+    states = {node["id"]: node["state"] for node in view.get("nodes", [])}
     own = info.get("error") or swarm.get("LocalNodeState", "")
-    row["node"] = told.get(swarm.get("NodeID", ""), own)
+    row["node"] = states.get(swarm.get("NodeID", ""), own)

@@ -8,11 +8,12 @@ from dataclasses import asdict
 from provision.changes import journal
 from provision.lab import lockfile
 from provision.lab.lock import holding
+from provision.lab.lockfile import Locked
 from provision.lab.model import Lab
 from provision.lab.state import Ready
-from provision.lifecycle import checkpoints, lock, provision
+from provision.lifecycle import applied, checkpoints, edit, lock, provision
 from provision.machine import login
-from provision.machine.machine import Machine, connected
+from provision.machine.machine import connected
 from provision.plugins import archive
 from provision.providers import select
 from provision.providers.base import Provider
@@ -22,57 +23,77 @@ from provision.support.progress import Progress
 
 
 def up(lab: Lab, progress: Progress, trust_new: bool = False, adopt_swarm: bool = False) -> Ready:
-    """From whatever is there to a ready swarm: boot, Docker, images, swarm.
+    """Bring the lab to a ready swarm from any state: boot, Docker, images, swarm.
 
     It looks first and does what is missing, so a second call changes nothing and an interrupted
-    one is gone on with. With `trust_new` the keys of existing hosts that are not known yet are
-    written down unasked; with `adopt_swarm` a swarm that they are in already is used. Raises
-    UserError, MachineError or MachinesError.
+    one is resumed. What lab.toml changes in an existing lab is shown first, then applied, or
+    refused. With `trust_new` unknown host keys of existing hosts are accepted without asking; with
+    `adopt_swarm` a swarm that they are in already is used. Raises UserError, MachineError or
+    MachinesError.
     """
     with holding(lab.state, "up"):
-        provider, notes = select.choose(lab, progress, trust_new)
-        for note in notes:
+        locks = lockfile.load(lab)
+        edited = _look(lab, progress)
+        edit.forget_plan(edited)
+        provider, notes = select.choose(lab, progress, trust_new, locks)
+        for note in [*notes, *edited.lines()]:
             progress.say(note)
         if lab.weave and lab.weave.archive:
-            # One that is none is told before anything boots.
+            # An invalid one is reported before anything boots.
             archive.read_archive(lab.weave.archive)
-        # `destroy` must find its way when the file is gone or broken by then. It can hold secrets.
-        write_atomic(lab.state / "lab.toml", lab.file.read_bytes(), mode=0o600)
+        applied.begin(lab, edited.old)
         with progress:
-            checkpoints.finish_interrupted(lab, provider, progress)
+            edit.apply(edited, provider, progress)
             provider.up(progress)
-            with connected(lab, provider.endpoints()) as machines:
-                ready = _provision(lab, provider, machines, notes, progress, adopt_swarm)
-            write_atomic(lab.state / "ready.json", json.dumps(asdict(ready), indent=2) + "\n")
+            ready = _provision(lab, provider, locks, progress, adopt_swarm)
+            ready = Ready(**{**asdict(ready), "notes": [*notes, *ready.notes]})
+            write_atomic(lab.files.ready, json.dumps(asdict(ready), indent=2) + "\n")
+            # Only now: a checkpoint and a lock are of a definition that was applied.
+            applied.finish(lab)
             checkpoints.keep_ready(lab, provider, progress)
-        seen = lockfile.of_up(ready.made)
-        if seen.box:
-            # One that was downloaded is there only now.
-            locked.check_box(lab, provider.name, *(provider.box() or ("", "")))
-        for line in lock.keep(lab, provider.name, seen):
-            progress.say(line)
+        _keep_lock(lab, provider, locks, ready, progress)
         return ready
 
 
-def _wanted(lab: Lab, provider: Provider) -> provision.Wanted:
-    return provision.Wanted(
-        lockfile.engine_wanted(lab, provider.name), lockfile.image_wanted(lab, provider.name)
-    )
+def _look(lab: Lab, progress: Progress) -> edit.Edit:
+    """What lab.toml changes, after an interrupted restoring of a checkpoint is finished."""
+    edited = edit.look(lab)
+    if not lab.files.restoring.exists():
+        return edited
+    was = applied.current(lab)
+    if there := select.of_state(was):
+        with progress:
+            checkpoints.finish_interrupted(was, there, progress)
+    return edit.look(lab)
+
+
+def wanted(lab: Lab, provider: Provider, locks: Locked) -> provision.Wanted:
+    """The engine and the image to install: as locked, else as in lab.toml."""
+    entry = locks.of(provider.name)
+    return provision.Wanted(lockfile.engine_wanted(lab, entry), lockfile.image_wanted(entry))
 
 
 def _provision(
-    lab: Lab,
-    provider: Provider,
-    machines: dict[str, Machine],
-    notes: list[str],
-    progress: Progress,
-    adopt: bool,
+    lab: Lab, provider: Provider, locks: Locked, progress: Progress, adopt: bool
 ) -> Ready:
-    login.reach(machines, progress)
-    choice, engines = provision.provision(
-        lab, machines, journal.of_lab(lab), progress, _wanted(lab, provider), adopt
-    )
-    note = f"image {choice.reference}: {choice.why}"
-    progress.say(note)
-    made = asdict(lock.observe(lab, provider, machines, engines, choice.reference))
-    return Ready(provider.name, choice.reference, [*notes, note], engines, made)
+    want = wanted(lab, provider, locks)
+    with connected(lab, provider.endpoints()) as machines:
+        login.reach(machines, progress)
+        choice, engines = provision.provision(
+            lab, machines, journal.of_lab(lab), progress, want, adopt
+        )
+        note = f"image {choice.reference}: {choice.why}"
+        progress.say(note)
+        made = asdict(lock.observe(lab, provider, machines, engines, choice.reference))
+    return Ready(provider.name, choice.reference, [note], engines, made)
+
+
+def _keep_lock(
+    lab: Lab, provider: Provider, locks: Locked, ready: Ready, progress: Progress
+) -> None:
+    seen, entry = lockfile.of_up(ready.made), locks.of(provider.name)
+    if seen.box:
+        # A box that was downloaded can be compared only now.
+        locked.check_box(lab, provider.name, provider.box() or ("", ""), entry)
+    for line in lock.keep(lab, provider.name, seen, entry):
+        progress.say(line)

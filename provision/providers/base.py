@@ -50,6 +50,12 @@ class Provider(Protocol):
     def states(self) -> dict[str, MachineState]:
         """The state of each machine, quickly: from the provider's own files and lists."""
 
+    def remove(self, names: list[str], progress: Progress) -> list[str]:
+        """Remove some machines of a lab that stays; what was removed, verified."""
+
+    def restart(self, names: list[str], progress: Progress) -> None:
+        """Stop machines whose CPUs or memory have changed: the next `up` boots them with those."""
+
     def destroy(self, progress: Progress) -> list[str]:
         """Remove all that `up` made, from any state; returns what it removed, verified."""
 

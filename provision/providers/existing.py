@@ -53,6 +53,12 @@ class HostsProvider:
         """Only a connection shows whether a host runs, and `status` makes one anyway."""
         return {machine.name: "unknown" for machine in self.lab.machines}
 
+    def remove(self, names: list[str], progress: Progress) -> list[str]:
+        return []
+
+    def restart(self, names: list[str], progress: Progress) -> None:
+        """Existing hosts are not restarted."""
+
     def destroy(self, progress: Progress) -> list[str]:
         """Nothing was made here; `lifecycle.revert` undoes what was changed on the hosts."""
         return []

@@ -8,12 +8,15 @@ from provision.lab.model import Lab
 from provision.providers.base import Provider
 
 if TYPE_CHECKING:
+    from provision.lab.lockfile import Locked
     from provision.support.progress import Progress
 
 # Each provider is imported for its own labs alone, since `status` is to be quick.
 
 
-def choose(lab: Lab, progress: Progress, trust_new: bool = False) -> tuple[Provider, list[str]]:
+def choose(
+    lab: Lab, progress: Progress, trust_new: bool = False, locks: Locked | None = None
+) -> tuple[Provider, list[str]]:
     """The provider for `up`, and the choices made for it; a lab that is up keeps its provider.
 
     Raises UserError that names what is missing.
@@ -25,7 +28,7 @@ def choose(lab: Lab, progress: Progress, trust_new: bool = False) -> tuple[Provi
     from provision.providers.vagrant import plan, provider  # noqa: PLC0415 - for a quick status
 
     existing_one = provider.VagrantProvider.from_state(lab)
-    made = existing_one or provider.VagrantProvider(lab, plan.plan(lab, progress))
+    made = existing_one or provider.VagrantProvider(lab, plan.plan(lab, progress, locks))
     return made, list(made.plan.notes)
 
 
@@ -34,7 +37,8 @@ def of_state(lab: Lab) -> Provider | None:
     if lab.provider == "hosts":
         from provision.providers import existing  # noqa: PLC0415 - for a quick status
 
-        return existing.HostsProvider(lab) if (lab.state / "lab.toml").exists() else None
+        there = lab.files.definitions or lab.files.journal.exists()
+        return existing.HostsProvider(lab) if there else None
     from provision.providers.vagrant import provider  # noqa: PLC0415 - for a quick status
 
     return provider.VagrantProvider.from_state(lab)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from provision.lab import lockfile
-from provision.lab.lockfile import NAME, Box
+from provision.lab.lockfile import NAME, Box, Entry
 from provision.lab.model import Lab
 from provision.providers.boxes import build, store
 from provision.support import files
@@ -21,13 +20,13 @@ def box_of(lab: Lab, provider: str, name: str, version: str) -> Box:
     return Box(name, version, store.checksum(name, provider, version))
 
 
-def check_box(lab: Lab, provider: str, name: str, version: str) -> None:
-    """Raises UserError where the box has other content than the one that was locked.
+def check_box(lab: Lab, provider: str, box: tuple[str, str], locked: Entry | None) -> None:
+    """Raises UserError where a box (name, version) has other content than the locked one.
 
     To be asked before a boot, and after one that has downloaded the box. One that is built here
     (a recipe of ours) differs from host to host, and is no error.
     """
-    locked = lockfile.read(lab, provider)
+    name, version = box
     if not locked or not locked.box or name in build.names():
         return
     was, now = locked.box, box_of(lab, provider, name, version)

@@ -28,7 +28,7 @@ from provision.support.progress import Progress
 _BOOT, _EMULATED_BOOT = 600, 900
 
 
-def plan(lab: Lab, progress: Progress) -> Plan:
+def plan(lab: Lab, progress: Progress, locks: lockfile.Locked | None = None) -> Plan:
     """Choose provider, box and driver for a lab that has none yet; its notes give the reasons.
 
     Raises UserError that names what is missing, before anything boots.
@@ -36,7 +36,7 @@ def plan(lab: Lab, progress: Progress) -> Plan:
     name, why = choose_provider(lab)
     backend = registry.backend(name)
     conflicts.check(lab, name)
-    box = _box(lab, backend, progress)
+    box = _box(lab, backend, progress, (locks or lockfile.load(lab)).of(name))
     # After the box: a box built here brings the kernel that KVM is tried with.
     acceleration = backend.acceleration()
     notes = [
@@ -59,10 +59,11 @@ def plan(lab: Lab, progress: Progress) -> Plan:
     )
 
 
-def _box(lab: Lab, backend: Backend, progress: Progress) -> select.Choice:
+def _box(
+    lab: Lab, backend: Backend, progress: Progress, locked: lockfile.Entry | None
+) -> select.Choice:
     """The box, in Vagrant's store where it is one built here. Raises UserError for another one
     of its name, and for one that is not as it was locked."""
-    locked = lockfile.read(lab, backend.name)
     pin = (locked.box.name, locked.box.version) if locked and locked.box else None
     box = select.choose(lab, backend, progress.say, pin)
     # One lab at a time: two that come up at once would both add it.
@@ -70,7 +71,7 @@ def _box(lab: Lab, backend: Backend, progress: Progress) -> select.Choice:
         if box.add and not store.stored(box.name, backend.name, box.version):
             add_box(lab, backend.name, box.add, progress)
     conflicts.check_box(lab, backend.name, box)
-    check_box(lab, backend.name, box.name, box.version or "")
+    check_box(lab, backend.name, (box.name, box.version or ""), locked)
     return box
 
 

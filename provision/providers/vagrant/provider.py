@@ -49,12 +49,12 @@ class VagrantProvider:
     def from_state(cls, lab: Lab) -> VagrantProvider | None:
         """The provider as an earlier `up` planned it; None where there was none."""
         try:
-            kept = json.loads((lab.state / "plan.json").read_text())
+            kept = json.loads(lab.files.plan.read_text())
             return cls(lab, Plan(**{**kept, "notes": tuple(kept.get("notes", ()))}))
         except FileNotFoundError:
             return None
         except (TypeError, ValueError) as error:
-            raise MachineError(f"{lab.state / 'plan.json'} cannot be read: {error}") from None
+            raise MachineError(f"{lab.files.plan} cannot be read: {error}") from None
 
     # -- up -----------------------------------------------------------------------------------
 
@@ -178,6 +178,41 @@ class VagrantProvider:
         for name in known:
             progress.done(name, "gone")
         return removed
+
+    def remove(self, names: list[str], progress: Progress) -> list[str]:
+        self._finish_earlier(progress)
+        known = [name for name in names if name in self.identities()]
+        for name in names:
+            progress.phase(name, "removing it")
+        if known:
+            # Vagrant removes only machines that its file defines: it is written with all of them.
+            write_atomic(self.state / "Vagrantfile", template.render(self.lab, self.plan))
+            self._run("destroy", "--force", *known)
+        removed = [f"machine {name}" for name in known if name not in self.identities()]
+        removed += self.backend.remove_unfinished(self.lab, set(names))
+        if left := [name for name in known if name in self.identities()]:
+            raise MachineError(
+                f"{', '.join(left)}: still there after vagrant destroy: {self.runner.last_words()}",
+                f"Vagrant's log: {self.runner.log}",
+            )
+        for name in names:
+            progress.done(name, "removed")
+        return removed
+
+    def restart(self, names: list[str], progress: Progress) -> None:
+        self._finish_earlier(progress)
+        for name in names:
+            progress.phase(name, "stopping it, to restart it with its new CPUs and memory")
+        self._run("halt", *names)
+
+    def _run(self, *words: str) -> None:
+        try:
+            self.runner.run(*words)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            raise MachineError(
+                f"vagrant {words[0]} failed: {self.runner.last_words()}",
+                f"Vagrant's log: {self.runner.log}. Run inv up again.",
+            ) from error
 
     def leftovers(self) -> list[str]:
         return self.backend.leftovers(self.lab, set(self.identities()))

@@ -45,6 +45,18 @@ def entry(of: Lab, **more: Any) -> Entry:
     return dataclasses.replace(ENTRY, asked=lockfile.asked(of), **more)
 
 
+def kept(of: Lab, seen: Entry) -> list[str]:
+    return lock.keep(of, "libvirt", seen, lockfile.read(of, "libvirt"))
+
+
+def check(of: Lab, name: str, version: str) -> None:
+    locked.check_box(of, "libvirt", (name, version), lockfile.read(of, "libvirt"))
+
+
+def wanted(of: Lab) -> str:
+    return lockfile.engine_wanted(of, lockfile.read(of, "libvirt"))
+
+
 def stored(name: str, version: str, content: bytes, provider: str = "libvirt") -> None:
     file = store() / name.replace("/", "-VAGRANTSLASH-") / version / provider / "box.img"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -53,12 +65,11 @@ def stored(name: str, version: str, content: bytes, provider: str = "libvirt") -
 
 def test_the_first_up_writes_it_and_the_next_tells_only_what_differs(tmp_path: Path) -> None:
     mine = lab(tmp_path)
-    assert "is written" in lock.keep(mine, "libvirt", entry(mine))[0]
+    assert "is written" in kept(mine, entry(mine))[0]
     text = lockfile.file(mine).read_text()
-    assert lock.keep(mine, "libvirt", entry(mine)) == []
-    told = lock.keep(
+    assert kept(mine, entry(mine)) == []
+    told = kept(
         mine,
-        "libvirt",
         entry(mine, engines={"machine1": "28.2.2", "machine2": "28.3.0"}),
     )
     assert told[0] == ("differs from swarmrig.lock: Docker on machine2: locked 28.2.2, here 28.3.0")
@@ -106,7 +117,7 @@ def test_another_wish_in_lab_toml_is_another_entry(tmp_path: Path) -> None:
     assert lockfile.read(mine, "libvirt") == entry(mine)
     changed = lab(tmp_path, '[docker]\nversion = "28.2.2"\n')
     assert lockfile.read(changed, "libvirt") is None
-    assert "is written" in lock.keep(changed, "libvirt", entry(changed))[0]
+    assert "is written" in kept(changed, entry(changed))[0]
 
 
 @pytest.mark.parametrize("text", ["", "no", "[]", '{"version": 2, "labs": {}}', '{"version": 1}'])
@@ -124,14 +135,14 @@ def test_a_box_of_other_content_is_refused(tmp_path: Path) -> None:
     there = locked.box_of(mine, "libvirt", "debian/bookworm64", "12.1")
     assert there.checksum.startswith("sha256:")
     lockfile.write(mine, "libvirt", entry(mine, box=there))
-    locked.check_box(mine, "libvirt", "debian/bookworm64", "12.1")
+    check(mine, "debian/bookworm64", "12.1")
     stored("debian/bookworm64", "12.1", b"another disk")
     with pytest.raises(UserError, match="is not the one that was locked") as caught:
-        locked.check_box(mine, "libvirt", "debian/bookworm64", "12.1")
+        check(mine, "debian/bookworm64", "12.1")
     assert "inv lock --update" in caught.value.advice
     assert caught.value.exit_code == 2
     # Another version is another box: that is told after `up`, and stops nothing.
-    locked.check_box(mine, "libvirt", "debian/bookworm64", "12.2")
+    check(mine, "debian/bookworm64", "12.2")
 
 
 def test_a_box_built_here_has_other_bytes_on_each_host(tmp_path: Path) -> None:
@@ -140,10 +151,10 @@ def test_a_box_built_here_has_other_bytes_on_each_host(tmp_path: Path) -> None:
     there = locked.box_of(mine, "libvirt", "swarmrig/debian12", "12.1")
     lockfile.write(mine, "libvirt", entry(mine, box=there))
     stored("swarmrig/debian12", "12.1", b"another disk")
-    locked.check_box(mine, "libvirt", "swarmrig/debian12", "12.1")
+    check(mine, "swarmrig/debian12", "12.1")
     now = locked.box_of(mine, "libvirt", "swarmrig/debian12", "12.1")
     assert lockfile.differences(entry(mine, box=there), entry(mine, box=now)) == [
-        "box swarmrig/debian12 12.1: built here, of other bytes"
+        "box swarmrig/debian12 12.1: built here, with other bytes"
     ]
 
 
@@ -155,7 +166,7 @@ def test_a_box_that_is_a_file_is_known_by_its_place_in_the_lab(tmp_path: Path) -
     lockfile.write(mine, "libvirt", entry(mine, box=there))
     (tmp_path / "my.box").write_bytes(b"another")
     with pytest.raises(UserError, match=r"box my\.box  ?is not the one that was locked"):
-        locked.check_box(mine, "libvirt", str(tmp_path / "my.box"), "")
+        check(mine, str(tmp_path / "my.box"), "")
 
 
 def test_the_locked_box_is_taken_before_any_other(
@@ -176,12 +187,12 @@ def test_the_locked_box_is_taken_before_any_other(
 
 def test_a_part_of_a_version_in_lab_toml_means_the_locked_one(tmp_path: Path) -> None:
     mine = lab(tmp_path, '[docker]\nversion = "28.2"\n')
-    assert lockfile.engine_wanted(mine, "libvirt") == "28.2"
+    assert wanted(mine) == "28.2"
     lockfile.write(mine, "libvirt", entry(mine))
-    assert lockfile.engine_wanted(mine, "libvirt") == "28.2.2"
+    assert wanted(mine) == "28.2.2"
     distribution = lab(tmp_path)
     lockfile.write(distribution, "libvirt", entry(distribution))
-    assert lockfile.engine_wanted(distribution, "libvirt") == "distribution"
+    assert wanted(distribution) == "distribution"
 
 
 def test_an_update_without_a_lab_forgets_the_entry(tmp_path: Path) -> None:

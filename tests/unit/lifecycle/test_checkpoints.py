@@ -12,7 +12,7 @@ import pytest
 
 from provision.lab import load
 from provision.lab.model import Lab
-from provision.lifecycle import checkpoint_verbs, checkpoints, destroy, rebuild, running, up
+from provision.lifecycle import checkpoint_notes, checkpoints, destroy, rebuild, running, up
 from provision.providers import select
 from provision.providers.base import Checkpoints, MachineState
 from provision.providers.existing import HostsProvider
@@ -47,6 +47,13 @@ class Playing:
 
     def states(self) -> dict[str, MachineState]:
         return dict.fromkeys(self.ids, "running")
+
+    def remove(self, names: list[str], progress: Progress) -> list[str]:
+        self._do(f"remove {' '.join(names)}")
+        return [f"machine {name}" for name in names]
+
+    def restart(self, names: list[str], progress: Progress) -> None:
+        self._do(f"restart {' '.join(names)}")
 
     def destroy(self, progress: Progress) -> list[str]:
         self._do("destroy")
@@ -130,9 +137,9 @@ def test_ready_is_kept_once_and_again_when_the_lab_has_changed(lab: Lab, provide
 
 
 def test_a_comment_makes_no_other_lab(lab: Lab) -> None:
-    before = checkpoints.fingerprint(lab)
+    before = checkpoint_notes.fingerprint(lab)
     lab.file.write_text("# the same\n")
-    assert checkpoints.fingerprint(load.load(lab.file)) == before
+    assert checkpoint_notes.fingerprint(load.load(lab.file)) == before
 
 
 def test_an_up_does_not_fail_for_want_of_a_checkpoint(lab: Lab, provider: Playing) -> None:
@@ -154,7 +161,7 @@ def test_a_saving_that_was_cut_off_is_no_checkpoint(lab: Lab, provider: Playing)
     assert list(checkpoints.listed(lab, provider)) == ["by-hand", "b"]
     provider.fails = ""
     checkpoints.forget(lab, provider, "a")
-    assert "a" not in checkpoints.noted(lab)
+    assert "a" not in checkpoint_notes.noted(lab)
 
 
 def test_a_restoring_that_was_cut_off_is_resumed(lab: Lab, provider: Playing) -> None:
@@ -200,9 +207,9 @@ def test_rebuild_restores_ready_and_says_why_where_it_recreates(
     printed = io.StringIO()
     rebuild.rebuild(lab, quiet(printed), cold=True)
     assert provider.did == ["restore ready", "destroy", "up"]
-    assert "making the lab anew: --cold" in printed.getvalue()
+    assert "recreating the lab: --cold" in printed.getvalue()
     rebuild.rebuild(lab, quiet(printed))
-    assert "making the lab anew: no checkpoint 'ready' was saved" in printed.getvalue()
+    assert "recreating the lab: no checkpoint 'ready' was saved" in printed.getvalue()
 
 
 def test_a_checkpoint_that_is_not_there_is_reported_with_those_that_are(
@@ -210,16 +217,16 @@ def test_a_checkpoint_that_is_not_there_is_reported_with_those_that_are(
 ) -> None:
     checkpoints.save(lab, provider, "a", quiet())
     with pytest.raises(UserError, match="has no checkpoint 'b'") as caught:
-        checkpoint_verbs.restore_checkpoint(lab, "b", quiet())
+        checkpoints.restore_checkpoint(lab, "b", quiet())
     assert "There are: a." in caught.value.advice
     with pytest.raises(UserError, match="has no checkpoint 'b'"):
-        checkpoint_verbs.delete_checkpoint(lab, "b")
+        checkpoints.delete_checkpoint(lab, "b")
 
 
 def test_hosts_that_exist_say_that_they_cannot(tmp_path: Path) -> None:
     (tmp_path / "lab.toml").write_text(
-        'provider = "hosts"\n[[machines]]\nname = "a"\naddress = "h1"\n'
-        '[[machines]]\nname = "b"\naddress = "h2"\n'
+        'provider = "hosts"\n[[machines]]\nname = "a"\naddress = "192.0.2.1"\n'
+        '[[machines]]\nname = "b"\naddress = "192.0.2.2"\n'
     )
     lab = load.load(tmp_path / "lab.toml")
     with pytest.raises(UserError, match="not its own"):

@@ -1,0 +1,96 @@
+"""What an edited lab.toml changes in a lab that exists, and how each difference is applied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from provision.lab.model import Lab, MachineSpec
+
+How = Literal["live", "added", "removed", "restart", "recreate"]
+
+_WORDS: dict[How, str] = {
+    "live": "applied without a restart",
+    "added": "brought up and joined to the swarm",
+    "removed": "drained, removed from the swarm, and destroyed or undone",
+    "restart": "applied by restarting the machine",
+    "recreate": "needs the lab to be recreated",
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One difference: what changed, how it is applied, and of which machine ("" for the lab)."""
+
+    how: How
+    what: str
+    machine: str = ""
+
+    def __str__(self) -> str:
+        who = f"{self.machine}: " if self.machine else ""
+        return f"{who}{self.what}: {_WORDS[self.how]}"
+
+
+def differences(applied: Lab, wanted: Lab) -> list[Difference]:
+    """What `wanted` changes in a lab that was brought up as `applied`; nothing is looked at."""
+    return [*_of_lab(applied, wanted), *_of_machines(applied, wanted)]
+
+
+def _of_lab(applied: Lab, wanted: Lab) -> Iterator[Difference]:
+    recreate: list[tuple[str, object, object]] = []
+    if wanted.provider not in ("auto", applied.provider) and applied.provider != "auto":
+        recreate.append(("provider", applied.provider, wanted.provider))
+    if wanted.provider != "hosts":
+        recreate += [
+            ("box", applied.box, wanted.box),
+            ("box_version", applied.box_version, wanted.box_version),
+            ("network.subnet", applied.subnet, wanted.subnet),
+            ("network.management", applied.management_subnet, wanted.management_subnet),
+        ]
+    live: list[tuple[str, object, object]] = [
+        ("docker.version", applied.docker_version, wanted.docker_version),
+        ("images.scenario", applied.image, wanted.image),
+    ]
+    for key, was, now in recreate:
+        if was != now:
+            yield Difference("recreate", _changed(key, was, now))
+    for key, was, now in live:
+        if was != now:
+            yield Difference("live", _changed(key, was, now))
+    if applied.image_archives != wanted.image_archives:
+        yield Difference("live", "images.archives changed")
+    if applied.weave != wanted.weave:
+        # Its settings can hold a password.
+        yield Difference("live", "weave changed")
+
+
+def _of_machines(applied: Lab, wanted: Lab) -> Iterator[Difference]:
+    before = {machine.name: machine for machine in applied.machines}
+    now = {machine.name for machine in wanted.machines}
+    for name in before:
+        if name not in now:
+            yield Difference("removed", "removed from the lab", name)
+    for machine in wanted.machines:
+        if machine.name in before:
+            yield from _of_machine(before[machine.name], machine)
+        else:
+            yield Difference("added", "added to the lab", machine.name)
+
+
+def _of_machine(was: MachineSpec, now: MachineSpec) -> Iterator[Difference]:
+    name = now.name
+    if was.address != now.address:
+        yield Difference("recreate", _changed("address", was.address, now.address), name)
+    if was.role != now.role:
+        yield Difference("live", _changed("role", was.role, now.role), name)
+    if now.access is not None:
+        return  # of an existing host, nothing else is the lab's to change
+    if was.cpus != now.cpus:
+        yield Difference("restart", _changed("cpus", was.cpus, now.cpus), name)
+    if was.memory != now.memory:
+        yield Difference("restart", _changed("memory", was.memory, now.memory), name)
+
+
+def _changed(key: str, was: object, now: object) -> str:
+    return f"{key} {was or 'not set'} → {now or 'not set'}"

@@ -1,0 +1,217 @@
+"""An edited lab.toml on a lab that exists: what `up` says, refuses and does before it boots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import docker.errors
+import requests
+
+from provision.changes import journal
+from provision.lab.model import Lab
+from provision.lifecycle import applied, revert
+from provision.lifecycle.difference import Difference, differences
+from provision.machine.machine import Machine, connected
+from provision.providers import select
+from provision.providers.base import Provider
+from provision.support.errors import MachineError, UserError
+from provision.support.progress import Progress
+from provision.swarm import leave, members, nodes
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What lab.toml changes. `old` is the lab with all machines that exist, None for a new lab."""
+
+    wanted: Lab
+    old: Lab | None
+    found: tuple[Difference, ...] = ()
+
+    def lines(self) -> list[str]:
+        return [f"changed in {self.wanted.file.name}: {one}" for one in self.found]
+
+    def machines(self, how: str) -> list[str]:
+        return list(dict.fromkeys(one.machine for one in self.found if one.how == how))
+
+
+def look(lab: Lab) -> Edit:
+    """What lab.toml changes. Raises UserError where that cannot be applied; changes nothing."""
+    kind = applied.holds(lab.files)
+    if not applied.fits(lab):
+        made = "on existing hosts" if kind == "hosts" else "of virtual machines"
+        raise UserError(
+            f"Lab {lab.name!r} was made {made}, and {lab.file.name} has provider "
+            f'"{lab.provider}" by now.',
+            "Remove what was made first: inv destroy",
+        )
+    kept = applied.earlier(lab)
+    if not kind and not kept:
+        return Edit(lab, None)
+    provider = select.of_state(lab)
+    there = _there(lab, provider)
+    if not applied.is_hosts(lab) and not there:
+        # Nothing was made yet: the next plan is free to choose.
+        return Edit(lab, None)
+    known = {machine.name for one in kept for machine in one.machines}
+    everything = applied.existing(lab)
+    machines = tuple(m for m in everything.machines if m.name in known | there)
+    old = replace(everything, machines=machines)
+    found: dict[str, Difference] = {}
+    for one in kept:
+        for difference in differences(_with_provider(one, provider), lab):
+            if difference.how == "added" or not difference.machine or difference.machine in there:
+                found[str(difference)] = difference
+    wanted = {machine.name for machine in lab.machines}
+    for name in sorted(there):
+        if name not in known | wanted:
+            unknown = Difference("removed", "made by an earlier up, and not in the lab", name)
+            found[str(unknown)] = unknown
+    _refuse(lab, list(found.values()))
+    return Edit(lab, old, tuple(found.values()))
+
+
+def _there(lab: Lab, provider: Provider | None) -> set[str]:
+    """The machines that exist: Vagrant's, and those that libvirt has of a killed `up`."""
+    everything = applied.existing(lab)
+    names = {machine.name for machine in everything.machines}
+    if applied.is_hosts(lab):
+        return names
+    made = set(lab.files.machines())
+    if provider is None:
+        return made
+    states = select.of_state(everything)
+    seen = states.states() if states else {}
+    return made | {name for name in names if seen.get(name, "absent") not in {"absent", "unknown"}}
+
+
+def _with_provider(lab: Lab, provider: Provider | None) -> Lab:
+    """The lab with the provider that "auto" has chosen."""
+    if provider is None or applied.is_hosts(lab):
+        return lab
+    return replace(lab, provider=provider.name)
+
+
+def _refuse(lab: Lab, found: list[Difference]) -> None:
+    late = [str(one) for one in found if one.how == "recreate"]
+    if not late:
+        return
+    advice = "Recreate the lab: inv rebuild --cold. Nothing was changed."
+    if applied.is_hosts(lab):
+        advice = (
+            "Restore the old address and run inv destroy; then inv up with the new one. "
+            "Nothing was changed."
+        )
+    raise UserError("\n".join(f"{lab.file.name}: {line}" for line in late), advice)
+
+
+def forget_plan(edit: Edit) -> None:
+    """Where nothing was made, an edited definition gets a plan of its own."""
+    if edit.old is None and not applied.is_hosts(edit.wanted):
+        edit.wanted.files.plan.unlink(missing_ok=True)
+
+
+def apply(edit: Edit, provider: Provider, progress: Progress) -> None:
+    """Remove machines and stop those that restart; `up` does the rest. Raises MachineError."""
+    if edit.old and (gone := edit.machines("removed")):
+        _remove(edit, edit.old, gone, progress)
+    if restart := edit.machines("restart"):
+        provider.restart(restart, progress)
+
+
+def _remove(edit: Edit, old: Lab, names: list[str], progress: Progress) -> None:
+    provider = select.of_state(old)
+    if provider is None:
+        return
+    if not applied.is_hosts(old):
+        _boot(edit, old, progress)
+    written = journal.of_lab(old)
+    adopted = {n for n in names for entry in written.of(n) if entry.kind == "swarm-adopt"}
+    with _reached(old, provider) as machines:
+        _Leaving(edit.wanted, machines, progress).all([n for n in names if n not in adopted])
+    for name in names:
+        if applied.is_hosts(old):
+            # Only this host's changes are undone; Docker itself stays until `destroy --purge`.
+            alone = replace(old, machines=(old.machine(name),))
+            if host := select.of_state(alone):
+                for what in revert.revert(alone, host, False, progress):
+                    progress.say(f"removed {what}")
+    for what in provider.remove(names, progress):
+        progress.say(f"removed {what}")
+
+
+def _boot(edit: Edit, old: Lab, progress: Progress) -> None:
+    """A machine leaves a swarm that runs: machines that are stopped are booted first."""
+    known = {machine.name for one in applied.earlier(edit.wanted) for machine in one.machines}
+    before = replace(old, machines=tuple(m for m in old.machines if m.name in known))
+    provider = select.of_state(before)
+    if provider is None or not before.machines:
+        return
+    if any(state in {"stopped", "paused"} for state in provider.states().values()):
+        provider.up(progress)
+
+
+@contextmanager
+def _reached(lab: Lab, provider: Provider) -> Iterator[dict[str, Machine]]:
+    """The machines that can be in the swarm, over connections; none where none can be reached."""
+    try:
+        ends = provider.endpoints()
+    except MachineError:
+        yield {}
+        return
+    some = tuple(machine for machine in lab.machines if machine.name in ends)
+    with connected(replace(lab, machines=some), ends) as machines:
+        yield machines
+
+
+class _Leaving:
+    """Machines leave the swarm of a lab that stays."""
+
+    def __init__(self, wanted: Lab, machines: dict[str, Machine], progress: Progress) -> None:
+        self.wanted = wanted
+        self.machines = machines
+        self.progress = progress
+
+    def all(self, names: list[str]) -> None:
+        seen = members.look_where_possible(self.machines)
+        inside = [name for name in names if self._entries(seen, name)]
+        if not inside:
+            return
+        try:
+            swarm = nodes.Nodes(self.machines, self.progress)
+            # The managers that stay come first, so that one is there when the others leave.
+            for machine in self.wanted.managers:
+                if self._entries(seen, machine.name):
+                    swarm.promote(machine.name)
+            for name in inside:
+                self._leave(swarm, seen, name)
+        except (docker.errors.APIError, requests.RequestException) as error:
+            raise MachineError(f"{', '.join(inside)}: leaving the swarm: {error}") from error
+
+    def _entries(self, seen: members.Facts, name: str) -> list[str]:
+        """The swarm's entries of a machine: by its own node id, else by its address or name."""
+        member = seen.members.get(name)
+        machine = self.machines.get(name)
+        return [
+            node["ID"]
+            for node in seen.nodes
+            if (member and member.node_id == node["ID"])
+            or (machine and node["Status"].get("Addr") == machine.address)
+            or (not applied.is_hosts(self.wanted) and node["Description"].get("Hostname") == name)
+        ]
+
+    def _leave(self, swarm: nodes.Nodes, seen: members.Facts, name: str) -> None:
+        member = seen.members.get(name)
+        if member and member.state == "active":
+            if member.manager:
+                swarm.demote(name)
+            swarm.drain(name)
+            self.machines[name].docker.api.leave_swarm(force=True)
+        stay = [m.name for m in self.wanted.machines if m.name in self.machines]
+        now = members.look_where_possible({name: self.machines[name] for name in stay})
+        if not now.leader:
+            raise MachineError(f"{name} cannot be removed: no manager that stays answers.")
+        for entry in self._entries(seen, name):
+            leave.remove_entry(self.machines[now.leader], entry)
+        self.progress.done(name, "left the swarm")
