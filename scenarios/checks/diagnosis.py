@@ -75,9 +75,12 @@ def diagnose(record: Record) -> Diagnosis | None:
     failed = [(step, one) for step in record.steps for one in step.expectations if not one.passed]
     layers = [one.layer for _, one in failed if one.layer]
     errors = [step for step in record.steps if step.state == "error"]
-    # An error ends a step before it has judged anything: it comes first.
-    if errors:
-        return _of_error(errors[0], record)
+    if known := next(filter(None, (_of_error(step, record) for step in errors)), None):
+        return known
+    if errors and not layers:
+        step = errors[0]
+        cause = f"step {step.number} ended with an error: {step.reason}"
+        return Diagnosis(layer="", cause=cause)
     if not layers:
         return _of_nothing_known(failed)
     layer = min(layers, key=ORDER.index)
@@ -94,16 +97,15 @@ def as_text(found: Diagnosis) -> str:
     return "\n".join([*lines, *([f"  {found.advice}"] if found.advice else [])])
 
 
-def _of_error(step: Step, record: Record) -> Diagnosis:
+def _of_error(step: Step, record: Record) -> Diagnosis | None:
+    """What the words of a step's error mean; None for words that are not known."""
     for pattern, layer, cause, advice in _ERRORS:
         if re.search(pattern, step.reason):
             port = _port(record)
             return Diagnosis(
                 layer=layer, cause=cause.format(port=port), advice=advice.format(port=port)
             )
-    layers = [one.layer for one in step.expectations if one.layer and not one.passed]
-    layer = min(layers, key=ORDER.index) if layers else ""
-    return Diagnosis(layer=layer, cause=f"step {step.number} ended with an error: {step.reason}")
+    return None
 
 
 def _of_nothing_known(failed: list[tuple[Step, Expectation]]) -> Diagnosis | None:

@@ -119,7 +119,7 @@ def remember_task(step: Step, service: str, as_name: str, network: str) -> str:
     found = step.containers(service)
     names = [container["Name"].lstrip("/") for container in found]
     step.expect(
-        f"one container of {service} runs here", expected=1, seen=len(found), layer="task start"
+        f"one container of {service} runs here", expected=1, seen=len(found), layer="placement"
     )
     step.expect(
         "`docker ps` shows it",

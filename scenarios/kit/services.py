@@ -9,10 +9,14 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from provision.machine.machine import Machine, Result
+
+if TYPE_CHECKING:
+    from paramiko import Channel
 
 # Swarm restarts a failed task after 5 s; one that runs by then had a passing problem.
 GRACE = 8.0
@@ -58,48 +62,80 @@ def run_watched(
     """
     begin = time.monotonic()
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
-    out, err = bytearray(), bytearray()
-    ended_by, failing_since, reported, stood = "", None, "", ""
+    watch = _Watch(machine, service, tell, limit)
+    output = _Output()
     code: int | None = None
     with machine.stream(command) as channel:
-        while True:
-            while channel.recv_ready():
-                out += channel.recv(65536)
-            while channel.recv_stderr_ready():
-                err += channel.recv_stderr(65536)
+        while not watch.over():
+            output.read(channel)
             if channel.exit_status_ready() and not channel.recv_ready():
-                while chunk := channel.recv(65536):
-                    out += chunk
+                output.read_rest(channel)
                 code = channel.recv_exit_status()
                 break
-            now = time.monotonic()
-            tasks = _tasks_or_none(machine, service)
-            if (stands := progress(tasks, service)) and stands != stood:
-                tell(stands)
-                stood = stands
-            error = trouble(tasks)
-            failing_since = (failing_since or now) if error else None
-            if error and error != reported:
-                tell(error)
-                reported = error
-            if failing_since is not None and now - failing_since >= GRACE:
-                ended_by = error
-                break
-            if now - begin >= limit:
-                ended_by = error or f"not converged within {limit:.0f} s"
-                break
-            channel.status_event.wait(_POLL)
+            watch.look()
+            if not watch.over():
+                channel.status_event.wait(_POLL)
     seconds = time.monotonic() - begin
     result = Result(
-        machine.name,
-        command,
-        _text(out),
-        _text(err),
-        code,
-        started,
-        seconds,
+        machine.name, command, _text(output.out), _text(output.err), code, started, seconds
     )
-    return result, ended_by
+    return result, watch.ended_by
+
+
+@dataclass
+class _Output:
+    """What a command has printed so far."""
+
+    out: bytearray = field(default_factory=bytearray)
+    err: bytearray = field(default_factory=bytearray)
+
+    def read(self, channel: Channel) -> None:
+        """What has arrived, without waiting for more."""
+        while channel.recv_ready():
+            self.out += channel.recv(65536)
+        while channel.recv_stderr_ready():
+            self.err += channel.recv_stderr(65536)
+
+    def read_rest(self, channel: Channel) -> None:
+        """The rest, when the command has ended."""
+        while chunk := channel.recv(65536):
+            self.out += chunk
+        while chunk := channel.recv_stderr(65536):
+            self.err += chunk
+
+
+class _Watch:
+    """A service's tasks while it starts: new states are reported, and a failing task ends it."""
+
+    def __init__(
+        self, machine: Machine, service: str, tell: Callable[[str], None], limit: float
+    ) -> None:
+        self.machine, self.service, self.tell = machine, service, tell
+        self.limit = limit
+        self.ended_by = ""
+        self._begin = time.monotonic()
+        self._failing_since: float | None = None
+        self._reported: set[str] = set()
+
+    def over(self) -> bool:
+        return bool(self.ended_by)
+
+    def look(self) -> None:
+        now = time.monotonic()
+        tasks = _tasks_or_none(self.machine, self.service)
+        error = trouble(tasks)
+        self._report(progress(tasks, self.service))
+        self._report(error)
+        self._failing_since = (self._failing_since or now) if error else None
+        if self._failing_since is not None and now - self._failing_since >= GRACE:
+            self.ended_by = error
+        elif now - self._begin >= self.limit:
+            self.ended_by = error or f"not converged within {self.limit:.0f} s"
+
+    def _report(self, line: str) -> None:
+        if line and line not in self._reported:
+            self._reported.add(line)
+            self.tell(line)
 
 
 def _tasks_or_none(machine: Machine, service: str) -> list[dict[str, Any]]:

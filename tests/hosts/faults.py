@@ -111,6 +111,9 @@ def mtu(size: int, *which: str) -> Plant:
         finally:
             for host in hosts:
                 host.exec("ip", "link", "set", "eth0", "mtu", "1500")
+            # A task keeps the MTU that it has learned of a path for ten minutes.
+            for host in (world.one, world.two):
+                host.exec("nsenter", "-t", world.pid(host), "-n", "ip", "route", "flush", "cache")
 
     return plant
 

@@ -181,6 +181,13 @@ def test_the_lowest_layer_is_at_fault() -> None:
     assert found.layer == "placement"
 
 
+def test_a_layer_that_failed_says_more_than_an_error_of_unknown_words() -> None:
+    record = failing("placement", reason="no container of alpine-overlay2 runs on machine2")
+    found = diagnosis.diagnose(record)
+    assert found
+    assert found.layer == "placement"
+
+
 def test_a_run_that_passed_has_none() -> None:
     assert diagnosis.diagnose(sample_record.sample()) is None
 
