@@ -1,1 +1,1 @@
-"""One file per scenario, found by being there; `kit` is what they are written with."""
+"""One file per scenario, discovered automatically; `kit` is what they are written with."""

@@ -13,6 +13,7 @@ import pytest
 
 from provision.changes.change import Change
 from provision.changes.journal import of_lab
+from provision.lab.state import LabState
 from provision.support.errors import MachineError, UserError
 from scenarios.checks import diagnosis
 from scenarios.kit import cleanup, runner
@@ -57,7 +58,10 @@ def setup(
     folder: Path, *, provider: str = "libvirt", services: tuple[str, ...] = ()
 ) -> runner.Setup:
     boxes: dict[str, Any] = {name: Box(name, services) for name in ("machine1", "machine2")}
-    lab: Any = SimpleNamespace(name="t", provider=provider, state=folder / "state", weave=None)
+    files = LabState(folder / "state")
+    lab: Any = SimpleNamespace(
+        name="t", provider=provider, state=files.folder, files=files, weave=None
+    )
     lab.state.mkdir(exist_ok=True)
     return runner.Setup(lab, boxes, "image", provider, folder / "report", lambda _: None)
 
