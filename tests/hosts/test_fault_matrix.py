@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,17 +61,15 @@ def crossing(names: bool) -> Scenario:
 
 
 @pytest.fixture(scope="module")
-def tally() -> Iterator[dict[str, list[str]]]:
+def tally(request: pytest.FixtureRequest) -> Iterator[dict[str, list[str]]]:
     """What was found, missed and raised for nothing; shown when the module has ended."""
     kept: dict[str, list[str]] = {"found": [], "missed": [], "false alarms": [], "quiet": []}
     yield kept
     planted = len(kept["found"]) + len(kept["missed"])
-    print(
-        f"\nfaults found: {len(kept['found'])} of {planted} {kept['missed'] or ''}; "
-        f"false alarms: {len(kept['false alarms'])} of "
-        f"{len(kept['quiet']) + len(kept['false alarms'])} {kept['false alarms'] or ''}",
-        file=sys.__stdout__,
-    )
+    alarms = len(kept["false alarms"])
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        print(f"\nfaults found: {len(kept['found'])} of {planted} {kept['missed'] or ''}")
+        print(f"false alarms: {alarms} of {alarms + len(kept['quiet'])}")
 
 
 @pytest.fixture
