@@ -79,7 +79,7 @@ def choose(lab: Lab, seen: dict[str, Facts]) -> Choice:
     return Choice(DEFAULT_IMAGE, "the exercise's own")
 
 
-def changes(lab: Lab, seen: dict[str, Facts]) -> list[Change]:
+def plan(lab: Lab, seen: dict[str, Facts]) -> list[Change]:
     """What is missing on each machine: archives first, then the image that scenarios run."""
     reference = choose(lab, seen).reference
     found = []
@@ -98,7 +98,7 @@ def changes(lab: Lab, seen: dict[str, Facts]) -> list[Change]:
     return found
 
 
-def make(
+def apply(
     lab: Lab,
     machine: Machine,
     change: Change,
@@ -166,7 +166,7 @@ def present(
     if reference not in facts(machine, [reference]).ids:
         change = Change(machine.name, "image", f"pull {reference}", (reference,))
         progress.phase(machine.name, change.what)
-        make(lab, machine, change, journal)
+        apply(lab, machine, change, journal)
 
 
 def fetch(machine: Machine, reference: str, digest: str = "") -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from provision.engine import facts as engine
 from provision.engine import images, install
 from provision.lab.load import load
 from provision.lab.lock import holding, is_held
@@ -133,7 +134,7 @@ def test_a_verb_made_of_verbs_holds_the_lab_from_its_first_to_its_last(tmp_path:
 
 # -- Docker's installation --------------------------------------------------------------------
 
-BARE = install.Facts(
+BARE = engine.Facts(
     system="debian",
     release="bookworm",
     docker="",
@@ -162,7 +163,7 @@ def test_nothing_is_installed_where_nothing_is_missing() -> None:
 @pytest.mark.parametrize(
     "facts", [BARE, replace(BARE, system="fedora", apt="", dnf="/usr/bin/dnf")]
 )
-def test_an_installation_is_a_valid_shell_script(facts: install.Facts, wanted: str) -> None:
+def test_an_installation_is_a_valid_shell_script(facts: engine.Facts, wanted: str) -> None:
     script = install.installation(facts, wanted)
     subprocess.run(["sh", "-n", "-c", script], check=True)
     assert "tcpdump" in script
