@@ -41,7 +41,7 @@ def undo(
         return
     progress.phase(machine.name, "leaving the swarm")
     member = members.member(machine)
-    adopted = any(entry.kind == "swarm-adopt" for entry in memberships)
+    adopted = journal.adopted(machine.name)
     if member.state == "inactive":
         _bridge(machine, memberships[0], outcome)
     elif adopted or not journal.owns(machine.name, member.node_id):
@@ -60,7 +60,7 @@ def undo(
 def _step_down(machines: dict[str, Machine], journal: Journal, node_id: str) -> None:
     """Out of a swarm that stays: demoted before it goes, and its entry with it."""
     for name, other in machines.items():
-        if any(entry.kind == "swarm-adopt" for entry in journal.of(name)):
+        if journal.adopted(name):
             if members.member(other).manager:
                 remove_entry(other, node_id)
             return

@@ -28,7 +28,9 @@ def plan(lab: Lab, seen: Facts, journal: Journal, adopt: bool = False) -> list[C
     }
     found = _adopted(lab, seen, theirs, adopt)
     known = {node["ID"]: node for node in seen.nodes}
-    outdated = _outdated(seen, known)
+    outdated = {name for name in _outdated(seen, known) if not journal.adopted(name)}
+    _see_states(seen)
+    _see_adopted(lab, seen, known, journal)
     inside = {name for name, member in seen.members.items() if member.node_id in known} - outdated
     leader = seen.leader
     if not leader and seen.lost:
@@ -48,6 +50,70 @@ def plan(lab: Lab, seen: Facts, journal: Journal, adopt: bool = False) -> list[C
             found.append(Change(machine.name, "swarm-join", words, (machine.role,)))
     found += _roles(lab, seen, known)
     return found + _stale(lab, seen, outdated, leader, journal)
+
+
+def _see_states(seen: Facts) -> None:
+    """Refuse to change a swarm that only waits for somebody: what it holds would be lost."""
+    for name, found in seen.members.items():
+        said = f": {found.error}" if found.error else ""
+        if found.state == "locked":
+            raise MachineError(
+                f"{name}: its swarm is locked (autolock), and was left as it is.",
+                f"Unlock it: inv ssh {name}, then docker swarm unlock; then run inv up again.",
+            )
+        if found.state == "error":
+            raise MachineError(
+                f"{name}: its swarm is in the state error, and was left as it is{said}",
+                f"See inv ssh {name}, then docker info. An expired certificate: set the clock "
+                "right, or leave there by hand (docker swarm leave), and run inv up again.",
+            )
+        if found.state == "pending" and found.manager and not (seen.leader or seen.lost):
+            raise MachineError(
+                f"{name}: its swarm is still starting (state pending), and was left as it is{said}",
+                f"Run inv up again in a moment; or see inv ssh {name}, then docker info.",
+            )
+    if seen.silent and not seen.leader:
+        raise MachineError(
+            f"{seen.silent}: its engine did not say in time what swarm it manages, asked again "
+            "and again; nothing was changed.",
+            f"See inv ssh {seen.silent}, then docker node ls; then run inv up again.",
+        )
+
+
+def _see_adopted(lab: Lab, seen: Facts, known: dict[str, dict[str, Any]], journal: Journal) -> None:
+    """Refuse whatever would change somebody else's swarm, which the lab only uses."""
+    names = [machine.name for machine in lab.machines if journal.adopted(machine.name)]
+    if names and not seen.leader:
+        raise MachineError(
+            f"{', '.join(names)}: no manager of the swarm that the lab has adopted answers"
+            + (f" ({seen.lost} has no quorum)" if seen.lost else "")
+            + ". It is not the lab's to start or recover.",
+            f"See inv ssh {names[0]}, then docker info. Where it is gone for good: inv destroy, "
+            "then inv up.",
+        )
+    for name in names:
+        found = seen.members.get(name)
+        if found is None or found.state == "inactive":
+            raise MachineError(
+                f"{name}: is no longer in the swarm that the lab has adopted.",
+                "Join it there by hand; or inv destroy, then inv up.",
+            )
+        node = known.get(found.node_id)
+        if node is None:
+            raise MachineError(
+                f"{name}: the swarm that the lab has adopted does not list it any more.",
+                f"See inv ssh {name}, then docker info. The lab does not make it leave.",
+            )
+        role, wanted = node["Spec"]["Role"], lab.machine(name).role
+        if role != wanted:
+            raise _other_role(name, role, wanted)
+
+
+def _other_role(name: str, role: str, wanted: str) -> MachineError:
+    return MachineError(
+        f"{name}: a {role} in the swarm it is in, and lab.toml calls it a {wanted}.",
+        f'Write role = "{role}": the roles in an adopted swarm are not changed.',
+    )
 
 
 def _adopted(lab: Lab, seen: Facts, theirs: dict[str, Member], adopt: bool) -> list[Change]:
@@ -70,10 +136,7 @@ def _adopted(lab: Lab, seen: Facts, theirs: dict[str, Member], adopt: bool) -> l
             )
         role, wanted = nodes[found.node_id]["Spec"]["Role"], lab.machine(name).role
         if role != wanted:
-            raise MachineError(
-                f"{name}: a {role} in the swarm it is in, and lab.toml calls it a {wanted}.",
-                f'Write role = "{role}": the roles in an adopted swarm are not changed.',
-            )
+            raise _other_role(name, role, wanted)
     return [
         Change(name, "swarm-adopt", "use the swarm that it is in already", (theirs[name].node_id,))
         for name in theirs
