@@ -21,6 +21,7 @@ echo "active=$(systemctl is-active docker 2>/dev/null)"
 echo "group=$(id -nG | tr ' ' '\n' | grep -x docker)"
 echo "member=$(getent group docker | cut -d: -f4 | tr ',' '\n' | grep -x "$(id -un)")"
 echo "apt=$(command -v apt-get)"
+echo "snap=$(echo $(ls -d /snap/docker/current /var/lib/snapd/snap/docker/current 2>/dev/null))"
 echo "dnf=$(command -v dnf)"
 echo "apparmor=$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)"
 echo "parser=$(command -v apparmor_parser)"
@@ -53,7 +54,8 @@ DATA_FOLDERS = ("/var/lib/docker", "/var/lib/containerd", SETTINGS_FOLDER)
 class Facts:
     """What a machine has of Docker. An empty text means: not there.
 
-    `user` is the login, `no_sudo` what sudo says where it does not let it in unasked.
+    `user` is the login, `no_sudo` what sudo says where it does not let it in unasked, `snap` where
+    Docker lies as a snap.
     """
 
     system: str
@@ -70,6 +72,7 @@ class Facts:
     needs_apparmor_parser: bool
     user: str = "root"
     no_sudo: str = ""
+    snap: str = ""
 
 
 def facts(machine: Machine) -> Facts:
@@ -90,6 +93,7 @@ def facts(machine: Machine) -> Facts:
         needs_apparmor_parser=said.get("apparmor") == "Y" and not said.get("parser"),
         user=said.get("user", ""),
         no_sudo=said.get("sudo", ""),
+        snap=said.get("snap", ""),
     )
 
 

@@ -12,6 +12,9 @@ from provision.machine.machine import Machine
 from provision.support.errors import MachineError
 from provision.support.parallel import run_on_all
 
+# Debian 13's docker.io only recommends the docker command; older systems have it in docker.io.
+_CLI = "$(apt-cache show docker-cli >/dev/null 2>&1 && echo docker-cli)"
+
 
 def installation(seen: Facts, wanted: str) -> str:
     """The shell text that installs what is missing; empty when nothing is.
@@ -34,7 +37,7 @@ def installation(seen: Facts, wanted: str) -> str:
         # An installation that was cut off (power, kill -9) is finished first.
         lines += ["dpkg --configure -a", f"{APT} update"]
         if not right_engine and wanted == "distribution":
-            packages += ["docker.io", "iptables"]
+            packages += ["docker.io", "iptables", _CLI]
         elif not right_engine:
             lines += _docker_repository_apt(seen, wanted)
         if packages:
@@ -101,6 +104,12 @@ def plan(machine: str, seen: Facts, wanted: str, existing: bool) -> list[Change]
             f"{machine}: {seen.user} may not use sudo without being asked: {seen.no_sudo}",
             f"Allow it there, in /etc/sudoers.d: {seen.user} ALL=(ALL) NOPASSWD:ALL",
         )
+    if seen.snap:
+        raise MachineError(
+            f"{machine}: has Docker as a snap ({seen.snap}). A snap keeps Docker from the host's "
+            "files, daemon.json and plugins, and a second engine beside it would be in its way.",
+            "Remove it there (snap remove docker), or take another host.",
+        )
     right = _right_engine(seen, wanted)
     if existing and seen.daemon and not seen.docker:
         raise MachineError(
@@ -147,7 +156,7 @@ def apply(machine: Machine, change: Change, journal: Journal) -> None:
         if not done.ok:
             raise MachineError(
                 f"{machine.name}: {change.what}: {done.last_words}",
-                "Mend its package sources or its way to them, and run inv up again.",
+                "Fix its package sources or network access, and run inv up again.",
             )
         entry.after = {"added": added(machine, entry.before)} if change.kind == "packages" else {}
 
