@@ -69,7 +69,7 @@ class Journal:
             except (OSError, ValueError, ValidationError) as error:
                 raise MachineError(
                     f"{path} cannot be read: {str(error).splitlines()[0]}",
-                    "It tells what Swarmrig has done to your hosts: mend it, or move it away.",
+                    "It records what Swarmrig has done to your hosts: fix it, or move it away.",
                 ) from None
 
     @property
@@ -87,6 +87,10 @@ class Journal:
             entry.kind in MEMBERSHIPS and entry.after.get("node", node_id) == node_id
             for entry in self.of(host)
         )
+
+    def adopted(self, host: str) -> bool:
+        """Whether a host was in somebody else's swarm, which the lab uses and must not change."""
+        return any(entry.kind == "swarm-adopt" for entry in self.of(host))
 
     def of(self, host: str) -> list[Entry]:
         """What was done to a host, oldest first."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import shlex
 import tarfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -79,7 +78,7 @@ def choose(lab: Lab, seen: dict[str, Facts]) -> Choice:
     return Choice(DEFAULT_IMAGE, "the exercise's own")
 
 
-def changes(lab: Lab, seen: dict[str, Facts]) -> list[Change]:
+def plan(lab: Lab, seen: dict[str, Facts]) -> list[Change]:
     """What is missing on each machine: archives first, then the image that scenarios run."""
     reference = choose(lab, seen).reference
     found = []
@@ -98,7 +97,7 @@ def changes(lab: Lab, seen: dict[str, Facts]) -> list[Change]:
     return found
 
 
-def make(
+def apply(
     lab: Lab,
     machine: Machine,
     change: Change,
@@ -166,7 +165,7 @@ def present(
     if reference not in facts(machine, [reference]).ids:
         change = Change(machine.name, "image", f"pull {reference}", (reference,))
         progress.phase(machine.name, change.what)
-        make(lab, machine, change, journal)
+        apply(lab, machine, change, journal)
 
 
 def fetch(machine: Machine, reference: str, digest: str = "") -> None:
@@ -185,9 +184,10 @@ def fetch(machine: Machine, reference: str, digest: str = "") -> None:
     name, _, tag = reference.partition("@") if "@" in reference else _split_tag(reference)
     try:
         if digest and "@" not in reference:
-            images.pull(name, tag=digest).tag(name, tag or "latest")
+            _pull(machine, name, digest)
+            images.get(f"{name}@{digest}").tag(name, tag or "latest")
         else:
-            images.pull(name, tag=tag or "latest")
+            _pull(machine, name, tag or "latest")
     except docker.errors.APIError as error:
         raise MachineError(
             f"{machine.name}: image {reference} is not there and cannot be pulled: "
@@ -195,6 +195,17 @@ def fetch(machine: Machine, reference: str, digest: str = "") -> None:
             "Where no registry can be reached, give archives made by `docker save`: "
             'images.archives = ["alpine.tar"] in lab.toml.',
         ) from error
+
+
+def _pull(machine: Machine, name: str, tag: str) -> None:
+    """Pull, and read what is said meanwhile: an error in that stream is in no status code.
+
+    Raises APIError with the registry's or the engine's own words.
+    """
+    for said in machine.docker.api.pull(name, tag=tag, stream=True, decode=True):
+        if "error" in said:
+            detail = (said.get("errorDetail") or {}).get("message")
+            raise docker.errors.APIError(str(said["error"]), explanation=detail or said["error"])
 
 
 def _split_tag(reference: str) -> tuple[str, str, str]:
@@ -228,12 +239,11 @@ def archive_tags(archive: Path) -> dict[str, str]:
 
 def load(machine: Machine, archive: Path, tags: dict[str, str]) -> None:
     """Load an archive, and verify what came of it."""
-    target = f"/tmp/swarmrig-{archive.name}"  # noqa: S108 - on the machine, removed below
-    machine.put(archive, target)
-    quoted = shlex.quote(target)
-    machine.run_checked(
-        f"docker load -q -i {quoted}; code=$?; rm -f {quoted}; exit $code", 900, sudo=True
-    )
+    loaded = machine.feed("docker load -q", archive, 900, sudo=True)
+    if not loaded.ok:
+        raise MachineError(
+            f"{machine.name}: {archive.name} could not be loaded: {loaded.last_words}"
+        )
     if not _has(facts(machine, tags), tags):
         raise MachineError(
             f"{machine.name}: {archive.name} was loaded, but its images {', '.join(tags)} "

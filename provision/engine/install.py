@@ -3,110 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 
 from provision.changes.change import Change
 from provision.changes.journal import Journal
 from provision.engine.apt import APT
+from provision.engine.facts import Facts, added, before, facts
 from provision.machine.machine import Machine
 from provision.support.errors import MachineError
 from provision.support.parallel import run_on_all
 
-# Each line says one thing as KEY=value; a machine without Docker answers it as well.
-_FACTS = r"""
-PATH=$PATH:/usr/sbin:/sbin
-. /etc/os-release 2>/dev/null
-echo "system=$ID"
-echo "release=$VERSION_CODENAME"
-echo "docker=$(command -v docker)"
-echo "daemon=$(command -v dockerd)"
-echo "version=$(dockerd --version 2>/dev/null | sed -n 's/^Docker version \([0-9][^,+]*\).*/\1/p')"
-echo "tcpdump=$(command -v tcpdump)"
-echo "active=$(systemctl is-active docker 2>/dev/null)"
-echo "group=$(id -nG | tr ' ' '\n' | grep -x docker)"
-echo "member=$(getent group docker | cut -d: -f4 | tr ',' '\n' | grep -x "$(id -un)")"
-echo "apt=$(command -v apt-get)"
-echo "dnf=$(command -v dnf)"
-echo "apparmor=$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)"
-echo "parser=$(command -v apparmor_parser)"
-echo "user=$(id -un)"
-echo "sudo=$([ "$(id -u)" = 0 ] || sudo -n true 2>&1 | tail -n 1)"
-"""
-# What is there before something is installed, so that it can be told from what was added.
-_BEFORE = r"""
-echo "packages=$(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' 2>/dev/null |
-  sed -n 's/^ii *//p' | tr '\n' ' ')$(rpm -qa --qf '%{NAME} ' 2>/dev/null)"
-echo "paths=$(for path in FILES; do [ -e $path ] && printf '%s ' $path; done)"
-echo "empty=$(for path in FILES; do [ -d $path ] && [ -z "$(ls -A $path)" ] && printf '%s ' $path
-  done)"
-echo "settings=$(find /etc/docker -mindepth 1 -maxdepth 1 -printf '%f/' 2>/dev/null)"
-echo "group=$(getent group docker)"
-echo "engine=$(command -v dockerd)"
-echo "active=$(systemctl is-active docker 2>/dev/null)"
-echo "enabled=$(systemctl is-enabled docker 2>/dev/null)"
-"""
-REPOSITORY_FILES = (
-    "/etc/apt/keyrings/docker.asc",
-    "/etc/apt/sources.list.d/docker.list",
-    "/etc/yum.repos.d/docker-ce.repo",
-)
-SETTINGS_FOLDER = "/etc/docker"
-DATA_FOLDERS = ("/var/lib/docker", "/var/lib/containerd", SETTINGS_FOLDER)
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a machine has of Docker. An empty text means: not there.
-
-    `user` is the login, `no_sudo` what sudo says where it does not let it in unasked.
-    """
-
-    system: str
-    release: str
-    docker: str
-    daemon: str
-    version: str
-    tcpdump: str
-    active: bool
-    group: bool
-    member: bool
-    apt: str
-    dnf: str
-    needs_apparmor_parser: bool
-    user: str = "root"
-    no_sudo: str = ""
-
-
-def facts(machine: Machine) -> Facts:
-    """Look, and change nothing. Raises MachineError when the machine cannot be reached."""
-    said = _ask(machine, _FACTS)
-    return Facts(
-        system=said.get("system", ""),
-        release=said.get("release", ""),
-        docker=said.get("docker", ""),
-        daemon=said.get("daemon", ""),
-        version=said.get("version", ""),
-        tcpdump=said.get("tcpdump", ""),
-        active=said.get("active") == "active",
-        group=bool(said.get("group")),
-        member=bool(said.get("member")),
-        apt=said.get("apt", ""),
-        dnf=said.get("dnf", ""),
-        needs_apparmor_parser=said.get("apparmor") == "Y" and not said.get("parser"),
-        user=said.get("user", ""),
-        no_sudo=said.get("sudo", ""),
-    )
-
-
-def before(machine: Machine) -> dict[str, str]:
-    """What of packages, files, group and daemon is there now, as an entry of the journal has it."""
-    files = shlex.join((*REPOSITORY_FILES, *DATA_FOLDERS))
-    return _ask(machine, _BEFORE.replace("FILES", files), sudo=True)
-
-
-def _ask(machine: Machine, script: str, sudo: bool = False) -> dict[str, str]:
-    said = machine.run_checked(script, timeout=60, sudo=sudo).splitlines()
-    return {key: value.strip() for key, _, value in (line.partition("=") for line in said)}
+# Debian 13's docker.io only recommends the docker command; older systems have it in docker.io.
+_CLI = "$(apt-cache show docker-cli >/dev/null 2>&1 && echo docker-cli)"
 
 
 def installation(seen: Facts, wanted: str) -> str:
@@ -130,7 +37,7 @@ def installation(seen: Facts, wanted: str) -> str:
         # An installation that was cut off (power, kill -9) is finished first.
         lines += ["dpkg --configure -a", f"{APT} update"]
         if not right_engine and wanted == "distribution":
-            packages += ["docker.io", "iptables"]
+            packages += ["docker.io", "iptables", _CLI]
         elif not right_engine:
             lines += _docker_repository_apt(seen, wanted)
         if packages:
@@ -186,7 +93,7 @@ def _right_engine(seen: Facts, wanted: str) -> bool:
     )
 
 
-def changes(machine: str, seen: Facts, wanted: str, existing: bool) -> list[Change]:
+def plan(machine: str, seen: Facts, wanted: str, existing: bool) -> list[Change]:
     """What a machine needs until Docker answers and its login may use it.
 
     Raises MachineError where that cannot be given: no sudo, a system without a recipe, or a host
@@ -196,6 +103,12 @@ def changes(machine: str, seen: Facts, wanted: str, existing: bool) -> list[Chan
         raise MachineError(
             f"{machine}: {seen.user} may not use sudo without being asked: {seen.no_sudo}",
             f"Allow it there, in /etc/sudoers.d: {seen.user} ALL=(ALL) NOPASSWD:ALL",
+        )
+    if seen.snap:
+        raise MachineError(
+            f"{machine}: has Docker as a snap ({seen.snap}). A snap keeps Docker from the host's "
+            "files, daemon.json and plugins, and a second engine beside it would be in its way.",
+            "Remove it there (snap remove docker), or take another host.",
         )
     right = _right_engine(seen, wanted)
     if existing and seen.daemon and not seen.docker:
@@ -231,7 +144,7 @@ def changes(machine: str, seen: Facts, wanted: str, existing: bool) -> list[Chan
     return found
 
 
-def make(machine: Machine, change: Change, journal: Journal) -> None:
+def apply(machine: Machine, change: Change, journal: Journal) -> None:
     """Carry one change out. Raises MachineError with the installer's or daemon's last words."""
     with journal.writing(change, before(machine)) as entry:
         done = machine.run(change.script, timeout=1800, sudo=True)
@@ -243,7 +156,7 @@ def make(machine: Machine, change: Change, journal: Journal) -> None:
         if not done.ok:
             raise MachineError(
                 f"{machine.name}: {change.what}: {done.last_words}",
-                "Mend its package sources or its way to them, and run inv up again.",
+                "Fix its package sources or network access, and run inv up again.",
             )
         entry.after = {"added": added(machine, entry.before)} if change.kind == "packages" else {}
 
@@ -251,12 +164,6 @@ def make(machine: Machine, change: Change, journal: Journal) -> None:
 def _stopped(machine: Machine) -> bool:
     seen = facts(machine)
     return bool(seen.daemon) and not seen.active
-
-
-def added(machine: Machine, earlier: dict[str, str]) -> str:
-    """The packages that have come since, separated by spaces."""
-    now = before(machine)["packages"].split()
-    return " ".join(sorted(set(now) - set(earlier.get("packages", "").split())))
 
 
 def settle(machines: dict[str, Machine], journal: Journal) -> None:

@@ -9,7 +9,7 @@ import requests
 
 from provision.changes.journal import Entry
 from provision.changes.outcome import Outcome
-from provision.engine import install
+from provision.engine import facts
 from provision.engine.apt import APT
 from provision.machine.machine import Machine
 from provision.support.errors import MachineError
@@ -41,14 +41,14 @@ def undo(machine: Machine, entry: Entry, outcome: Outcome) -> bool:
 
 def _packages(machine: Machine, entry: Entry, outcome: Outcome) -> bool:
     known = entry.after.get("added")
-    added = (install.added(machine, entry.before) if known is None else known).split()
+    added = (facts.added(machine, entry.before) if known is None else known).split()
     whole_engine = not entry.before.get("engine")
     if whole_engine and (others := _belongings(machine)):
         outcome.left.append(
             f"Docker on {machine.name}: it has what is not the lab's: {', '.join(others)}"
         )
         return False
-    there = set(install.before(machine)["packages"].split())
+    there = set(facts.before(machine)["packages"].split())
     names = [name for name in added if name in there]
     if names and (dragged := _dragged(machine, names)):
         outcome.left.append(
@@ -67,7 +67,7 @@ def _packages(machine: Machine, entry: Entry, outcome: Outcome) -> bool:
         outcome.left.append(
             f"packet filter rules of Docker on {machine.name}: they go with its next boot"
         )
-    still = set(install.before(machine)["packages"].split()) & set(names)
+    still = set(facts.before(machine)["packages"].split()) & set(names)
     if still:
         raise MachineError(f"{machine.name}: still installed: {', '.join(sorted(still))}")
     outcome.removed.append(f"{', '.join(names) or 'nothing of Docker'} on {machine.name}")
@@ -111,7 +111,7 @@ def _clean_up(entry: Entry) -> str:
     earlier = set(entry.before.get("paths", "").split())
     empty = set(entry.before.get("empty", "").split())
     lines = ["set -e"]
-    for path in (*install.DATA_FOLDERS, *install.REPOSITORY_FILES):
+    for path in (*facts.DATA_FOLDERS, *facts.REPOSITORY_FILES):
         if path not in earlier:
             # The folder may be a mount of its own: then it is emptied, and stays.
             lines.append(
@@ -120,11 +120,11 @@ def _clean_up(entry: Entry) -> str:
             )
         elif path in empty:
             lines.append(f"find {path} -mindepth 1 -delete")
-    if install.SETTINGS_FOLDER in earlier:
+    if facts.SETTINGS_FOLDER in earlier:
         theirs = [name for name in entry.before.get("settings", "").split("/") if name]
         keep = " ".join(f"! -name {shlex.quote(name)}" for name in theirs)
         lines.append(
-            f"find {install.SETTINGS_FOLDER} -mindepth 1 -maxdepth 1 {keep} -exec rm -rf {{}} +"
+            f"find {facts.SETTINGS_FOLDER} -mindepth 1 -maxdepth 1 {keep} -exec rm -rf {{}} +"
         )
     if not entry.before.get("group"):
         lines.append("if getent group docker >/dev/null; then groupdel docker; fi")

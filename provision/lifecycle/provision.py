@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from provision.changes.change import Change, carry_out
 from provision.changes.journal import Journal
-from provision.engine import daemon, daemon_config, images, install
+from provision.engine import daemon, daemon_config, facts, images, install
 from provision.lab.model import Lab
 from provision.machine.machine import Machine
 from provision.plugins import api_version
@@ -16,6 +16,7 @@ from provision.support.errors import MachinesError
 from provision.support.parallel import run_on_all
 from provision.support.progress import Progress
 from provision.swarm import converge, members
+from provision.swarm import plan as swarm_plan
 
 R = TypeVar("R")
 _UNKNOWN = "its images and its swarm are looked at when Docker runs; taken to be none until then"
@@ -68,8 +69,8 @@ def plan(
     all_seen = {name: seen.get(name, images.Facts({}, known=False)) for name in machines}
     return Plan(
         of_engine=[*needs, *_settings(lab, answering)],
-        of_images=images.changes(lab, all_seen),
-        of_swarm=converge.changes(lab, members.look(answering), journal, adopt),
+        of_images=images.plan(lab, all_seen),
+        of_swarm=swarm_plan.plan(lab, members.look(answering), journal, adopt),
         choice=images.choose(lab, all_seen),
         # A machine without Docker has no images and is in no swarm: that much is sure.
         unknown={change.machine: _UNKNOWN for change in needs if change.kind == "daemon"},
@@ -103,8 +104,8 @@ def _engines(
     answering: set[str] = set()
 
     def look(machine: Machine) -> list[Change]:
-        seen = install.facts(machine)
-        found = install.changes(machine.name, seen, wanted.engine, journal.existing)
+        seen = facts.facts(machine)
+        found = install.plan(machine.name, seen, wanted.engine, journal.existing)
         if seen.docker and seen.active:
             answering.add(machine.name)
         return found
@@ -136,7 +137,7 @@ def provision(
             with journal.writing(change):
                 api_version.prepare(machine, lab.weave, progress)
         else:
-            install.make(machine, change, journal)
+            install.apply(machine, change, journal)
 
     def ready(machine: Machine) -> str:
         version = daemon.ready(machine, progress)
@@ -171,7 +172,7 @@ def provision(
             well.values(),
             lambda machine: images.facts(machine, images.references(lab)),
         )
-        todo, choice = images.changes(lab, seen), images.choose(lab, seen)
+        todo, choice = images.plan(lab, seen), images.choose(lab, seen)
     else:
         todo, choice = planned.of_images, planned.choice
     _gather(
@@ -180,7 +181,7 @@ def provision(
             "getting images",
             well,
             todo,
-            lambda machine, change: images.make(lab, machine, change, journal, wanted.image),
+            lambda machine, change: images.apply(lab, machine, change, journal, wanted.image),
             progress,
         ),
     )

@@ -123,6 +123,19 @@ def asked(machine: Machine, want: Wanted) -> list[privileges.Privilege]:
     return privileges.asked_of_registry(machine, want.reference)
 
 
+def refuse_traces(machines: Iterable[Machine], left: Callable[[Machine], list[str]]) -> None:
+    """See that hosts where the lab has installed no plugin have nothing of another one like it.
+
+    The lab's clean-up would remove its bridge, rules and database. Raises UserError.
+    """
+    traces = run_on_all("looking for another of its kind", machines, left)
+    if found := [f"{name} ({', '.join(what)})" for name, what in traces.items() if what]:
+        raise UserError(
+            f"There are traces of another installation, not by this lab, on {'; '.join(found)}.",
+            "The exercise ends with their removal: take other hosts, or remove it there first.",
+        )
+
+
 class _Busy:
     """Counts machines that are being worked on, so that an interrupt can let them finish."""
 

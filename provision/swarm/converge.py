@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from operator import not_
-from typing import Any
 
 import docker.errors
 import requests
@@ -25,136 +24,10 @@ from provision.support.parallel import run_on_all
 from provision.support.progress import Progress
 from provision.support.wait import wait_until
 from provision.swarm import gossip_port, leave, members
-from provision.swarm.members import Facts, Member, member, missing_networks, nodes_of, unready
+from provision.swarm.members import Facts, member, missing_networks, nodes_of, unready
+from provision.swarm.plan import plan
 
 PORT = 2377
-
-
-def changes(lab: Lab, seen: Facts, journal: Journal, adopt: bool = False) -> list[Change]:
-    """What is missing until every machine is in one swarm, in its role, without stale entries.
-
-    An existing host that is in a swarm which Swarmrig has not made is refused; with `adopt` that
-    swarm is used, if it is one and the same, and its hosts' roles are the lab's. Raises
-    MachineError.
-    """
-    theirs = {
-        name: member
-        for name, member in seen.members.items()
-        if member.state != "inactive" and not journal.owns(name, member.node_id)
-    }
-    found = _adopted(lab, seen, theirs, adopt)
-    known = {node["ID"]: node for node in seen.nodes}
-    outdated = _outdated(seen, known)
-    inside = {name for name, member in seen.members.items() if member.node_id in known} - outdated
-    leader = seen.leader
-    if not leader and seen.lost:
-        # Managers are there, but too few for a quorum: the others were lost. What this one knows
-        # becomes a swarm of its own, which the others then join.
-        # Source: https://docs.docker.com/engine/swarm/admin_guide/#recover-from-losing-the-quorum
-        return [Change(seen.lost, "swarm-recover", "recover the swarm from a lost quorum")]
-    if not leader:
-        leader = lab.managers[0].name
-        found += _leave(seen, leader)
-        found.append(Change(leader, "swarm-init", "start the swarm", ("manager",)))
-        inside.add(leader)
-    for machine in lab.machines:
-        if machine.name not in inside:
-            found += _leave(seen, machine.name)
-            words = f"join the swarm of {leader} as a {machine.role}"
-            found.append(Change(machine.name, "swarm-join", words, (machine.role,)))
-    found += _roles(lab, seen, known)
-    return found + _stale(lab, seen, outdated, leader, journal)
-
-
-def _adopted(lab: Lab, seen: Facts, theirs: dict[str, Member], adopt: bool) -> list[Change]:
-    if not theirs:
-        return []
-    names = ", ".join(theirs)
-    if not adopt:
-        raise MachineError(
-            f"{names}: in a swarm already, which Swarmrig has not made.",
-            "Leave it there by hand (docker swarm leave), or let the lab use that swarm: "
-            "inv up --adopt-swarm",
-        )
-    nodes = {node["ID"]: node for node in seen.nodes}
-    for name, found in theirs.items():
-        if found.node_id not in nodes:
-            raise MachineError(
-                f"{name}: in another swarm than {seen.leader or 'the other machines'}, or in one "
-                "whose managers are not in lab.toml.",
-                f"Leave it by hand, if nobody needs it: inv ssh {name}, then docker swarm leave",
-            )
-        role, wanted = nodes[found.node_id]["Spec"]["Role"], lab.machine(name).role
-        if role != wanted:
-            raise MachineError(
-                f"{name}: a {role} in the swarm it is in, and lab.toml calls it a {wanted}.",
-                f'Write role = "{role}": the roles in an adopted swarm are not changed.',
-            )
-    return [
-        Change(name, "swarm-adopt", "use the swarm that it is in already", (theirs[name].node_id,))
-        for name in theirs
-    ]
-
-
-def _leave(seen: Facts, name: str) -> list[Change]:
-    # It belongs to a swarm of the lab's that is gone: a stale member cannot join.
-    state = seen.members[name].state if name in seen.members else "inactive"
-    return [Change(name, "swarm-leave", "leave its old swarm")] if state != "inactive" else []
-
-
-def _roles(lab: Lab, seen: Facts, known: dict[str, dict[str, Any]]) -> list[Change]:
-    """Where lab.toml has changed since the machines joined; new managers before old ones go."""
-    up, down = [], []
-    for machine in lab.machines:
-        node = known.get(seen.members[machine.name].node_id) if machine.name in seen.members else {}
-        if node and node["Spec"]["Role"] != machine.role:
-            if machine.role == "manager":
-                up.append(Change(machine.name, "swarm-promote", "make it a manager", (node["ID"],)))
-            else:
-                down.append(Change(machine.name, "swarm-demote", "make it a worker", (node["ID"],)))
-    return up + down
-
-
-def _outdated(seen: Facts, known: dict[str, dict[str, Any]]) -> set[str]:
-    """Managers that were demoted while they were down.
-
-    Such a one comes back as a manager of a swarm without a leader, asks nobody else, and stays
-    Down for good: it can only join anew.
-    """
-    found = set()
-    for name, own in seen.members.items():
-        node = known.get(own.node_id)
-        demoted = node is not None and own.manager and not node.get("ManagerStatus")
-        lost = own.state == "pending" or (node or {}).get("Status", {}).get("State") == "down"
-        if demoted and lost:
-            found.add(name)
-    return found
-
-
-def _stale(
-    lab: Lab, seen: Facts, outdated: set[str], leader: str, journal: Journal
-) -> list[Change]:
-    """The entries that machines of ours have left behind when they were made anew.
-
-    Whatever their state: a machine that was made anew a moment ago still counts as Ready.
-    """
-    current = {m.node_id for name, m in seen.members.items() if name not in outdated}
-    addresses = {machine.address for machine in lab.machines}
-    # In the swarm of hosts that exist, somebody else's node may well have one of our names.
-    names = set() if journal.existing else {machine.name for machine in lab.machines}
-    return [
-        Change(
-            leader,
-            "swarm-entry",
-            f"remove the entry that {node['Description'].get('Hostname')} has left behind",
-            (node["ID"],),
-        )
-        for node in seen.nodes
-        if node["ID"] not in current
-        and (
-            node["Description"].get("Hostname") in names or node["Status"].get("Addr") in addresses
-        )
-    ]
 
 
 def converge(
@@ -173,12 +46,12 @@ def converge(
     """
     journal = journal or Journal()
     seen = members.look(machines)
-    todo = changes(lab, seen, journal, adopt)
+    todo = plan(lab, seen, journal, adopt)
     if any(change.kind == "swarm-recover" for change in todo):
         _apply(machines, seen, todo, journal, progress)
         # Only now the swarm can be asked who is in it.
         seen = members.look(machines)
-        todo = changes(lab, seen, journal, adopt)
+        todo = plan(lab, seen, journal, adopt)
     leader = _apply(machines, seen, todo, journal, progress)
     wait_ready(machines, leader, progress, patience)
 

@@ -10,7 +10,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from provision.changes.journal import MEMBERSHIPS, Entry, Journal
 from provision.changes.outcome import Outcome
-from provision.engine import install
+from provision.engine import facts
 from provision.machine.machine import Machine
 from provision.support.errors import MachineError
 from provision.support.progress import Progress
@@ -30,7 +30,7 @@ def undo(
     """
     entries = [e for e in journal.of(machine.name) if e.kind.startswith("swarm-")]
     memberships = [entry for entry in entries if entry.kind in MEMBERSHIPS]
-    if not install.facts(machine).daemon:
+    if not facts.facts(machine).daemon:
         # Somebody has removed Docker meanwhile, and with it all that it held.
         gone = ("image", "plugin", "setting")
         inside = [e for e in journal.of(machine.name) if e.kind in gone]
@@ -41,7 +41,7 @@ def undo(
         return
     progress.phase(machine.name, "leaving the swarm")
     member = members.member(machine)
-    adopted = any(entry.kind == "swarm-adopt" for entry in memberships)
+    adopted = journal.adopted(machine.name)
     if member.state == "inactive":
         _bridge(machine, memberships[0], outcome)
     elif adopted or not journal.owns(machine.name, member.node_id):
@@ -60,7 +60,7 @@ def undo(
 def _step_down(machines: dict[str, Machine], journal: Journal, node_id: str) -> None:
     """Out of a swarm that stays: demoted before it goes, and its entry with it."""
     for name, other in machines.items():
-        if any(entry.kind == "swarm-adopt" for entry in journal.of(name)):
+        if journal.adopted(name):
             if members.member(other).manager:
                 remove_entry(other, node_id)
             return

@@ -6,6 +6,7 @@ Source: https://docs.docker.com/reference/api/engine/ (Swarm, Node).
 from __future__ import annotations
 
 import contextlib
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ import requests
 from provision.machine.machine import Machine
 from provision.support.errors import MachineError
 from provision.support.parallel import run_on_all
+
+_LOOKS, _PAUSE = 3, 2.0  # before a swarm counts as lost
 
 
 @dataclass(frozen=True)
@@ -45,18 +48,45 @@ class Facts:
     """What the machines' engines say of the swarm.
 
     `members` has only machines whose engine answers. `leader` is a manager whose swarm answers
-    ("" where none does), `nodes` its list of nodes, `lost` a manager that has no quorum.
+    ("" where none does), `nodes` its list of nodes, `lost` a manager that has no quorum, `silent`
+    one whose engine did not answer in time.
     """
 
     members: dict[str, Member]
     nodes: tuple[dict[str, Any], ...] = ()
     leader: str = ""
     lost: str = ""
+    silent: str = ""
+
+    @property
+    def passing(self) -> bool:
+        """Whether a moment can change it: a manager is starting, or did not answer."""
+        pending = any(found.state == "pending" for found in self.members.values())
+        return not self.leader and bool(self.lost or self.silent or pending)
 
 
 def look(machines: dict[str, Machine]) -> Facts:
-    """Ask every engine, and change nothing. Raises MachinesError where one does not answer."""
-    return _facts(machines, run_on_all("asking for the swarm", machines.values(), member))
+    """Ask every engine, and change nothing. Raises MachinesError where one does not answer.
+
+    What a moment can change is looked at again before anything is concluded from it.
+    """
+
+    def once() -> Facts:
+        return _facts(machines, run_on_all("asking for the swarm", machines.values(), _again))
+
+    seen = once()
+    for _ in range(_LOOKS - 1):
+        if not seen.passing:
+            break
+        time.sleep(_PAUSE)
+        seen = once()
+    return seen
+
+
+def _again(machine: Machine) -> Member:
+    with contextlib.suppress(requests.RequestException):
+        return member(machine)
+    return member(machine)
 
 
 def look_where_possible(machines: dict[str, Machine]) -> Facts:
@@ -74,11 +104,15 @@ def look_where_possible(machines: dict[str, Machine]) -> Facts:
 
 
 def _facts(machines: dict[str, Machine], members: dict[str, Member]) -> Facts:
-    inside = [name for name, found in members.items() if found.manager]
-    for name in inside:
-        with contextlib.suppress(docker.errors.APIError, requests.RequestException):
+    lost = silent = ""
+    for name in (name for name, found in members.items() if found.manager):
+        try:
             return Facts(members, tuple(nodes_of(machines[name])), name)
-    return Facts(members, lost=inside[0] if inside else "")
+        except docker.errors.APIError:
+            lost = lost or name
+        except requests.RequestException:
+            silent = silent or name
+    return Facts(members, lost=lost, silent=silent)
 
 
 def nodes_of(machine: Machine) -> list[dict[str, Any]]:

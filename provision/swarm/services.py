@@ -18,9 +18,7 @@ from provision.swarm import members
 def undo(machine: Machine, journal: Journal, outcome: Outcome) -> None:
     """What is the lab's in a swarm that stays; in its own it goes with the swarm."""
     entries = [e for e in journal.of(machine.name) if e.kind == "scenario"]
-    stays = any(
-        entry.kind == "swarm-adopt" for host in journal.hosts() for entry in journal.of(host)
-    )
+    stays = any(journal.adopted(host) for host in journal.hosts())
     if entries and stays and members.member(machine).manager:
         for entry in entries:
             _remove(machine, entry, outcome)

@@ -110,11 +110,16 @@ def prepare(
     if more := privileges.beyond(asked, driver.listed, grants):
         raise privileges.refuse(want.reference, more)
     if journal.existing:
-        _claim(journal, machines, want.reference)
+        _claim(journal, machines, want.reference, driver.left)
     return Use(driver, want, asked, machines, driver.encapsulation(plugin), journal)
 
 
-def _claim(journal: Journal, machines: list[Machine], reference: str) -> None:
+def _claim(
+    journal: Journal,
+    machines: list[Machine],
+    reference: str,
+    left: Callable[[Machine], list[str]] | None,
+) -> None:
     """Write down that the plugin on these hosts is the lab's, before it is installed.
 
     Hosts that exist already may have it for reasons of their own, and the exercise ends with its
@@ -127,6 +132,8 @@ def _claim(journal: Journal, machines: list[Machine], reference: str) -> None:
             f"Plugin {reference} is on {', '.join(owners)} already, and not by this lab.",
             "The exercise ends with its removal: use other hosts, or remove it there first.",
         )
+    if left:
+        install.refuse_traces(new, left)
     for machine in new:
         what = f"install plugin {reference}"
         journal.begin(Change(machine.name, "plugin", what, (reference,)))

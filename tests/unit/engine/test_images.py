@@ -55,7 +55,7 @@ def lab(tmp_path: Path) -> Lab:
 
 def test_an_image_is_brought_only_where_it_is_not(lab: Lab) -> None:
     seen = {"machine1": images.Facts({"alpine:latest": "sha256:1"}), "machine2": images.Facts({})}
-    found = images.changes(lab, seen)
+    found = images.plan(lab, seen)
     assert [(change.machine, change.what) for change in found] == [
         ("machine2", "pull alpine:latest")
     ]
@@ -63,6 +63,6 @@ def test_an_image_is_brought_only_where_it_is_not(lab: Lab) -> None:
 
 def test_a_box_that_carries_its_image_asks_no_registry(lab: Lab) -> None:
     seen = {"machine1": images.Facts({}, carried="x/y:1")}
-    (change,) = images.changes(lab, seen)
+    (change,) = images.plan(lab, seen)
     assert change.what == "load x/y:1, which its box carries"
-    assert images.changes(lab, {"machine1": images.Facts({"x/y:1": "i"}, carried="x/y:1")}) == []
+    assert images.plan(lab, {"machine1": images.Facts({"x/y:1": "i"}, carried="x/y:1")}) == []

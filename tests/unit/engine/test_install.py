@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from provision.engine import install
+from provision.engine.facts import Facts
 from provision.support.errors import MachineError
 
-BARE = install.Facts(
+BARE = Facts(
     system="debian",
     release="bookworm",
     docker="",
@@ -39,7 +40,7 @@ def test_nothing_is_installed_where_nothing_is_missing() -> None:
 @pytest.mark.parametrize(
     "facts", [BARE, replace(BARE, system="fedora", apt="", dnf="/usr/bin/dnf")]
 )
-def test_an_installation_is_a_valid_shell_script(facts: install.Facts, wanted: str) -> None:
+def test_an_installation_is_a_valid_shell_script(facts: Facts, wanted: str) -> None:
     script = install.installation(facts, wanted)
     subprocess.run(["sh", "-n", "-c", script], check=True)
     assert "tcpdump" in script
@@ -68,8 +69,8 @@ WHOLE_HOST = replace(WHOLE, group=False, needs_apparmor_parser=True, user="ops")
 
 
 def test_an_engine_gets_what_it_lacks_and_no_more() -> None:
-    def found(seen: install.Facts) -> list[str]:
-        return [change.what for change in install.changes("m", seen, "distribution", existing=True)]
+    def found(seen: Facts) -> list[str]:
+        return [change.what for change in install.plan("m", seen, "distribution", existing=True)]
 
     group = "put ops into the group docker"
     assert found(BARE_HOST) == ["install Docker, tcpdump, apparmor with apt-get", group]
@@ -80,7 +81,7 @@ def test_an_engine_gets_what_it_lacks_and_no_more() -> None:
 
 
 def test_a_login_goes_into_a_shell_quoted() -> None:
-    (group,) = install.changes(
+    (group,) = install.plan(
         "m",
         replace(WHOLE_HOST, needs_apparmor_parser=False, user="a;b"),
         "distribution",
@@ -90,6 +91,6 @@ def test_a_login_goes_into_a_shell_quoted() -> None:
 
 
 def test_only_a_vm_gets_another_version_in_place_of_the_one_it_has() -> None:
-    assert install.changes("m", WHOLE_HOST, "28.2.2", existing=False)
+    assert install.plan("m", WHOLE_HOST, "28.2.2", existing=False)
     with pytest.raises(MachineError, match=r"has Docker 20\.10\.24, and lab\.toml wants 28\.2\.2"):
-        install.changes("m", WHOLE_HOST, "28.2.2", existing=True)
+        install.plan("m", WHOLE_HOST, "28.2.2", existing=True)

@@ -13,7 +13,7 @@ from provision.changes.journal import Journal
 from provision.lab import load
 from provision.lab.model import Lab
 from provision.support.errors import MachineError
-from provision.swarm import converge, members
+from provision.swarm import members, plan
 from provision.swarm.members import Facts, Member
 
 NOTHING = Member("inactive", "", manager=False, error="", cluster="")
@@ -52,21 +52,21 @@ def kinds(found: list[Change]) -> list[tuple[str, str]]:
 
 
 def test_a_healthy_swarm_needs_nothing(lab: Lab) -> None:
-    assert converge.changes(lab, healthy(lab), Journal()) == []
+    assert plan.plan(lab, healthy(lab), Journal()) == []
 
 
 def test_machines_in_no_swarm_get_one(lab: Lab) -> None:
     seen = Facts({machine.name: NOTHING for machine in lab.machines})
     wanted = [("machine1", "swarm-init"), ("machine2", "swarm-join"), ("machine3", "swarm-join")]
-    assert kinds(converge.changes(lab, seen, Journal())) == wanted
+    assert kinds(plan.plan(lab, seen, Journal())) == wanted
     # Engines that are yet to be installed are in none either.
-    assert kinds(converge.changes(lab, Facts({}), Journal())) == wanted
+    assert kinds(plan.plan(lab, Facts({}), Journal())) == wanted
 
 
 def test_a_machine_made_anew_joins_and_its_old_entry_goes(lab: Lab) -> None:
     seen = healthy(lab)
     seen.members["machine3"] = NOTHING
-    found = converge.changes(lab, seen, Journal())
+    found = plan.plan(lab, seen, Journal())
     assert kinds(found) == [("machine3", "swarm-join"), ("machine1", "swarm-entry")]
     assert found[1].items == ("id-machine3",)
 
@@ -74,7 +74,7 @@ def test_a_machine_made_anew_joins_and_its_old_entry_goes(lab: Lab) -> None:
 def test_a_member_of_a_swarm_that_is_gone_leaves_it_first(lab: Lab) -> None:
     seen = healthy(lab)
     seen.members["machine2"] = inside("elsewhere")
-    assert kinds(converge.changes(lab, seen, Journal()))[:2] == [
+    assert kinds(plan.plan(lab, seen, Journal()))[:2] == [
         ("machine2", "swarm-leave"),
         ("machine2", "swarm-join"),
     ]
@@ -82,14 +82,14 @@ def test_a_member_of_a_swarm_that_is_gone_leaves_it_first(lab: Lab) -> None:
 
 def test_a_lost_quorum_is_recovered_before_anything_else(lab: Lab) -> None:
     seen = Facts(healthy(lab).members, lost="machine1")
-    assert kinds(converge.changes(lab, seen, Journal())) == [("machine1", "swarm-recover")]
+    assert kinds(plan.plan(lab, seen, Journal())) == [("machine1", "swarm-recover")]
 
 
 def test_a_manager_that_was_demoted_while_it_was_down_joins_anew(lab: Lab) -> None:
     seen = healthy(lab)
     seen.members["machine3"] = Member("pending", "id-machine3", manager=True, error="", cluster="c")
     seen.nodes[2]["Status"]["State"] = "down"
-    assert kinds(converge.changes(lab, seen, Journal())) == [
+    assert kinds(plan.plan(lab, seen, Journal())) == [
         ("machine3", "swarm-leave"),
         ("machine3", "swarm-join"),
         ("machine1", "swarm-entry"),
@@ -97,13 +97,13 @@ def test_a_manager_that_was_demoted_while_it_was_down_joins_anew(lab: Lab) -> No
     # One whose demotion has only just begun is left alone.
     seen.members["machine3"] = inside("id-machine3", manager=True)
     seen.nodes[2]["Status"]["State"] = "ready"
-    assert converge.changes(lab, seen, Journal()) == []
+    assert plan.plan(lab, seen, Journal()) == []
 
 
 def test_new_managers_come_before_old_ones_go(lab: Lab) -> None:
     nodes = (node(lab, "machine1"), node(lab, "machine2", "manager"), node(lab, "machine3"))
     seen = Facts(healthy(lab).members, nodes, "machine2")
-    assert kinds(converge.changes(lab, seen, Journal())) == [
+    assert kinds(plan.plan(lab, seen, Journal())) == [
         ("machine1", "swarm-promote"),
         ("machine2", "swarm-demote"),
     ]
@@ -140,14 +140,14 @@ def test_on_existing_hosts_only_the_labs_own_swarm_is_touched(lab: Lab, tmp_path
     file = tmp_path / "journal.json"
     seen = healthy(lab)
     with pytest.raises(MachineError, match="machine1, machine2, machine3: in a swarm already"):
-        converge.changes(lab, seen, Journal(file))
+        plan.plan(lab, seen, Journal(file))
     for machine in lab.machines:
         journal = journal_with(file, "swarm-join", machine.name, {"node": f"id-{machine.name}"})
-    assert converge.changes(lab, seen, journal) == []
+    assert plan.plan(lab, seen, journal) == []
     # The host has been taken into another swarm meanwhile.
     seen.members["machine3"] = inside("elsewhere")
     with pytest.raises(MachineError, match="machine3: in a swarm already"):
-        converge.changes(lab, seen, journal)
+        plan.plan(lab, seen, journal)
 
 
 def test_somebody_elses_node_with_one_of_our_names_keeps_its_entry(
@@ -159,12 +159,12 @@ def test_somebody_elses_node_with_one_of_our_names_keeps_its_entry(
     seen = healthy(lab)
     stranger = {**node(lab, "machine3", id_="other"), "Status": {"Addr": "203.0.113.9"}}
     seen = replace(seen, nodes=(*seen.nodes, stranger))
-    assert converge.changes(lab, seen, journal) == []
-    assert kinds(converge.changes(lab, seen, Journal())) == [("machine1", "swarm-entry")]
+    assert plan.plan(lab, seen, journal) == []
+    assert kinds(plan.plan(lab, seen, Journal())) == [("machine1", "swarm-entry")]
 
 
 def test_an_adopted_swarm_keeps_its_roles(lab: Lab, tmp_path: Path) -> None:
     nodes = tuple(node(lab, m.name, "manager") for m in lab.machines)
     seen = replace(healthy(lab), nodes=nodes)
     with pytest.raises(MachineError, match="machine2: a manager in the swarm it is in"):
-        converge.changes(lab, seen, Journal(tmp_path / "journal.json"), adopt=True)
+        plan.plan(lab, seen, Journal(tmp_path / "journal.json"), adopt=True)

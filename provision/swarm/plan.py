@@ -1,0 +1,204 @@
+"""What is missing until the lab's machines are one swarm: decided from facts alone.
+
+Source: https://docs.docker.com/engine/swarm/admin_guide/.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from provision.changes.change import Change
+from provision.changes.journal import Journal
+from provision.lab.model import Lab
+from provision.support.errors import MachineError
+from provision.swarm.members import Facts, Member
+
+
+def plan(lab: Lab, seen: Facts, journal: Journal, adopt: bool = False) -> list[Change]:
+    """What is missing until every machine is in one swarm, in its role, without stale entries.
+
+    An existing host that is in a swarm which Swarmrig has not made is refused; with `adopt` that
+    swarm is used, if it is one and the same, and its hosts' roles are the lab's. Raises
+    MachineError.
+    """
+    theirs = {
+        name: member
+        for name, member in seen.members.items()
+        if member.state != "inactive" and not journal.owns(name, member.node_id)
+    }
+    found = _adopted(lab, seen, theirs, adopt)
+    known = {node["ID"]: node for node in seen.nodes}
+    outdated = {name for name in _outdated(seen, known) if not journal.adopted(name)}
+    _see_states(seen)
+    _see_adopted(lab, seen, known, journal)
+    inside = {name for name, member in seen.members.items() if member.node_id in known} - outdated
+    leader = seen.leader
+    if not leader and seen.lost:
+        # Managers are there, but too few for a quorum: the others were lost. What this one knows
+        # becomes a swarm of its own, which the others then join.
+        # Source: https://docs.docker.com/engine/swarm/admin_guide/#recover-from-losing-the-quorum
+        return [Change(seen.lost, "swarm-recover", "recover the swarm from a lost quorum")]
+    if not leader:
+        leader = lab.managers[0].name
+        found += _leave(seen, leader)
+        found.append(Change(leader, "swarm-init", "start the swarm", ("manager",)))
+        inside.add(leader)
+    for machine in lab.machines:
+        if machine.name not in inside:
+            found += _leave(seen, machine.name)
+            words = f"join the swarm of {leader} as a {machine.role}"
+            found.append(Change(machine.name, "swarm-join", words, (machine.role,)))
+    found += _roles(lab, seen, known)
+    return found + _stale(lab, seen, outdated, leader, journal)
+
+
+def _see_states(seen: Facts) -> None:
+    """Refuse to change a swarm that only waits for somebody: what it holds would be lost."""
+    for name, found in seen.members.items():
+        said = f": {found.error}" if found.error else ""
+        if found.state == "locked":
+            raise MachineError(
+                f"{name}: its swarm is locked (autolock), and was left as it is.",
+                f"Unlock it: inv ssh {name}, then docker swarm unlock; then run inv up again.",
+            )
+        if found.state == "error":
+            raise MachineError(
+                f"{name}: its swarm is in the state error, and was left as it is{said}",
+                f"See inv ssh {name}, then docker info. An expired certificate: set the clock "
+                "right, or leave there by hand (docker swarm leave), and run inv up again.",
+            )
+        if found.state == "pending" and found.manager and not (seen.leader or seen.lost):
+            raise MachineError(
+                f"{name}: its swarm is still starting (state pending), and was left as it is{said}",
+                f"Run inv up again in a moment; or see inv ssh {name}, then docker info.",
+            )
+    if seen.silent and not seen.leader:
+        raise MachineError(
+            f"{seen.silent}: its engine did not say in time what swarm it manages, asked again "
+            "and again; nothing was changed.",
+            f"See inv ssh {seen.silent}, then docker node ls; then run inv up again.",
+        )
+
+
+def _see_adopted(lab: Lab, seen: Facts, known: dict[str, dict[str, Any]], journal: Journal) -> None:
+    """Refuse whatever would change somebody else's swarm, which the lab only uses."""
+    names = [machine.name for machine in lab.machines if journal.adopted(machine.name)]
+    if names and not seen.leader:
+        raise MachineError(
+            f"{', '.join(names)}: no manager of the swarm that the lab has adopted answers"
+            + (f" ({seen.lost} has no quorum)" if seen.lost else "")
+            + ". It is not the lab's to start or recover.",
+            f"See inv ssh {names[0]}, then docker info. Where it is gone for good: inv destroy, "
+            "then inv up.",
+        )
+    for name in names:
+        found = seen.members.get(name)
+        if found is None or found.state == "inactive":
+            raise MachineError(
+                f"{name}: is no longer in the swarm that the lab has adopted.",
+                "Join it there by hand; or inv destroy, then inv up.",
+            )
+        node = known.get(found.node_id)
+        if node is None:
+            raise MachineError(
+                f"{name}: the swarm that the lab has adopted does not list it any more.",
+                f"See inv ssh {name}, then docker info. The lab does not make it leave.",
+            )
+        role, wanted = node["Spec"]["Role"], lab.machine(name).role
+        if role != wanted:
+            raise _other_role(name, role, wanted)
+
+
+def _other_role(name: str, role: str, wanted: str) -> MachineError:
+    return MachineError(
+        f"{name}: a {role} in the swarm it is in, and lab.toml calls it a {wanted}.",
+        f'Write role = "{role}": the roles in an adopted swarm are not changed.',
+    )
+
+
+def _adopted(lab: Lab, seen: Facts, theirs: dict[str, Member], adopt: bool) -> list[Change]:
+    if not theirs:
+        return []
+    names = ", ".join(theirs)
+    if not adopt:
+        raise MachineError(
+            f"{names}: in a swarm already, which Swarmrig has not made.",
+            "Leave it there by hand (docker swarm leave), or let the lab use that swarm: "
+            "inv up --adopt-swarm",
+        )
+    nodes = {node["ID"]: node for node in seen.nodes}
+    for name, found in theirs.items():
+        if found.node_id not in nodes:
+            raise MachineError(
+                f"{name}: in another swarm than {seen.leader or 'the other machines'}, or in one "
+                "whose managers are not in lab.toml.",
+                f"Leave it by hand, if nobody needs it: inv ssh {name}, then docker swarm leave",
+            )
+        role, wanted = nodes[found.node_id]["Spec"]["Role"], lab.machine(name).role
+        if role != wanted:
+            raise _other_role(name, role, wanted)
+    return [
+        Change(name, "swarm-adopt", "use the swarm that it is in already", (theirs[name].node_id,))
+        for name in theirs
+    ]
+
+
+def _leave(seen: Facts, name: str) -> list[Change]:
+    # It belongs to a swarm of the lab's that is gone: a stale member cannot join.
+    state = seen.members[name].state if name in seen.members else "inactive"
+    return [Change(name, "swarm-leave", "leave its old swarm")] if state != "inactive" else []
+
+
+def _roles(lab: Lab, seen: Facts, known: dict[str, dict[str, Any]]) -> list[Change]:
+    """Where lab.toml has changed since the machines joined; new managers before old ones go."""
+    up, down = [], []
+    for machine in lab.machines:
+        node = known.get(seen.members[machine.name].node_id) if machine.name in seen.members else {}
+        if node and node["Spec"]["Role"] != machine.role:
+            if machine.role == "manager":
+                up.append(Change(machine.name, "swarm-promote", "make it a manager", (node["ID"],)))
+            else:
+                down.append(Change(machine.name, "swarm-demote", "make it a worker", (node["ID"],)))
+    return up + down
+
+
+def _outdated(seen: Facts, known: dict[str, dict[str, Any]]) -> set[str]:
+    """Managers that were demoted while they were down.
+
+    Such a one comes back as a manager of a swarm without a leader, asks nobody else, and stays
+    Down for good: it can only join anew.
+    """
+    found = set()
+    for name, own in seen.members.items():
+        node = known.get(own.node_id)
+        demoted = node is not None and own.manager and not node.get("ManagerStatus")
+        lost = own.state == "pending" or (node or {}).get("Status", {}).get("State") == "down"
+        if demoted and lost:
+            found.add(name)
+    return found
+
+
+def _stale(
+    lab: Lab, seen: Facts, outdated: set[str], leader: str, journal: Journal
+) -> list[Change]:
+    """The entries that machines of ours have left behind when they were made anew.
+
+    Whatever their state: a machine that was made anew a moment ago still counts as Ready.
+    """
+    current = {m.node_id for name, m in seen.members.items() if name not in outdated}
+    addresses = {machine.address for machine in lab.machines}
+    # In the swarm of hosts that exist, somebody else's node may well have one of our names.
+    names = set() if journal.existing else {machine.name for machine in lab.machines}
+    return [
+        Change(
+            leader,
+            "swarm-entry",
+            f"remove the entry that {node['Description'].get('Hostname')} has left behind",
+            (node["ID"],),
+        )
+        for node in seen.nodes
+        if node["ID"] not in current
+        and (
+            node["Description"].get("Hostname") in names or node["Status"].get("Addr") in addresses
+        )
+    ]
