@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,16 @@ def lab_of(document: dict[str, Any], folder: Path) -> Lab:
     )
 
 
-def play(file: Path, folder: Path, scenario: Scenario = overlay) -> model.Record:
-    """The record of the run, judged again from what was recorded."""
+def play(
+    file: Path,
+    folder: Path,
+    scenario: Scenario = overlay,
+    change: Callable[[Tape], object] = lambda _: None,
+) -> model.Record:
+    """The record of the run, judged again from what was recorded; `change` breaks that before."""
     document = json.loads(file.read_text())
     tape = Tape.read(document)
+    change(tape)
     lab = lab_of(document, folder)
     machines = {m.name: played(m, tape, document["api"]) for m in lab.machines}
 
