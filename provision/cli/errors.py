@@ -1,4 +1,4 @@
-"""What the tasks have in common: errors for people, exit codes, the lab file."""
+"""What the tasks have in common: readable errors and exit codes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ INTERRUPTED = 130
 
 
 def report_errors(verb: Callable[P, R]) -> Callable[P, R]:
-    """End a task as a person expects: the error in a line or two and its exit code.
+    """End a task with a readable error, in a line or two, and its exit code.
 
-    2 for the user's mistake, 1 for a failed check, 3 for a machine or tool that failed, 130 after
+    2 for invalid input, 1 for a failed check, 3 for a machine or tool that failed, 130 after
     Ctrl-C. With SWARMRIG_DEBUG=1, or `--debug` among invoke's own flags, the traceback is shown.
     """
 
@@ -31,7 +31,7 @@ def report_errors(verb: Callable[P, R]) -> Callable[P, R]:
         try:
             return verb(*args, **kwargs)
         except KeyboardInterrupt:
-            raise Exit("Interrupted; the next command goes on from here.", INTERRUPTED) from None
+            raise Exit("Interrupted; the next command resumes from here.", INTERRUPTED) from None
         except SwarmrigError as error:
             if debugging():
                 raise
@@ -39,7 +39,7 @@ def report_errors(verb: Callable[P, R]) -> Callable[P, R]:
         except (Exit, BrokenPipeError):
             raise
         except OSError as error:
-            # A full disk, a folder that may not be written: the system's words are for people.
+            # A full disk, a read-only folder: the system's own message is readable.
             if debugging():
                 raise
             raise Exit(
@@ -49,13 +49,13 @@ def report_errors(verb: Callable[P, R]) -> Callable[P, R]:
             if debugging():
                 raise
             raise Exit(
-                f"Something that should not happen: {type(error).__name__}: {error}\n"
-                "  See where with: SWARMRIG_DEBUG=1 and the same command.",
+                f"Internal error: {type(error).__name__}: {error}\n"
+                "  For the traceback, run the same command with SWARMRIG_DEBUG=1.",
                 3,
             ) from None
         finally:
-            # At its end the interpreter would look through all that is loaded once more for what
-            # can be collected, which takes longer than many a verb's own work.
+            # Otherwise the interpreter would run the garbage collector over everything at exit,
+            # which takes longer than the work of many verbs.
             gc.freeze()
 
     return wrapped

@@ -14,7 +14,7 @@ from provision.support.progress import Progress
 
 
 def save(lab_file: str, to: str, machine: str, grant: Iterable[str]) -> None:
-    """Make archives of what a running lab's machines have, for labs without a registry."""
+    """Save a running lab's images as archives, for labs without a registry."""
     lab, progress = load.load_lab(lab_file), Progress()
     ready = running.ready(lab)
     plan = lab.machine(machine) if machine else lab.managers[0]

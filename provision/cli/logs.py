@@ -12,8 +12,8 @@ from provision.support.progress import Progress
 
 
 def collect(lab_file: str, output: str) -> None:
-    """Collect what a bug report needs into one archive, without secrets."""
+    """Collect redacted logs from all machines into one archive."""
     lab, progress = load.load_lab(lab_file), Progress()
     with progress:
         made = logs.collect(lab, progress, Path(output) if output else None)
-    terminal.say(f"{os.path.relpath(made)}: look through it before you hand it on")
+    terminal.say(f"{os.path.relpath(made)}: review it before you share it")

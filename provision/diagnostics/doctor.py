@@ -1,4 +1,4 @@
-"""What this host can run, and what is missing: every finding in one line, found by looking."""
+"""What this host can run, and what is missing: one line per finding."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ State = Literal["ok", "absent", "warning", "missing"]
 class Finding:
     """One thing that was looked at. `advice` is what to do where it is not ok.
 
-    "absent" is what the lab does not need: a provider that is not here, beside one that is.
+    "absent" is what the lab does not need: an unusable provider beside a usable one.
     """
 
     state: State
@@ -36,12 +36,12 @@ class Finding:
 
 
 def examine(lab: Lab, fresh: bool = True) -> list[Finding]:
-    """Look at all that a lab needs of this host; trying KVM anew (`fresh`) takes seconds."""
+    """Check everything a lab needs of this host; testing KVM again (`fresh`) takes seconds."""
     findings = [
         Finding("ok", f"{platform.system()} {platform.machine()}, Python {sys.version.split()[0]}")
     ]
     if lab.provider == "hosts":
-        findings.append(Finding("ok", "provider hosts: nothing is booted here"))
+        findings.append(Finding("ok", "provider hosts: no machine is booted"))
         return findings + _ways(lab)
     try:
         findings.append(Finding("ok", f"Vagrant {requirements.check_vagrant()}"))
@@ -71,17 +71,19 @@ def examine(lab: Lab, fresh: bool = True) -> list[Finding]:
     if not lab.files.plan.exists():
         chosen = lab.provider if lab.provider != "auto" else next(iter(usable), "")
         findings += [
-            Finding("missing", line, "Take another in lab.toml.")
+            Finding("missing", line, "Choose another in lab.toml.")
             for line in [*lab_index.clashes(lab, chosen), *conflicts.clashes(lab)]
         ]
     free = shutil.disk_usage(cache.folder()).free >> 30
     findings.append(
-        Finding("ok" if free >= 10 else "warning", f"{free} GiB of disk are free (10 are wanted)")
+        Finding(
+            "ok" if free >= 10 else "warning", f"{free} GiB of disk are free (10 are recommended)"
+        )
     )
     findings.append(
         Finding("ok", "boxes can be downloaded")
         if select.downloadable()
-        else Finding("ok", "no box can be downloaded here; libvirt can run one that inv box builds")
+        else Finding("ok", "no box can be downloaded; libvirt can run one that inv box builds")
     )
     return findings
 
@@ -90,7 +92,9 @@ def _ways(lab: Lab) -> list[Finding]:
     """How each existing host would be reached; no host is asked."""
     lacks = [tool for tool in ("ssh", "ssh-keygen") if not shutil.which(tool)]
     if lacks:
-        return [Finding("missing", f"{' and '.join(lacks)}: not here", "Install OpenSSH's client.")]
+        return [
+            Finding("missing", f"{' and '.join(lacks)}: not found", "Install OpenSSH's client.")
+        ]
     findings = []
     for name, end in HostsProvider(lab).endpoints().items():
         hops = []

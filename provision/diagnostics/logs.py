@@ -1,6 +1,6 @@
-"""All that a bug report needs, in one archive: of each machine, of Vagrant, of this host.
+"""Logs for a bug report, in one archive: of each machine, of Vagrant, of this host.
 
-Nothing stops it: what cannot be had is a note in the archive. Secrets are taken out of every file.
+Errors do not stop it: what cannot be collected is a note in the archive. Every file is redacted.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from provision.support.parallel import run_on_all
 from provision.support.progress import Progress
 from provision.support.versions import tools
 
-PATIENCE = 10.0  # seconds in which a machine has to let us in
+PATIENCE = 10.0  # seconds in which a login must succeed
 _MOST = 4 << 20  # bytes of one file; the end of a log is what matters
 
 # What is asked of a machine, as root: file name to shell text.
@@ -59,7 +59,7 @@ QUESTIONS = {
 
 @dataclass
 class _Archive:
-    """The archive as it grows; every text goes through `add`, and so without its secrets."""
+    """The archive as it grows; `add` redacts every text."""
 
     secrets: list[str]
     files: dict[str, str] = field(default_factory=dict)
@@ -81,9 +81,9 @@ class _Archive:
 
 
 def collect(lab: Lab, progress: Progress, target: Path | None = None) -> Path:
-    """Collect all that can be had of a lab, and write it as a tar.gz; its path.
+    """Collect everything available about a lab, and write it as a tar.gz; its path.
 
-    By default it lies beside the lab's reports. Raises OSError where it cannot be written.
+    By default it is written beside the lab's reports. Raises OSError where it cannot be written.
     """
     archive = _Archive(list(_known_secrets(lab)))
     files = lab.files

@@ -9,7 +9,7 @@ import subprocess
 
 from provision.providers.vagrant import requirements
 
-# How each provider tells its version; the rest tells it nowhere but in a window.
+# How each provider shows its version; the others show it only in a window.
 _PROVIDERS = {
     "libvirt": ("virsh", "--version"),
     "virtualbox": ("VBoxManage", "--version"),
@@ -18,7 +18,7 @@ _PROVIDERS = {
 
 
 def provider_tools(provider: str) -> dict[str, str]:
-    """Vagrant, and the provider where it tells; slow, for Vagrant is asked."""
+    """Vagrant's version, and the provider's if it shows one; slow, because Vagrant is called."""
     if provider == "hosts":
         return {}
     found = {

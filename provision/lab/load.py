@@ -268,12 +268,13 @@ def _machines(
             "(a network between hosts needs two)",
         )
     _check_names(tables, problems)
+    ways: list[tuple[str, Access | None]] = []
     if parsed.provider == "hosts":
-        ways = [_host(f"machines[{n}]", t, problems) for n, t in enumerate(tables, start=1)]
+        ways += [_host(f"machines[{n}]", t, problems) for n, t in enumerate(tables, start=1)]
     else:
         kept = _kept_addresses(file, parsed.name, subnet)
         addresses = _addresses(tables, subnet, kept, problems)
-        ways = [(address, None) for address in addresses]
+        ways += [(address, None) for address in addresses]
     _check_addresses(tables, [address for address, _ in ways], problems)
     machines = tuple(
         MachineSpec(table.name, role, table.cpus, table.memory, address, access)

@@ -1,6 +1,6 @@
 """The lab's status, quickly: from the provider's own lists, a manager, and the engines themselves.
 
-No Vagrant is called, and a machine that does not answer costs the others nothing. Where the
+No Vagrant is called, and a machine that does not answer does not delay the others. Where the
 provider says that a machine runs and a manager says that its node is ready, it is not asked itself:
 a login takes longer than all the rest.
 """
@@ -190,7 +190,7 @@ def _node(attrs: dict[str, Any]) -> dict[str, Any]:
 def _vouched_for(row: dict[str, str], view: dict[str, Any]) -> bool:
     """Whether a manager says that a machine which runs is ready; if so, what else it says is added.
 
-    Of a host that exists already only a login tells whether it is there.
+    Only a login shows whether an existing host runs.
     """
     for node in view.get("nodes", []):
         if row["state"] == "running" and node["ready"] and row["address"] in node["addresses"]:
