@@ -43,23 +43,8 @@ def examine(lab: Lab, fresh: bool = True) -> list[Finding]:
     if lab.provider == "hosts":
         findings.append(Finding("ok", "provider hosts: no machine is booted"))
         return findings + _ways(lab)
-    try:
-        findings.append(Finding("ok", f"Vagrant {requirements.check_vagrant()}"))
-    except UserError as error:
-        findings.append(Finding("missing", str(error), error.advice))
-    usable = []
-    for name in get_args(model.ProviderName)[1:-1]:
-        lacks = requirements.provider_missing(name)
-        if not lacks:
-            usable.append(name)
-        state: State = "ok"
-        if lacks:
-            state = "missing" if lab.provider == name else "absent"
-        findings.append(Finding(state, f"provider {name}: {lacks or 'can be used'}"))
-    if lab.provider == "auto" and not usable:
-        findings.append(
-            Finding("missing", "no provider can be used", "Install libvirt or VirtualBox.")
-        )
+    found, usable = _providers(lab)
+    findings += found
     if "libvirt" in usable:
         verdict = kvm.verdict(fresh)
         findings.append(
@@ -86,6 +71,29 @@ def examine(lab: Lab, fresh: bool = True) -> list[Finding]:
         else Finding("ok", "no box can be downloaded; libvirt can run one that inv box builds")
     )
     return findings
+
+
+def _providers(lab: Lab) -> tuple[list[Finding], list[str]]:
+    """Vagrant and its providers, and the names of those that can be used."""
+    findings = []
+    try:
+        findings.append(Finding("ok", f"Vagrant {requirements.check_vagrant()}"))
+    except UserError as error:
+        findings.append(Finding("missing", str(error), error.advice))
+    usable = []
+    for name in get_args(model.ProviderName)[1:-1]:
+        lacks = requirements.provider_missing(name)
+        if not lacks:
+            usable.append(name)
+        state: State = "ok"
+        if lacks:
+            state = "missing" if lab.provider == name else "absent"
+        findings.append(Finding(state, f"provider {name}: {lacks or 'can be used'}"))
+    if lab.provider == "auto" and not usable:
+        findings.append(
+            Finding("missing", "no provider can be used", "Install libvirt or VirtualBox.")
+        )
+    return findings, usable
 
 
 def _ways(lab: Lab) -> list[Finding]:
