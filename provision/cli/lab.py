@@ -11,8 +11,8 @@ from pathlib import Path
 from provision.lab import load, lockfile
 from provision.lab.model import Lab
 from provision.lab.state import LabState
+from provision.lifecycle import applied, dry_run, running
 from provision.lifecycle import destroy as destroying
-from provision.lifecycle import dry_run, running
 from provision.lifecycle import rebuild as rebuilding
 from provision.lifecycle import up as bringing_up
 from provision.ssh import client_config
@@ -89,7 +89,7 @@ def rebuild(lab_file: str, cold: bool) -> None:
 
 def ssh(lab_file: str, machine: str, command: str) -> int:
     """The user's own ssh client on a machine of the lab; its exit code."""
-    lab = load.load_lab(lab_file)
+    lab = applied.current(load.load_lab(lab_file))
     plan = lab.machine(machine)
     with running.machines_of(lab) as machines:
         end = machines[plan.name].endpoint

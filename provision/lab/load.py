@@ -29,6 +29,7 @@ from provision.lab.schema import (
     NetworkTable,
     WeaveTable,
 )
+from provision.lab.state import LabState
 from provision.support import text
 from provision.support.errors import DefinitionError
 
@@ -381,7 +382,7 @@ def _free(subnet: IPv4Network, taken: set[str]) -> Iterator[str]:
 def _kept_addresses(file: Path, name: str, subnet: IPv4Network) -> dict[str, str]:
     """The addresses that the lab's machines have, so that one machine less moves no other."""
     with suppress(OSError, ValueError, AttributeError):
-        kept = json.loads((file.parent / ".swarmrig" / name / "addresses.json").read_text())
+        kept = json.loads(LabState(file.parent / ".swarmrig" / name).addresses.read_text())
         return {
             str(machine): str(address)
             for machine, address in kept.items()
