@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -221,12 +222,17 @@ class VagrantProvider:
         if known:
             # Vagrant removes only machines that its file defines: it is written with all of them.
             write_atomic(self.state / "Vagrantfile", template.render(self.lab, self.plan))
-            self._run("destroy", "--force", *known)
+            libvirt = self.plan.provider == "libvirt"
+            with contextlib.suppress(*([MachineError] if libvirt else [])):
+                self._run("destroy", "--force", *known)
         removed = [f"machine {name}" for name in known if name not in self.identities()]
         if self.plan.provider == "libvirt":
             removed += inventory.purge(
                 self.plan.prefix, self.plan.network, self.state, only=set(names)
             )
+            for name in names:
+                # What libvirt no longer has is gone, whatever Vagrant remembers.
+                shutil.rmtree(self.state / "vagrant" / "machines" / name, ignore_errors=True)
         elif left := [name for name in known if name in self.identities()]:
             raise MachineError(
                 f"{', '.join(left)}: still there after vagrant destroy: {self.runner.last_words()}",

@@ -69,7 +69,9 @@ class Machines(Playing):
 
     def remove(self, names: list[str], progress: Progress) -> list[str]:
         for name in names:
-            (self.lab.files.vagrant / "machines" / name / "virtualbox" / "id").unlink()
+            (self.lab.files.vagrant / "machines" / name / "virtualbox" / "id").unlink(
+                missing_ok=True
+            )
         return super().remove(names, progress)
 
     def states(self) -> dict[str, MachineState]:
@@ -227,6 +229,17 @@ def test_a_checkpoint_is_of_the_definition_that_was_applied(rig: Rig) -> None:
     assert applied.current(edited).machine("b").memory == 1024
     rig.up(f"{TWO}memory = 2048\n")
     assert rig.did[0] == "restart b"
+
+
+def test_a_machine_that_a_restored_checkpoint_still_has_in_its_swarm_is_removed(rig: Rig) -> None:
+    rig.up(THREE)
+    checkpoints.save_checkpoint(load.load(rig.folder / "lab.toml"), "mine", quiet())
+    lab = rig.up(TWO)
+    checkpoints.restore_checkpoint(lab, "mine", quiet())
+    assert [machine.name for machine in applied.current(lab).machines] == ["a", "b", "c"]
+    rig.up(TWO)
+    assert rig.did[:2] == ["remove c", "up"]
+    assert [machine.name for machine in applied.current(lab).machines] == ["a", "b"]
 
 
 def test_a_report_is_of_the_definition_that_was_applied(
