@@ -1,4 +1,4 @@
-"""The verbs that are about this host: doctor, render, box."""
+"""The verbs about this host: doctor, render, box."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from provision.support.progress import Progress
 
 
 def doctor(lab_file: str) -> None:
-    """Tell what this host can run. Raises MachineError where something needed is missing."""
+    """Show what this host can run. Raises MachineError if something needed is missing."""
     console = Console(highlight=False)
     marks = {"ok": "✓", "absent": "·", "warning": "!", "missing": "✗"}
     findings = doctors.examine(load.load_lab(lab_file))
@@ -26,7 +26,7 @@ def doctor(lab_file: str) -> None:
 
 
 def render(lab_file: str) -> None:
-    """Print the Vagrantfile as `up` would write it, or as it has."""
+    """Print the Vagrantfile as `up` would write it, or as it was written."""
     lab = load.load_lab(lab_file)
     there = provider.VagrantProvider.from_state(lab)
     chosen = there.plan if there else plan.plan(lab, Progress())
@@ -34,6 +34,6 @@ def render(lab_file: str) -> None:
 
 
 def box(docker: bool) -> None:
-    """Build the box, or say that it is there."""
+    """Build the box, or show the existing one."""
     made = build.build(docker, log=Progress().say)
     Progress().say(f"{made.name} {made.version}: {made.path}")

@@ -7,15 +7,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from provision.lab import load, lock
-from provision.lifecycle import export, running
+from provision.lifecycle import applied, export, running
 from provision.plugins import privileges
 from provision.support import terminal
 from provision.support.progress import Progress
 
 
 def save(lab_file: str, to: str, machine: str, grant: Iterable[str]) -> None:
-    """Make archives of what a running lab's machines have, for labs without a registry."""
-    lab, progress = load.load_lab(lab_file), Progress()
+    """Save a running lab's images as archives, for labs without a registry."""
+    lab, progress = applied.current(load.load_lab(lab_file)), Progress()
     ready = running.ready(lab)
     plan = lab.machine(machine) if machine else lab.managers[0]
     folder = Path(to) if to else lab.home / "archives"

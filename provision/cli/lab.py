@@ -10,8 +10,9 @@ from pathlib import Path
 
 from provision.lab import load, lockfile
 from provision.lab.model import Lab
+from provision.lab.state import LabState
+from provision.lifecycle import applied, dry_run, running
 from provision.lifecycle import destroy as destroying
-from provision.lifecycle import dry_run, running
 from provision.lifecycle import rebuild as rebuilding
 from provision.lifecycle import up as bringing_up
 from provision.ssh import client_config
@@ -48,17 +49,17 @@ def destroy(lab_file: str, name: str, purge: bool = False, parallel: int = 0) ->
     progress.say(f"Lab {lab.name!r} is gone." if removed else f"Lab {lab.name!r} was not there.")
     others = sorted(path.name for path in lab.home.glob(".swarmrig/*/") if path != lab.state)
     if others and not removed:
-        progress.say(f"Here there are: {', '.join(others)} (inv destroy --name {others[0]})")
+        progress.say(f"Labs in this folder: {', '.join(others)} (inv destroy --name {others[0]})")
     kept = [path for path in (lab.reports, lab.home / lockfile.NAME) if path.exists()]
     if removed and kept:
         progress.say(f"kept: {', '.join(os.path.relpath(path) for path in kept)}")
 
 
 def _lab_to_destroy(file: Path, name: str) -> Lab:
-    """The lab of the file; where that is gone or broken, or has another name by now, as the last
-    `up` had it. Raises DefinitionError or UserError where it cannot be told which."""
-    kept = {copy.parent.name: copy for copy in file.parent.glob(".swarmrig/*/lab.toml")}
-    there = sorted(path.name for path in file.parent.glob(".swarmrig/*/"))
+    """The lab of the file; if that is gone, broken, or has another name by now, the lab as `up`
+    kept it. Raises DefinitionError or UserError where several labs can be meant."""
+    folders = {path.name: path for path in file.parent.glob(".swarmrig/*/")}
+    there = sorted(folders)
     try:
         lab = load.load(file)
         if name in {"", lab.name}:
@@ -72,9 +73,9 @@ def _lab_to_destroy(file: Path, name: str) -> Lab:
                 ) from None
             raise
         name = name or there[0]
-    if name in kept:
+    for copy in LabState(folders[name]).definitions if name in folders else []:
         with contextlib.suppress(DefinitionError):
-            return load.load_copy(kept[name], file)
+            return load.load_copy(copy, file)
     return load.remains(name, file)
 
 
@@ -88,7 +89,7 @@ def rebuild(lab_file: str, cold: bool) -> None:
 
 def ssh(lab_file: str, machine: str, command: str) -> int:
     """The user's own ssh client on a machine of the lab; its exit code."""
-    lab = load.load_lab(lab_file)
+    lab = applied.current(load.load_lab(lab_file))
     plan = lab.machine(machine)
     with running.machines_of(lab) as machines:
         end = machines[plan.name].endpoint

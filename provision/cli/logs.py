@@ -16,4 +16,4 @@ def collect(lab_file: str, output: str) -> None:
     lab, progress = load.load_lab(lab_file), Progress()
     with progress:
         made = logs.collect(lab, progress, Path(output) if output else None)
-    terminal.say(f"{os.path.relpath(made)}: look through it before you hand it on")
+    terminal.say(f"{os.path.relpath(made)}: review it before you share it")

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from provision.lab import load, lock
-from provision.lifecycle import running
+from provision.lifecycle import applied, running
 from provision.support.progress import Progress
 from provision.swarm import nodes
 
@@ -16,7 +16,7 @@ from provision.swarm import nodes
 def change(lab_file: str, verb: str, machine: str) -> None:
     """One of the verbs of `nodes.Nodes` on one machine."""
     lab = load.load_lab(lab_file)
-    name = lab.machine(machine).name
+    name = applied.current(lab).machine(machine).name
     progress = Progress()
     work = {
         "drain": nodes.Nodes.drain,
@@ -30,7 +30,8 @@ def change(lab_file: str, verb: str, machine: str) -> None:
         progress,
     ):
         work(nodes.Nodes(machines, progress), name)
-    if note := nodes.contradiction(lab, name, verb):
+    here = any(one.name == name for one in lab.machines)
+    if here and (note := nodes.contradiction(lab, name, verb)):
         progress.say(note)
 
 

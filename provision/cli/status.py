@@ -1,6 +1,6 @@
-"""The verb `status`: what is there, as a table or as JSON, once or again and again.
+"""The verb `status`: as a table or as JSON, once or repeatedly.
 
-Apart from the other verbs, whose modules take as long to load as a manager takes to answer.
+Separate from the other verbs, whose modules take as long to load as a manager takes to answer.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from provision.lifecycle import status
 
 
 def show(lab_file: str, as_json: bool, watch: bool) -> None:
-    """Tell what is there: once, or until Ctrl-C. As JSON, each answer is one document."""
+    """Show the status once, or until Ctrl-C. As JSON, each answer is one document."""
     lab = load.load(load.find_file(lab_file))
     if watch:
         with contextlib.suppress(KeyboardInterrupt):

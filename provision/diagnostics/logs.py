@@ -59,7 +59,7 @@ QUESTIONS = {
 
 @dataclass
 class _Archive:
-    """The archive as it grows; every text goes through `add`, and so without its secrets."""
+    """The archive as it grows; `add` redacts every text."""
 
     secrets: list[str]
     files: dict[str, str] = field(default_factory=dict)

@@ -29,6 +29,7 @@ from provision.lab.schema import (
     NetworkTable,
     WeaveTable,
 )
+from provision.lab.state import LabState
 from provision.support import text
 from provision.support.errors import DefinitionError
 
@@ -268,13 +269,13 @@ def _machines(
             "(a network between hosts needs two)",
         )
     _check_names(tables, problems)
-    ways: list[tuple[str, Access | None]]
+    ways: list[tuple[str, Access | None]] = []
     if parsed.provider == "hosts":
-        ways = [_host(f"machines[{n}]", t, problems) for n, t in enumerate(tables, start=1)]
+        ways += [_host(f"machines[{n}]", t, problems) for n, t in enumerate(tables, start=1)]
     else:
         kept = _kept_addresses(file, parsed.name, subnet)
         addresses = _addresses(tables, subnet, kept, problems)
-        ways = [(address, None) for address in addresses]
+        ways += [(address, None) for address in addresses]
     _check_addresses(tables, [address for address, _ in ways], problems)
     machines = tuple(
         MachineSpec(table.name, role, table.cpus, table.memory, address, access)
@@ -381,7 +382,7 @@ def _free(subnet: IPv4Network, taken: set[str]) -> Iterator[str]:
 def _kept_addresses(file: Path, name: str, subnet: IPv4Network) -> dict[str, str]:
     """The addresses that the lab's machines have, so that one machine less moves no other."""
     with suppress(OSError, ValueError, AttributeError):
-        kept = json.loads((file.parent / ".swarmrig" / name / "addresses.json").read_text())
+        kept = json.loads(LabState(file.parent / ".swarmrig" / name).addresses.read_text())
         return {
             str(machine): str(address)
             for machine, address in kept.items()

@@ -26,9 +26,9 @@ UPDATE = "To lock the current versions: inv lock --update"
 
 @dataclass(frozen=True)
 class Box:
-    """A Vagrant box; `checksum` is the SHA-256 of what the box store holds of it.
+    """A Vagrant box; `checksum` is the SHA-256 of its content in the box store.
 
-    A box that was built here has other bytes on each host, from the same recipe: its version.
+    A box that was built here differs from host to host; its version names the recipe.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Image:
 
 @dataclass(frozen=True)
 class Entry:
-    """What a lab was made of. `asked` is what lab.toml wanted then: another wish, another entry.
+    """What a lab was made of. `asked` is what lab.toml asked for: a change makes the entry void.
 
     `plugins` gives each plugin's reference the SHA-256 of its archive, "" for one of a registry.
     """
@@ -61,7 +61,7 @@ class Entry:
 
 
 def asked(lab: Lab) -> dict[str, Any]:
-    """What of a lab's definition the lock is about."""
+    """The part of a lab's definition that the lock depends on."""
     wishes: dict[str, Any] = {
         "box": lab.box,
         "box_version": lab.box_version,

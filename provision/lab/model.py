@@ -1,4 +1,4 @@
-"""The lab as the rest of Swarmrig takes it: complete, checked, and frozen."""
+"""The lab as the rest of Swarmrig uses it: complete, checked, and frozen."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def remove_provider(name: str) -> None:
 
 @dataclass(frozen=True)
 class Access:
-    """How SSH reaches a machine that exists already (provider "hosts")."""
+    """How SSH reaches an existing host (provider "hosts")."""
 
     host: str
     user: str | None = None
@@ -61,7 +61,7 @@ class MachineSpec:
 
 @dataclass(frozen=True)
 class PluginSpec:
-    """The network driver plugin of the lab: its reference, and how it comes and is set.
+    """The network driver plugin of the lab: its reference, its source and its settings.
 
     `reference` is "auto" where the machines' architecture decides. `password` is a secret: it is
     left out of the value's own text, and goes nowhere but into the plugin's settings.
@@ -74,7 +74,7 @@ class PluginSpec:
 
     @property
     def all_settings(self) -> dict[str, str]:
-        """The settings, and the password among them where there is one."""
+        """The settings, including the password if there is one."""
         secret = {PASSWORD_SETTING: self.password} if self.password else {}
         return {**self.settings, **secret}
 
@@ -104,7 +104,7 @@ class Lab:
 
     @property
     def state(self) -> Path:
-        """Everything that the lab writes, reports aside: `.swarmrig/<lab>/` beside lab.toml."""
+        """Everything that the lab writes, except reports: `.swarmrig/<lab>/` beside lab.toml."""
         return self.home / ".swarmrig" / self.name
 
     @property
@@ -126,7 +126,7 @@ class Lab:
         return tuple(m for m in self.machines if m.role == "worker")
 
     def machine(self, name: str) -> MachineSpec:
-        """The machine of that name. Raises UserError that lists the names there are."""
+        """The machine of that name. Raises UserError that lists the existing names."""
         for machine in self.machines:
             if machine.name == name:
                 return machine

@@ -61,7 +61,9 @@ def look(lab: Lab) -> Edit:
     found: dict[str, Difference] = {}
     for one in kept:
         for difference in differences(_with_provider(one, provider), lab):
-            if difference.how == "added" or not difference.machine or difference.machine in there:
+            # A machine that is gone already (a checkpoint was restored since) is in the swarm yet.
+            whole = difference.how in ("added", "removed") or not difference.machine
+            if whole or difference.machine in there:
                 found[str(difference)] = difference
     wanted = {machine.name for machine in lab.machines}
     for name in sorted(there):

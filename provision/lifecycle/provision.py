@@ -19,7 +19,7 @@ from provision.swarm import converge, members
 from provision.swarm import plan as swarm_plan
 
 R = TypeVar("R")
-_UNKNOWN = "its images and its swarm are looked at when Docker runs; taken to be none until then"
+_UNKNOWN = "its images and its swarm are looked at when Docker runs; unknown until then"
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def provision(
             "preparing",
             {name: failures[name] for name in machines if name in failures},
             [name for name in machines if name not in failures],
-            note="The swarm was left as it is. inv up goes on from here.",
+            note="The swarm was left as it is. inv up resumes from here.",
         )
     converge.converge(lab, machines, progress, journal, adopt)
     return choice, versions or {}

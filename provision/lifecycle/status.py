@@ -1,6 +1,6 @@
 """The lab's status, quickly: from the provider's own lists, a manager, and the engines themselves.
 
-No Vagrant is called, and a machine that does not answer costs the others nothing. Where the
+No Vagrant is called, and a machine that does not answer does not delay the others. Where the
 provider says that a machine runs and a manager says that its node is ready, it is not asked itself:
 a login takes longer than all the rest.
 """
@@ -94,7 +94,7 @@ def _said(lab: Lab, provider: Provider | None) -> dict[str, Any]:
 
 
 class _Watch:
-    """Asks the machines, all at once, and waits for none longer than for all."""
+    """Asks all machines at once, with one time limit for all of them."""
 
     def __init__(self, machines: dict[str, Machine]) -> None:
         self.machines = machines
@@ -110,7 +110,7 @@ class _Watch:
         rest = [name for name in asked if not _vouched_for(rows[name], view)]
         infos = self._ask(rest, _info, PATIENCE)
         managers = [n for n, i in infos.items() if i.get("Swarm", {}).get("ControlAvailable")]
-        # One manager's view will do; another is asked where it does not answer.
+        # One manager's view is enough; another is asked if it does not answer.
         view = view or self._view(managers[:1], PATIENCE) or self._view(managers[1:2], PATIENCE)
         for name, info in infos.items():
             _add(rows[name], info, view)
@@ -125,7 +125,7 @@ class _Watch:
     def _ask(
         self, names: list[str], question: _Question, patience: float
     ) -> dict[str, dict[str, Any]]:
-        """Each machine's answer, or {"error": …}; a question that still waits is not put again."""
+        """Each machine's answer, or {"error": …}; a question still unanswered is not repeated."""
         keys = [(name, question) for name in names]
         for key in keys:
             if key not in self._asking or not self._asking[key].is_alive():
@@ -151,7 +151,7 @@ class _Watch:
             self._answers[name, question] = {"error": text.splitlines()[0]}
 
     def leave(self) -> None:
-        """Who is still being asked is not waited for."""
+        """Machines that have not answered are not waited for."""
         for name in {name for (name, _), thread in self._asking.items() if thread.is_alive()}:
             self.machines.pop(name).abandon()
 
@@ -188,9 +188,9 @@ def _node(attrs: dict[str, Any]) -> dict[str, Any]:
 
 
 def _vouched_for(row: dict[str, str], view: dict[str, Any]) -> bool:
-    """Whether a manager says that a machine which runs is ready; if so, what else it says is added.
+    """Whether a manager reports a running machine as ready; if so, its other values are added.
 
-    Of a host that exists already only a login tells whether it is there.
+    Only a login shows whether an existing host runs.
     """
     for node in view.get("nodes", []):
         if row["state"] == "running" and node["ready"] and row["address"] in node["addresses"]:
@@ -200,7 +200,7 @@ def _vouched_for(row: dict[str, str], view: dict[str, Any]) -> bool:
 
 
 def _add(row: dict[str, str], info: dict[str, Any], view: dict[str, Any]) -> None:
-    """What a machine says of itself, and what a manager says of its node."""
+    """Add what a machine reports of itself, and what a manager reports of its node."""
     row["engine"] = info.get("ServerVersion", "")
     if row["engine"]:
         row["state"] = "running"

@@ -37,6 +37,8 @@ class Backend:
     builds_boxes: ClassVar[bool] = False
     # Whether it reaches the machines over a second network, network.management in lab.toml.
     management_network: ClassVar[bool] = False
+    # Whether its own lists are asked for machines and disks, whatever Vagrant remembers.
+    lists_machines: ClassVar[bool] = False
     # Why it keeps no checkpoints; "" where it keeps some.
     no_checkpoints: ClassVar[str] = ""
 

@@ -41,7 +41,7 @@ def converge(
     """One swarm with every machine in its role, all Ready, and no stale entry.
 
     Looks first and does only what is missing: on a healthy swarm it changes nothing. A machine
-    that was made anew under an old name joins as a new node, and the old entry is removed. Raises
+    that was recreated under an old name joins as a new node, and the old entry is removed. Raises
     MachineError (or MachinesError) that names the node and what its daemon logged.
     """
     journal = journal or Journal()
@@ -88,7 +88,7 @@ def _apply(
                 case "swarm-init" | "swarm-recover":
                     if change.kind == "swarm-init":
                         gossip_port.let_go(machine, progress)
-                    _init(machine, anew=change.kind == "swarm-recover")
+                    _init(machine, new_cluster=change.kind == "swarm-recover")
                 case "swarm-join":
                     join(machine, change)
                 case "swarm-promote" | "swarm-demote":
@@ -134,13 +134,13 @@ def _gwbridge(machine: Machine) -> list[str]:
     return [n.name for n in machine.docker.networks.list(names=["docker_gwbridge"]) if n.name]
 
 
-def _init(machine: Machine, anew: bool) -> None:
+def _init(machine: Machine, new_cluster: bool) -> None:
     try:
         machine.docker.api.init_swarm(
             advertise_addr=machine.address,
             listen_addr=f"{machine.address}:{PORT}",
-            data_path_addr=None if anew else machine.address,
-            force_new_cluster=anew,
+            data_path_addr=None if new_cluster else machine.address,
+            force_new_cluster=new_cluster,
         )
     except docker.errors.APIError as error:
         raise MachineError(
@@ -211,5 +211,5 @@ def wait_ready(
         )
         raise MachineError(
             f"The swarm is not healthy after {patience:.0f} s: {words}",
-            "Run inv up again: it goes on from here.",
+            "Run inv up again: it resumes.",
         )

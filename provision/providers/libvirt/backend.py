@@ -28,6 +28,7 @@ class Libvirt(Backend):
     name = "libvirt"
     builds_boxes = True
     management_network = True
+    lists_machines = True
 
     # -- this host ----------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import subprocess
 from dataclasses import asdict
 from pathlib import Path
@@ -187,10 +188,15 @@ class VagrantProvider:
         if known:
             # Vagrant removes only machines that its file defines: it is written with all of them.
             write_atomic(self.state / "Vagrantfile", template.render(self.lab, self.plan))
-            self._run("destroy", "--force", *known)
+            with contextlib.suppress(*([MachineError] if self.backend.lists_machines else [])):
+                self._run("destroy", "--force", *known)
         removed = [f"machine {name}" for name in known if name not in self.identities()]
         removed += self.backend.remove_unfinished(self.lab, set(names))
-        if left := [name for name in known if name in self.identities()]:
+        if self.backend.lists_machines:
+            for name in names:
+                # What the provider no longer lists is gone, whatever Vagrant remembers.
+                shutil.rmtree(self.state / "vagrant" / "machines" / name, ignore_errors=True)
+        elif left := [name for name in known if name in self.identities()]:
             raise MachineError(
                 f"{', '.join(left)}: still there after vagrant destroy: {self.runner.last_words()}",
                 f"Vagrant's log: {self.runner.log}",

@@ -14,7 +14,6 @@ from tests.unit.scenarios.broken_worlds import (
     Broken,
     body,
     empty,
-    gone,
     no_packets,
     output,
     put,

@@ -1,0 +1,73 @@
+"""What an edited lab.toml changes, and how each difference is applied."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from provision.lab import load
+from provision.lab.model import Lab
+from provision.lifecycle.difference import differences
+
+TWO = '[[machines]]\nname = "a"\n[[machines]]\nname = "b"\n'
+
+
+def lab(folder: Path, text: str) -> Lab:
+    (folder / "lab.toml").write_text(text)
+    return load.load(folder / "lab.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "machine", "how", "what"),
+    [
+        (f"{TWO}memory = 2048\n", "b", "restart", "memory 1024 → 2048"),
+        (f"{TWO}cpus = 2\n", "b", "restart", "cpus 1 → 2"),
+        (f'{TWO}[[machines]]\nname = "c"\n', "c", "added", "added to the lab"),
+        (f'{TWO}address = "192.168.56.40"\n', "b", "recreate", "address 192.168.56.12 → "),
+        (f'box = "other/box"\n{TWO}', "", "recreate", "box auto → other/box"),
+        (f'box_version = "1.2"\n{TWO}', "", "recreate", "box_version not set → 1.2"),
+        (f'{TWO}[docker]\nversion = "28.2.2"\n', "", "live", "docker.version distribution → 28"),
+        (f'{TWO}[images]\nscenario = "busybox"\n', "", "live", "images.scenario auto → busybox"),
+        (f'{TWO}[network]\nmanagement = "192.168.9.0/24"\n', "", "recreate", "network.management"),
+    ],
+)
+def test_each_difference_says_how_it_is_applied(
+    tmp_path: Path, text: str, machine: str, how: str, what: str
+) -> None:
+    applied = lab(tmp_path, TWO)
+    (found,) = differences(applied, lab(tmp_path, text))
+    assert (found.machine, found.how) == (machine, how)
+    assert found.what.startswith(what)
+    assert differences(applied, lab(tmp_path, f"# a comment\n{TWO}")) == []
+
+
+def test_another_subnet_recreates_the_lab_and_every_address(tmp_path: Path) -> None:
+    applied = lab(tmp_path, TWO)
+    found = differences(applied, lab(tmp_path, f'{TWO}[network]\nsubnet = "10.9.0.0/24"\n'))
+    assert {one.how for one in found} == {"recreate"}
+    assert [one.machine for one in found] == ["", "a", "b"]
+
+
+def test_a_removed_machine_and_another_role(tmp_path: Path) -> None:
+    three = f'{TWO}role = "manager"\n[[machines]]\nname = "c"\nrole = "manager"\n'
+    found = differences(lab(tmp_path, three), lab(tmp_path, TWO))
+    assert [(one.machine, one.how) for one in found] == [
+        ("c", "removed"),
+        ("a", "live"),
+        ("b", "live"),
+    ]
+
+
+def test_a_password_is_not_shown(tmp_path: Path) -> None:
+    found = differences(lab(tmp_path, TWO), lab(tmp_path, f'{TWO}[weave]\npassword = "sesame"\n'))
+    assert [one.what for one in found] == ["weave changed"]
+
+
+def test_another_way_to_a_host_is_no_difference_and_another_address_is(tmp_path: Path) -> None:
+    hosts = 'provider = "hosts"\n[[machines]]\nname = "a"\naddress = "192.0.2.1"\n{}\n'
+    hosts += '[[machines]]\nname = "b"\naddress = "192.0.2.2"\n'
+    applied = lab(tmp_path, hosts.format(""))
+    assert differences(applied, lab(tmp_path, hosts.format('user = "ops"\nmemory = 4096'))) == []
+    moved = lab(tmp_path, hosts.format("").replace("2.1", "2.9"))
+    assert [one.how for one in differences(applied, moved)] == ["recreate"]
