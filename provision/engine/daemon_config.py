@@ -96,7 +96,7 @@ def _change(machine: Machine, what: str, change: Callable[[str], str], progress:
         wanted = change(text)
     except ValueError as error:
         raise UserError(
-            f"{machine.name}: {FILE} is not valid: {error}", "Mend it there; nothing was changed."
+            f"{machine.name}: {FILE} is not valid: {error}", "Fix it there; nothing was changed."
         ) from None
     if wanted == text:
         return False

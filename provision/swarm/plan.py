@@ -166,7 +166,7 @@ def _outdated(seen: Facts, known: dict[str, dict[str, Any]]) -> set[str]:
     """Managers that were demoted while they were down.
 
     Such a one comes back as a manager of a swarm without a leader, asks nobody else, and stays
-    Down for good: it can only join anew.
+    Down for good: it can only leave and join again.
     """
     found = set()
     for name, own in seen.members.items():
@@ -181,9 +181,9 @@ def _outdated(seen: Facts, known: dict[str, dict[str, Any]]) -> set[str]:
 def _stale(
     lab: Lab, seen: Facts, outdated: set[str], leader: str, journal: Journal
 ) -> list[Change]:
-    """The entries that machines of ours have left behind when they were made anew.
+    """The entries that machines of ours have left behind when they were recreated.
 
-    Whatever their state: a machine that was made anew a moment ago still counts as Ready.
+    Whatever their state: a machine that was recreated a moment ago still counts as Ready.
     """
     current = {m.node_id for name, m in seen.members.items() if name not in outdated}
     addresses = {machine.address for machine in lab.machines}

@@ -234,11 +234,11 @@ def test_a_box_that_carries_its_image_asks_no_registry(lab: Lab) -> None:
     assert images.plan(lab, {"machine1": images.Facts({"x/y:1": "i"}, carried="x/y:1")}) == []
 
 
-# -- told, and written down -----------------------------------------------------------------------
+# -- shown, and written down -----------------------------------------------------------------------
 
 
-def test_changes_are_told_for_every_machine() -> None:
-    text = change.told(["a", "b"], [Change("a", "daemon", "start it", script="one\ntwo")])
+def test_changes_are_shown_for_every_machine() -> None:
+    text = change.as_text(["a", "b"], [Change("a", "daemon", "start it", script="one\ntwo")])
     assert text == "a:\n  - start it\n      one\n      two\nb: nothing to do"
 
 
