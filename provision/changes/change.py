@@ -60,7 +60,7 @@ def carry_out(
 ) -> None:
     """Do the changes, all machines at once, each machine's own in their order.
 
-    A machine whose change fails is left there, the others go on. Raises MachinesError.
+    A machine whose change fails is left there, the others continue. Raises MachinesError.
     """
     todo: dict[str, list[Change]] = {}
     for change in changes:
@@ -76,7 +76,7 @@ def carry_out(
     )
 
 
-def told(machines: Iterable[str], changes: Iterable[Change]) -> str:
+def as_text(machines: Iterable[str], changes: Iterable[Change]) -> str:
     """The changes as text for people: each machine, and what would be done to it in which order."""
     by_machine: dict[str, list[Change]] = {name: [] for name in machines}
     for change in changes:

@@ -28,7 +28,7 @@ echo "parser=$(command -v apparmor_parser)"
 echo "user=$(id -un)"
 echo "sudo=$([ "$(id -u)" = 0 ] || sudo -n true 2>&1 | tail -n 1)"
 """
-# What is there before something is installed, so that it can be told from what was added.
+# What is there before something is installed, to find out later what was added.
 _BEFORE = r"""
 echo "packages=$(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' 2>/dev/null |
   sed -n 's/^ii *//p' | tr '\n' ' ')$(rpm -qa --qf '%{NAME} ' 2>/dev/null)"

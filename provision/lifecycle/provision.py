@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from provision.changes.change import Change, carry_out
@@ -61,11 +61,7 @@ def plan(
     without a recipe for its system, in somebody else's swarm.
     """
     needs, answering = _engines(machines, journal, wanted)
-    seen = run_on_all(
-        "looking for images",
-        answering.values(),
-        lambda machine: images.facts(machine, images.references(lab)),
-    )
+    seen = _look_for_images(lab, answering)
     all_seen = {name: seen.get(name, images.Facts({}, known=False)) for name in machines}
     return Plan(
         of_engine=[*needs, *_settings(lab, answering)],
@@ -78,7 +74,7 @@ def plan(
 
 
 def _settings(lab: Lab, answering: dict[str, Machine]) -> list[Change]:
-    """What engines that were there before must be told, so that the lab's plugin is served."""
+    """What engines that were there before must be set to, so that the lab's plugin is served."""
     if not lab.weave:
         return []
     plugin = lab.weave
@@ -131,61 +127,12 @@ def provision(
     the others still get theirs; the swarm is formed only when all have. Raises MachinesError with
     each machine's own error.
     """
-
-    def make(machine: Machine, change: Change) -> None:
-        if change.kind == "setting" and lab.weave:
-            with journal.writing(change):
-                api_version.prepare(machine, lab.weave, progress)
-        else:
-            install.apply(machine, change, journal)
-
-    def ready(machine: Machine) -> str:
-        version = daemon.ready(machine, progress)
-        if lab.weave:
-            # An engine that was installed just now could not be asked before.
-            api_version.prepare(machine, lab.weave, progress)
-        return version
-
     install.settle(machines, journal)
     planned = plan(lab, machines, journal, wanted, adopt)
-    failures: dict[str, BaseException] = {}
-    _gather(
-        failures,
-        lambda: carry_out(
-            "Docker",
-            machines,
-            planned.of_engine,
-            make,
-            progress,
-        ),
-    )
-    well = {name: machine for name, machine in machines.items() if name not in failures}
-    versions = _gather(
-        failures,
-        lambda: run_on_all("Docker", well.values(), ready, progress),
-    )
-    well = {name: machine for name, machine in machines.items() if name not in failures}
-    if planned.of_engine:
-        # What was not to be seen before Docker ran.
-        seen = run_on_all(
-            "looking for images",
-            well.values(),
-            lambda machine: images.facts(machine, images.references(lab)),
-        )
-        todo, choice = images.plan(lab, seen), images.choose(lab, seen)
-    else:
-        todo, choice = planned.of_images, planned.choice
-    _gather(
-        failures,
-        lambda: carry_out(
-            "getting images",
-            well,
-            todo,
-            lambda machine, change: images.apply(lab, machine, change, journal, wanted.image),
-            progress,
-        ),
-    )
-    if failures:
+    work = _Provisioning(lab, machines, journal, progress)
+    versions = work.prepare_engines(planned.of_engine)
+    choice = work.bring_images(planned, wanted.image)
+    if work.failures:
         raise MachinesError(
             "preparing",
             {name: failures[name] for name in machines if name in failures},
@@ -193,13 +140,73 @@ def provision(
             note="The swarm was left as it is. inv up resumes from here.",
         )
     converge.converge(lab, machines, progress, journal, adopt)
-    return choice, versions or {}
+    return choice, versions
 
 
-def _gather(failures: dict[str, BaseException], work: Callable[[], R]) -> R | None:
-    """Do the work; the machines that failed are added to `failures`, the rest was done."""
-    try:
-        return work()
-    except MachinesError as error:
-        failures.update(error.failures)
-        return None
+@dataclass
+class _Provisioning:
+    """Engines, then images, on all machines at once; `failures` has those that failed."""
+
+    lab: Lab
+    machines: dict[str, Machine]
+    journal: Journal
+    progress: Progress
+    failures: dict[str, BaseException] = field(default_factory=dict)
+
+    @property
+    def well(self) -> dict[str, Machine]:
+        return {name: m for name, m in self.machines.items() if name not in self.failures}
+
+    def prepare_engines(self, todo: list[Change]) -> dict[str, str]:
+        """Docker on every machine; the versions of those where it answers."""
+        self._gather(
+            lambda: carry_out("Docker", self.machines, todo, self._on_engine, self.progress)
+        )
+        versions = self._gather(
+            lambda: run_on_all("Docker", self.well.values(), self._ready, self.progress)
+        )
+        return versions or {}
+
+    def bring_images(self, planned: Plan, locked: tuple[str, str]) -> images.Choice:
+        """Images on every machine that has Docker; the one that scenarios run."""
+        todo, choice = planned.of_images, planned.choice
+        if planned.of_engine:
+            # What was not to be seen before Docker ran.
+            seen = _look_for_images(self.lab, self.well)
+            todo, choice = images.plan(self.lab, seen), images.choose(self.lab, seen)
+
+        def bring(machine: Machine, change: Change) -> None:
+            images.apply(self.lab, machine, change, self.journal, locked)
+
+        self._gather(lambda: carry_out("getting images", self.well, todo, bring, self.progress))
+        return choice
+
+    def _on_engine(self, machine: Machine, change: Change) -> None:
+        if change.kind == "setting" and self.lab.weave:
+            with self.journal.writing(change):
+                api_version.prepare(machine, self.lab.weave, self.progress)
+        else:
+            install.apply(machine, change, self.journal)
+
+    def _ready(self, machine: Machine) -> str:
+        version = daemon.ready(machine, self.progress)
+        if self.lab.weave:
+            # An engine that was installed just now could not be asked before.
+            api_version.prepare(machine, self.lab.weave, self.progress)
+        return version
+
+    def _gather(self, work: Callable[[], R]) -> R | None:
+        """Do the work; the machines that failed are added to `failures`, the rest was done."""
+        try:
+            return work()
+        except MachinesError as error:
+            self.failures.update(error.failures)
+            return None
+
+
+def _look_for_images(lab: Lab, machines: dict[str, Machine]) -> dict[str, images.Facts]:
+    return run_on_all(
+        "looking for images",
+        machines.values(),
+        lambda machine: images.facts(machine, images.references(lab)),
+    )

@@ -8,7 +8,7 @@ import shlex
 import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -164,7 +164,7 @@ class Machine:
         machine cannot be reached, or is lost on the way.
         """
         self.connect()
-        started, begin = datetime.now(UTC).isoformat(timespec="milliseconds"), time.monotonic()
+        result = self._started(command)
         line = self.as_root(command) if sudo else command
         connection = self._connection
         assert connection is not None
@@ -177,13 +177,25 @@ class Machine:
         except UnexpectedExit as error:  # pragma: no cover - warn=True leaves only signals
             done, code = error.result, error.result.exited
         except (OSError, EOFError, paramiko.SSHException) as error:
-            raise MachineError(
-                f"{self.name}: the connection was lost during `{command}`: "
-                f"{error or type(error).__name__}",
-                "See whether the machine still runs: inv status",
-            ) from error
-        seconds = time.monotonic() - begin
-        return Result(self.name, command, done.stdout, done.stderr, code, started, seconds)
+            raise self._lost(command, error) from error
+        return result(done.stdout, done.stderr, code)
+
+    def _started(self, command: str) -> Callable[[str, str, int | None], Result]:
+        """A command starts now; what makes its Result of output, errors and exit code."""
+        started, begin = datetime.now(UTC).isoformat(timespec="milliseconds"), time.monotonic()
+
+        def result(out: str, err: str, code: int | None) -> Result:
+            seconds = time.monotonic() - begin
+            return Result(self.name, command, out, err, code, started, seconds)
+
+        return result
+
+    def _lost(self, command: str, error: BaseException) -> MachineError:
+        return MachineError(
+            f"{self.name}: the connection was lost during `{command}`: "
+            f"{str(error) or type(error).__name__}",
+            "See whether the machine still runs: inv status",
+        )
 
     def run_checked(self, command: str, timeout: float | None = 120, sudo: bool = False) -> str:
         """Run a command that has to succeed; its output. MachineError has its last words."""
@@ -218,7 +230,7 @@ class Machine:
         What is fed stands on no command line, and needs no place on the machine. When our side
         ends early, the command's input ends. Raises MachineError when the machine is lost.
         """
-        started, begin = datetime.now(UTC).isoformat(timespec="milliseconds"), time.monotonic()
+        result = self._started(command)
         out = err = b""
         code: int | None = None
         try:
@@ -238,21 +250,8 @@ class Machine:
                     err = channel.makefile_stderr("rb").read()
                     code = channel.recv_exit_status()
         except (EOFError, paramiko.SSHException) as error:
-            raise MachineError(
-                f"{self.name}: the connection was lost during `{command}`: "
-                f"{error or type(error).__name__}",
-                "See whether the machine still runs: inv status",
-            ) from error
-        seconds = time.monotonic() - begin
-        return Result(
-            self.name,
-            command,
-            out.decode(errors="replace"),
-            err.decode(errors="replace"),
-            code,
-            started,
-            seconds,
-        )
+            raise self._lost(command, error) from error
+        return result(out.decode(errors="replace"), err.decode(errors="replace"), code)
 
     def fetch(self, command: str, target: Path, timeout: float = 1800, sudo: bool = False) -> Path:
         """Run a command and write what it prints, whatever bytes, into a file here; the file.

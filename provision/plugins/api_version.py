@@ -1,6 +1,6 @@
 """Whether an engine still speaks the Engine API that a plugin asks for; known before it bites.
 
-A plugin that is too old for an engine is told "client version 1.24 is too old" in its own log only;
+A plugin that is too old for an engine has "client version 1.24 is too old" in its own log only;
 the user sees a missing socket. So the range of versions is compared before the plugin starts.
 Sources: moby pull requests 46887 (25.0: lowest 1.24), 47155 (26.0: nothing below 1.24 any more),
 51186 (29.0: lowest 1.44), 52067 (29.3: lowest 1.40) and 51371 (29.0: `min-api-version`).
@@ -21,9 +21,9 @@ from provision.support.progress import Progress
 SETTING = "min-api-version"
 # The first major release of Docker Engine that reads `min-api-version` in daemon.json.
 _KNOWS_SETTING = 29
-# No engine of 26.0 or later speaks anything below this, whatever it is told.
+# No engine of 26.0 or later speaks anything below this, whatever its settings.
 _FLOOR = (1, 24)
-# The last series whose engines speak the versions below 1.24, and 1.24, without being told to.
+# The last series whose engines speak the versions below 1.24, and 1.24, without a setting.
 _SPEAKS_ANY, _SPEAKS_FLOOR = "24.0", "28.5"
 
 # What plugins ask for (weaveworks/weave issue 4002; the fork's own client).
@@ -76,7 +76,7 @@ def asked_by(plugin: PluginSpec, reference: str) -> str:
 
 
 def adapts(plugin: PluginSpec) -> bool:
-    """Whether an archive's plugin can be told the version to speak. Raises UserError (archive)."""
+    """Whether an archive's plugin lets one set the version it speaks. Raises UserError."""
     if plugin.archive is None:
         return False
     return OVERRIDE in facts.settable(archive.read_archive(plugin.archive))
@@ -120,7 +120,7 @@ def check(machine: str, engine: Range, asked: str) -> None:
 def needed(machine: Machine, plugin: PluginSpec) -> str:
     """The version that the engine must be set to serve, "" where none; it changes nothing.
 
-    None is needed for an archive whose plugin can be told to speak another version.
+    None is needed for an archive whose plugin can be set to speak another version.
 
     Raises UserError where no setting helps.
     """
@@ -137,7 +137,7 @@ def needed(machine: Machine, plugin: PluginSpec) -> str:
 def prepare(machine: Machine, plugin: PluginSpec, progress: Progress) -> None:
     """While a lab for Weave comes up: have its engine serve what the plugin asks for, verified.
 
-    Changes nothing on an engine that does already, nor for an archive whose plugin can be told to
+    Changes nothing on an engine that does already, nor for an archive whose plugin can be set to
     speak another version. Raises UserError where no setting helps.
     """
     asked = needed(machine, plugin)

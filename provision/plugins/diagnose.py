@@ -1,4 +1,4 @@
-"""Why a plugin does not start, told from its own log.
+"""Why a plugin does not start, found in its own log.
 
 `docker plugin enable` says only that the plugin's socket is not there: "dial unix …/weave.sock:
 connect: no such file or directory". What went wrong stands in the daemon's journal, where each of

@@ -289,14 +289,14 @@ def _enable(
             done.commands.append(result)
             return
         log = diagnose.lines(machine, there.id, since, want.secrets)
-        told = diagnose.explain(result.last_words, log, lacks)
-        if not told.late or start == _STARTS:
+        why = diagnose.explain(result.last_words, log, lacks)
+        if not why.late or start == _STARTS:
             done.commands.append(result)
             raise MachineError(
-                f"{machine.name}: plugin {want.reference} does not start: {told.report()}",
-                told.advice or f"inv ssh {machine.name}, then sudo journalctl -u docker",
+                f"{machine.name}: plugin {want.reference} does not start: {why.report()}",
+                why.advice or f"inv ssh {machine.name}, then sudo journalctl -u docker",
             )
-        done.notes.append(f"{machine.name}: start {start} of {_STARTS}: {told.cause}")
+        done.notes.append(f"{machine.name}: start {start} of {_STARTS}: {why.cause}")
         _wait_stopped(machine, there.id)
 
 

@@ -10,7 +10,7 @@ import shlex
 
 from provision.machine.machine import Machine
 
-SOCKET = "weave.sock"  # of its plugin (config.json, interface.socket), by which it is told
+SOCKET = "weave.sock"  # of its plugin (config.json, interface.socket), by which it is recognized
 _LINKS = ("weave", "vethwe-bridge", "vethwe-datapath", "vethwe-pcap", "datapath", "vxlan-6784")
 _FOLDER = "/var/lib/weave"
 _MARK = "0x20000/0x20000"  # of its IPsec policies (net/ipsec)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from dataclasses import dataclass, field
 from operator import not_
 
 import docker.errors
@@ -56,6 +57,48 @@ def converge(
     wait_ready(machines, leader, progress, patience)
 
 
+@dataclass
+class _Forming:
+    """A swarm that is being formed: `leader` gives the tokens, `acting` changes the others."""
+
+    leader: Machine
+    acting: Machine
+    journal: Journal
+    progress: Progress
+    tokens: dict[str, str] = field(default_factory=dict)
+    # Each new manager changes the raft group; one at a time keeps its quorum at every moment.
+    turn: threading.Lock = field(default_factory=threading.Lock)
+
+    def make(self, machine: Machine, change: Change) -> None:
+        """Carry one change out, and write it down."""
+        present = {"gwbridge": " ".join(_gwbridge(machine))}
+        with self.journal.writing(change, present) as entry:
+            match change.kind:
+                case "swarm-leave":
+                    machine.docker.api.leave_swarm(force=True)
+                case "swarm-init":
+                    gossip_port.let_go(machine, self.progress)
+                    _init(machine, recover=False)
+                case "swarm-recover":
+                    _init(machine, recover=True)
+                case "swarm-join":
+                    self._join(machine, change)
+                case "swarm-promote" | "swarm-demote":
+                    _set_role(self.acting, change.items[0], change.kind == "swarm-promote")
+                case "swarm-entry":
+                    leave.remove_entry(self.acting, change.items[0])
+            entry.after = {"node": member(machine).node_id}
+
+    def _join(self, machine: Machine, change: Change) -> None:
+        gossip_port.let_go(machine, self.progress)
+        self.progress.phase(machine.name, change.what)
+        if change.items[0] == "manager":
+            with self.turn:
+                _join(machine, self.leader, self.tokens["Manager"])
+        else:
+            _join(machine, self.leader, self.tokens["Worker"])
+
+
 def _apply(
     machines: dict[str, Machine],
     seen: Facts,
@@ -100,20 +143,20 @@ def _apply(
     start = [c for c in todo if c.machine == first and c.kind != "swarm-entry"]
     joins = [c for c in todo if c not in start and c.kind in ("swarm-leave", "swarm-join")]
     rest = [c for c in todo if c not in start and c not in joins]
-    carry_out("starting the swarm", machines, start, make, progress)
+    carry_out("starting the swarm", machines, start, forming.make, progress)
     if joins:
-        tokens.update(leader.docker.api.inspect_swarm()["JoinTokens"])
-        carry_out("joining the swarm", machines, joins, make, progress)
+        forming.tokens.update(leader.docker.api.inspect_swarm()["JoinTokens"])
+        carry_out("joining the swarm", machines, joins, forming.make, progress)
     for change in rest:
         if change.kind == "swarm-demote":
-            acting = _lasting(machines, acting)
+            forming.acting = _lasting(machines, forming.acting)
         progress.phase(change.machine, change.what)
-        make(machines[change.machine], change)
-    return _lasting(machines, acting)
+        forming.make(machines[change.machine], change)
+    return _lasting(machines, forming.acting)
 
 
 def _lasting(machines: dict[str, Machine], leader: Machine) -> Machine:
-    """A manager that goes on being one: one just promoted, where `leader` is to be a worker.
+    """A manager that stays one: one just promoted, where `leader` is to be a worker.
 
     Where none is ready within a minute it stays `leader`, and what follows says so.
     """

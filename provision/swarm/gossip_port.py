@@ -26,7 +26,7 @@ def let_go(machine: Machine, progress: Progress) -> None:
     """
     if wait_until(lambda: _held(machine), not_, _PATIENCE, pause=0.3):
         progress.phase(machine.name, "restarting Docker, which holds on to a swarm that it left")
-        # systemd starts a unit only so often a minute, unless it is told that all is well.
+        # systemd starts a unit only so often a minute, unless its failures are reset.
         machine.run_checked(
             "systemctl reset-failed docker; systemctl restart docker", 180, sudo=True
         )

@@ -129,7 +129,7 @@ class Nodes:
 
     def demote(self, name: str, patience: float = PATIENCE) -> None:
         """It is a worker. Raises UserError where the swarm would be left without a quorum."""
-        # Who is a manager may have changed since; whoever goes on being one is asked from here on.
+        # Who is a manager may have changed since; whoever stays one is asked from here on.
         self._look()
         node = self._node(name)
         if _manager(node):
@@ -182,7 +182,7 @@ class Nodes:
     # -- the swarm, asked ---------------------------------------------------------------------
 
     def _via(self) -> Machine:
-        """A manager that answers, and goes on being one."""
+        """A manager that answers, and stays one."""
         managers = [name for name, member in self.seen.members.items() if member.manager]
         stay = [n for n in (self.seen.leader, *managers) if n != self._demoted]
         return self.machines[(stay or managers)[0]]

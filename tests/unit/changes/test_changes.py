@@ -10,8 +10,8 @@ from provision.changes.change import Change
 from provision.changes.journal import Journal
 
 
-def test_changes_are_told_for_every_machine() -> None:
-    text = change.told(["a", "b"], [Change("a", "daemon", "start it", script="one\ntwo")])
+def test_changes_are_shown_for_every_machine() -> None:
+    text = change.as_text(["a", "b"], [Change("a", "daemon", "start it", script="one\ntwo")])
     assert text == "a:\n  - start it\n      one\n      two\nb: nothing to do"
 
 
