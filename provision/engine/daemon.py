@@ -12,7 +12,7 @@ from provision.support.progress import Progress
 
 
 def ready(machine: Machine, progress: Progress) -> str:
-    """Wait until Docker answers, logging in again if a new group needs it; its version."""
+    """Wait until Docker answers, logging in again where its group counts only then; its version."""
     if not machine.is_root and not machine.run("id -nG | grep -qw docker", timeout=30).ok:
         machine.reconnect()
     progress.phase(machine.name, "waiting for Docker to answer")

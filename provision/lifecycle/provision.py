@@ -19,7 +19,7 @@ from provision.swarm import converge, members
 from provision.swarm import plan as swarm_plan
 
 R = TypeVar("R")
-_UNKNOWN = "its images and its swarm are looked at when Docker runs; unknown until then"
+_UNKNOWN = "its images and its swarm are unknown until Docker runs"
 
 
 @dataclass(frozen=True)
@@ -135,8 +135,8 @@ def provision(
     if work.failures:
         raise MachinesError(
             "preparing",
-            {name: failures[name] for name in machines if name in failures},
-            [name for name in machines if name not in failures],
+            {name: work.failures[name] for name in machines if name in work.failures},
+            [name for name in machines if name not in work.failures],
             note="The swarm was left as it is. inv up resumes from here.",
         )
     converge.converge(lab, machines, progress, journal, adopt)

@@ -123,7 +123,7 @@ class Machine:
         return transport_of(self._connection)
 
     def reconnect(self) -> None:
-        """Log in again, so that a new group membership counts."""
+        """Log in again, so that a group given just now counts."""
         self.close()
         self.connect()
 

@@ -108,38 +108,8 @@ def _apply(
 ) -> Machine:
     """Carry the changes out; the machine whose swarm they lead to."""
     first = next((c.machine for c in todo if c.kind in ("swarm-init", "swarm-recover")), "")
-    leader = acting = machines[first or seen.leader]
-    # Each new manager changes the raft group; one at a time keeps its quorum at every moment.
-    turn = threading.Lock()
-    tokens: dict[str, str] = {}
-
-    def join(machine: Machine, change: Change) -> None:
-        gossip_port.let_go(machine, progress)
-        progress.phase(machine.name, change.what)
-        if change.items[0] == "manager":
-            with turn:
-                _join(machine, leader, tokens["Manager"])
-        else:
-            _join(machine, leader, tokens["Worker"])
-
-    def make(machine: Machine, change: Change) -> None:
-        present = {"gwbridge": " ".join(_gwbridge(machine))}
-        with journal.writing(change, present) as entry:
-            match change.kind:
-                case "swarm-leave":
-                    machine.docker.api.leave_swarm(force=True)
-                case "swarm-init" | "swarm-recover":
-                    if change.kind == "swarm-init":
-                        gossip_port.let_go(machine, progress)
-                    _init(machine, new_cluster=change.kind == "swarm-recover")
-                case "swarm-join":
-                    join(machine, change)
-                case "swarm-promote" | "swarm-demote":
-                    _set_role(acting, change.items[0], change.kind == "swarm-promote")
-                case "swarm-entry":
-                    leave.remove_entry(acting, change.items[0])
-            entry.after = {"node": members.member(machine).node_id}
-
+    leader = machines[first or seen.leader]
+    forming = _Forming(leader, leader, journal, progress)
     start = [c for c in todo if c.machine == first and c.kind != "swarm-entry"]
     joins = [c for c in todo if c not in start and c.kind in ("swarm-leave", "swarm-join")]
     rest = [c for c in todo if c not in start and c not in joins]
@@ -177,13 +147,13 @@ def _gwbridge(machine: Machine) -> list[str]:
     return [n.name for n in machine.docker.networks.list(names=["docker_gwbridge"]) if n.name]
 
 
-def _init(machine: Machine, new_cluster: bool) -> None:
+def _init(machine: Machine, recover: bool) -> None:
     try:
         machine.docker.api.init_swarm(
             advertise_addr=machine.address,
             listen_addr=f"{machine.address}:{PORT}",
-            data_path_addr=None if new_cluster else machine.address,
-            force_new_cluster=new_cluster,
+            data_path_addr=None if recover else machine.address,
+            force_new_cluster=recover,
         )
     except docker.errors.APIError as error:
         raise MachineError(
@@ -254,5 +224,5 @@ def wait_ready(
         )
         raise MachineError(
             f"The swarm is not healthy after {patience:.0f} s: {words}",
-            "Run inv up again: it resumes.",
+            "Run inv up again: it resumes from here.",
         )

@@ -166,7 +166,7 @@ def _outdated(seen: Facts, known: dict[str, dict[str, Any]]) -> set[str]:
     """Managers that were demoted while they were down.
 
     Such a one comes back as a manager of a swarm without a leader, asks nobody else, and stays
-    Down for good: it can only join again.
+    Down for good: it can only leave and join again.
     """
     found = set()
     for name, own in seen.members.items():
