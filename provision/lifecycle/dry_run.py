@@ -38,4 +38,4 @@ def dry_run(lab: Lab, progress: Progress, adopt_swarm: bool = False) -> str:
         plan = provision.plan(lab, machines, journal.of_lab(lab), wanted, adopt_swarm)
     notes = [f"{name}: {what}" for name, what in plan.unknown.items()]
     image = f"image for scenarios: {plan.choice.reference} ({plan.choice.why})"
-    return "\n".join([*edited.lines(), change.told(machines, plan.changes), *notes, image])
+    return "\n".join([*edited.lines(), change.as_text(machines, plan.changes), *notes, image])

@@ -48,7 +48,7 @@ def test_only_the_removed_machine_is_destroyed_and_vagrant_knows_it(
     provider: VagrantProvider,
 ) -> None:
     assert provider.remove(["machine2"], quiet()) == ["machine machine2"]
-    assert calls(provider) == ["destroy --force machine2"]
+    assert calls(provider) == ["destroy --force machine2 --no-tty"]
     assert "'machine2'" in (provider.state / "Vagrantfile.destroy").read_text()
     assert provider.lab.files.machines() == ["machine1", "machine3"]
     # Said again, it has nothing to do.
@@ -58,7 +58,7 @@ def test_only_the_removed_machine_is_destroyed_and_vagrant_knows_it(
 
 def test_machines_that_restart_are_stopped_in_one_call(provider: VagrantProvider) -> None:
     provider.restart(["machine1", "machine3"], quiet())
-    assert calls(provider) == ["halt machine1 machine3"]
+    assert calls(provider) == ["halt machine1 machine3 --no-tty"]
 
 
 def test_a_failure_is_reported_in_vagrants_words(provider: VagrantProvider) -> None:
