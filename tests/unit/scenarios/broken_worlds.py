@@ -84,13 +84,18 @@ def output(new: str) -> Edit:
     return edit
 
 
+def failing(new: str) -> Edit:
+    """Another output, of a command that fails."""
+
+    def edit(answer: Answer) -> None:
+        answer["out"], answer["code"] = new, 1
+
+    return edit
+
+
 def no_packets(answer: Answer) -> None:
     """A capture of which only the file's header is left (24 bytes)."""
     answer["out"] = base64.b64encode(base64.b64decode(answer["out"])[:24]).decode()
-
-
-def gone(answer: Answer) -> None:
-    answer["status"], answer["body"] = 404, json.dumps({"message": "not found"})
 
 
 def empty(_: Any) -> list[Any]:

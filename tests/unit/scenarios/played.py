@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
+
+import tenacity
+import tenacity.nap
 
 from provision.lab.model import Lab, MachineSpec
 from scenarios.kit import runner
@@ -16,6 +21,19 @@ from tests.support.tape import Tape, played
 
 # Recorded on light hosts by tests/hosts/test_tape.py, which says how to do it again.
 KEPT = Path(__file__).parent / "tapes" / "overlay.json"
+
+
+class Clock:
+    """A clock that waiting moves on at once: what was recorded does not change by itself."""
+
+    def __init__(self) -> None:
+        self.now = time.monotonic()
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
 
 
 def lab_of(document: dict[str, Any], folder: Path) -> Lab:
@@ -59,4 +77,6 @@ def play(
         tell=lambda _: None,
         before_step=at,
     )
-    return runner.run(scenario, setup)
+    clock = Clock()
+    with mock.patch.object(tenacity, "time", clock), mock.patch.object(tenacity.nap, "time", clock):
+        return runner.run(scenario, setup)
