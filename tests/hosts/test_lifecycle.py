@@ -269,5 +269,5 @@ def test_what_the_lab_is_made_of_is_locked_and_a_difference_is_told(life: Life) 
     assert "all the same" in life.inv("lock")
     life.inv("destroy")
     assert lock.exists()
-    assert "forgotten" in life.inv("lock", "--update")
+    assert "entry removed" in life.inv("lock", "--update")
     assert json.loads(lock.read_text())["labs"] == {}

@@ -209,7 +209,7 @@ def test_a_rebuild_that_is_killed_is_gone_on_with(lab: Lab, moment: str) -> None
     nodes = lab.nodes()
     assert lab.until("rebuild", moment, "-KILL") != 0
     said = lab.must("up")
-    assert "going on with the restoring of checkpoint 'ready'" in said
+    assert "resuming the interrupted restore of checkpoint 'ready'" in said
     assert lab.nodes() == nodes
     assert [m["state"] for m in lab.status()] == ["running", "running"]
 
