@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
+from typing import get_args
 
 from scenarios.evidence.capture import crossings
 from scenarios.record.model import (
@@ -21,16 +22,8 @@ from scenarios.record.model import (
     Step,
 )
 
-ORDER: tuple[Layer, ...] = (
-    "engine",
-    "task start",
-    "placement",
-    "name",
-    "small packet",
-    "large packet",
-    "TCP",
-    "virtual address",
-)
+# From the lowest layer to the highest.
+ORDER: tuple[Layer, ...] = get_args(Layer)[1:]  # the first one is none
 VXLAN_BYTES = 50  # outer IPv4 and UDP headers, VXLAN's own, and the inner Ethernet header
 # Words of errors, and what they mean. Sources: moby and swarmkit, the messages of their errors.
 _ERRORS: tuple[tuple[str, Layer, str, str], ...] = (
