@@ -16,8 +16,10 @@ test: ## install what tests need, lint, and run every tier that this machine sup
 	@# In CI beside two busy loops: no test may depend on how fast the machine is.
 	@.venv/bin/python -m tests.support.busy $(if $(CI),2,0) .venv/bin/python -m pytest tests/unit
 	@.venv/bin/python -m pytest tests/browser
-	@# Hosts and machines mostly wait: two files at a time, each worker with a network of its own.
-	@.venv/bin/python -m pytest --numprocesses 2 --dist loadfile tests/hosts tests/vm
+	@# Light hosts mostly wait: three files at a time, each worker with a network of its own.
+	@.venv/bin/python -m pytest --numprocesses 3 --dist loadfile tests/hosts
+	@# Emulated machines compute: one lab at a time, or they boot for longer than a boot may take.
+	@.venv/bin/python -m pytest tests/vm
 
 bench: ## measure, and print ratios (half an hour; a single one: .venv/bin/python -m tests.bench list)
 	@.ci/install test
