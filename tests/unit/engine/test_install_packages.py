@@ -10,23 +10,10 @@ from pathlib import Path
 import pytest
 
 from provision.engine import install
-from provision.engine.facts import Facts
 from provision.support.errors import MachineError
+from tests.unit.engine import test_install
 
-BARE = Facts(
-    system="debian",
-    release="trixie",
-    docker="",
-    daemon="",
-    version="",
-    tcpdump="",
-    active=False,
-    group=False,
-    member=False,
-    apt="/usr/bin/apt-get",
-    dnf="",
-    needs_apparmor_parser=False,
-)
+BARE = replace(test_install.BARE, release="trixie")
 
 
 @pytest.mark.parametrize("known", [True, False])
