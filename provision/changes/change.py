@@ -15,6 +15,7 @@ from provision.support.parallel import run_on_all
 from provision.support.progress import Progress
 
 Kind = Literal[
+    "clock",
     "packages",
     "daemon",
     "group",

@@ -9,9 +9,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import time
 from datetime import datetime
 
+from provision.engine import clock
 from provision.lab.lock import holding
 from provision.lab.model import Lab
 from provision.lifecycle import applied, checkpoint_notes, running
@@ -125,7 +125,7 @@ def save(lab: Lab, provider: Provider, name: str, progress: Progress) -> None:
     checkpoints.save(name, progress)
     checkpoint_notes.write(lab, name, dataclasses.replace(kept, whole=True))
     with connected(lab, provider.endpoints()) as machines:
-        run_on_all("setting the clock", machines.values(), set_clock, progress)
+        run_on_all("setting the clock", machines.values(), clock.set_to_ours, progress)
 
 
 def keep_ready(lab: Lab, provider: Provider, progress: Progress) -> None:
@@ -185,7 +185,7 @@ def restore(lab: Lab, provider: Provider, name: str, progress: Progress) -> None
         def wake(machine: Machine) -> None:
             progress.phase(machine.name, "logging in")
             machine.connect()
-            set_clock(machine)
+            clock.set_to_ours(machine)
 
         run_on_all("setting the clock", machines.values(), wake, progress)
         converge.converge(lab, machines, progress)
@@ -217,12 +217,3 @@ def forget(lab: Lab, provider: Provider, name: str) -> None:
         raise unknown(lab, provider, name)
     checkpoints.forget(name)
     checkpoint_notes.forget(lab, name)
-
-
-def set_clock(machine: Machine) -> None:
-    """Set a machine's clock to this host's: it was suspended, or is that of the checkpoint.
-
-    Accurate to the time that a command takes to arrive. Source: date(1), -s @SECONDS.
-    """
-    machine.connect()
-    machine.run_checked(f"date -u -s @{time.time():.3f}", 30, sudo=True)

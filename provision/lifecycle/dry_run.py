@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from provision.changes import change, journal
+from provision.engine import clock
 from provision.lab import lockfile
 from provision.lab.model import Lab
 from provision.lifecycle import applied, edit, provision, up
@@ -35,7 +36,11 @@ def dry_run(lab: Lab, progress: Progress, adopt_swarm: bool = False) -> str:
     with connected(lab, provider.endpoints()) as machines:
         login.reach(machines, progress, ask=lambda *_: False)
         wanted = up.wanted(lab, provider, lockfile.load(lab))
-        plan = provision.plan(lab, machines, journal.of_lab(lab), wanted, adopt_swarm)
+        written = journal.of_lab(lab)
+        clocks = clock.plan(clock.look(machines), written.existing)
+        plan = provision.plan(lab, machines, written, wanted, adopt_swarm)
     notes = [f"{name}: {what}" for name, what in plan.unknown.items()]
     image = f"image for scenarios: {plan.choice.reference} ({plan.choice.why})"
-    return "\n".join([*edited.lines(), change.as_text(machines, plan.changes), *notes, image])
+    return "\n".join(
+        [*edited.lines(), change.as_text(machines, [*clocks, *plan.changes]), *notes, image]
+    )

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from provision.changes.change import Change, carry_out
 from provision.changes.journal import Journal
-from provision.engine import daemon, daemon_config, facts, images, install
+from provision.engine import clock, daemon, daemon_config, facts, images, install
 from provision.lab.model import Lab
 from provision.machine.machine import Machine
 from provision.plugins import api_version
@@ -127,6 +127,7 @@ def provision(
     the others still get theirs; the swarm is formed only when all have. Raises MachinesError with
     each machine's own error.
     """
+    clock.settle(machines, journal.existing, progress)
     install.settle(machines, journal)
     planned = plan(lab, machines, journal, wanted, adopt)
     work = _Provisioning(lab, machines, journal, progress)
