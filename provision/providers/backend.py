@@ -77,6 +77,10 @@ class Backend:
     def resume(self, lab: Lab) -> None:
         """Resume machines that an interrupted command has left suspended."""
 
+    def damaged(self, lab: Lab, machines: list[str]) -> dict[str, str]:
+        """The damaged disks of machines that do not run, by name, where the provider can tell."""
+        return {}
+
     def prepare(self, lab: Lab) -> None:
         """Make what the machines need before Vagrant starts: networks, say."""
 

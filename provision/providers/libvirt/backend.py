@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from provision.lab.model import Lab
 from provision.providers.backend import Acceleration, Backend, has_vagrant_plugin
 from provision.providers.base import Checkpoints, MachineState
-from provision.providers.libvirt import inventory, kvm, naming, networks, snapshots, virsh
+from provision.providers.libvirt import disks, inventory, kvm, naming, networks, snapshots, virsh
 from provision.support import architecture
 from provision.support.errors import MachineError, UserError
 
@@ -95,6 +95,9 @@ class Libvirt(Backend):
 
     def resume(self, lab: Lab) -> None:
         snapshots.resume(naming.prefix(lab.name), _names(lab))
+
+    def damaged(self, lab: Lab, machines: list[str]) -> dict[str, str]:
+        return disks.damaged(naming.prefix(lab.name), machines)
 
     def prepare(self, lab: Lab) -> None:
         networks.ensure_networks(naming.network(lab.name), lab.subnet, lab.management_subnet)

@@ -71,6 +71,7 @@ class VagrantProvider:
             for name in self._names:
                 progress.phase(name, "running")
             return
+        self._see_disks([name for name, state in states.items() if state == "stopped"])
         write_atomic(self.state / "plan.json", json.dumps(asdict(self.plan), indent=2) + "\n")
         write_atomic(file, text)
         (self.state / "ssh_config").unlink(missing_ok=True)
@@ -86,6 +87,15 @@ class VagrantProvider:
             self._boot(progress)
         self._forget_host_keys(before)
         write_atomic(self.state / "ssh_config", self.runner.ssh_config())
+
+    def _see_disks(self, stopped: list[str]) -> None:
+        """Refuse to boot from a damaged disk: that takes minutes, and ends in whatever error."""
+        if damaged := self.backend.damaged(self.lab, stopped):
+            words = "; ".join(f"{name}: its disk {disk}" for name, disk in damaged.items())
+            raise MachineError(
+                f"{words} is damaged (qemu-img check), as after a power cut of this host.",
+                "Recreate the lab: inv rebuild --cold, or inv destroy and inv up.",
+            )
 
     def _boot(self, progress: Progress) -> None:
         phases = dict.fromkeys(self._names, "starting Vagrant")

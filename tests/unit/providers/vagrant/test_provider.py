@@ -90,6 +90,25 @@ def test_all_machines_come_up_in_one_call_and_are_asked_for_in_one(
     assert ends["machine2"].trust_first
 
 
+def test_no_machine_is_booted_from_a_damaged_disk(
+    provider: VagrantProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+
+    def damaged(_: object, names: list[str]) -> dict[str, str]:
+        asked.append(names)
+        return {"machine2": "/images/machine2.img"}
+
+    states = {"machine1": "running", "machine2": "stopped"}
+    monkeypatch.setattr(provider.backend, "states", lambda *_: states)
+    monkeypatch.setattr(provider.backend, "damaged", damaged)
+    with pytest.raises(MachineError, match=r"machine2: its disk /images/machine2\.img") as caught:
+        provider.up(quiet())
+    assert asked == [["machine2"]]
+    assert "inv rebuild --cold" in caught.value.advice
+    assert not (provider.state / "calls").exists()
+
+
 def test_a_failure_is_reported_in_vagrants_last_words_with_its_log(
     provider: VagrantProvider,
 ) -> None:
