@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from provision.lab import load
+from provision.lab.lockfile import NAME
 from provision.lab.model import Lab
 from provision.lifecycle import status
 
@@ -49,4 +50,5 @@ def _status(said: dict[str, Any]) -> Group:
         table.add_row(*(row[k] for k in ("name", "role", "address", "state", "engine", "node")))
     lines = [f"network {n['name']}: {n['driver']}, {n['scope']}" for n in said["networks"]]
     lines += [f"service {service}" for service in said["services"]]
+    lines += [f"differs from {NAME}: {line}" for line in said["differs"]]
     return Group(table, *(Text(line) for line in lines))

@@ -162,10 +162,15 @@ def differences(locked: Entry, seen: Entry) -> list[str]:
         found.append(f"box {seen.box.name} {seen.box.version}: built here, with other bytes")
     return [
         *found,
-        *_changed("Docker on ", locked.engines, seen.engines),
+        *engine_differences(locked, seen.engines),
         *_changed("plugin ", locked.plugins, seen.plugins),
         *_changed("", locked.tools, seen.tools),
     ]
+
+
+def engine_differences(locked: Entry, engines: dict[str, str]) -> list[str]:
+    """The machines whose engine has another version than the locked one, a line each."""
+    return _changed("Docker on ", locked.engines, engines)
 
 
 def _version(box: Box | None) -> str:

@@ -14,6 +14,8 @@ from provision.providers.base import Provider
 from provision.providers.existing import HostsProvider
 from provision.support.progress import Progress
 
+_UNTIL_SET = "What else is to be done is unknown until the clocks are right."
+
 
 def dry_run(lab: Lab, progress: Progress, adopt_swarm: bool = False) -> str:
     """What `up` would do, machine by machine, as text; nothing is changed.
@@ -37,10 +39,10 @@ def dry_run(lab: Lab, progress: Progress, adopt_swarm: bool = False) -> str:
         login.reach(machines, progress, ask=lambda *_: False)
         wanted = up.wanted(lab, provider, lockfile.load(lab))
         written = journal.of_lab(lab)
-        clocks = clock.plan(clock.look(machines), written.existing)
+        if clocks := clock.plan(clock.look(machines), written.existing):
+            shown = change.as_text([one.machine for one in clocks], clocks)
+            return "\n".join([*edited.lines(), shown, _UNTIL_SET])
         plan = provision.plan(lab, machines, written, wanted, adopt_swarm)
     notes = [f"{name}: {what}" for name, what in plan.unknown.items()]
     image = f"image for scenarios: {plan.choice.reference} ({plan.choice.why})"
-    return "\n".join(
-        [*edited.lines(), change.as_text(machines, [*clocks, *plan.changes]), *notes, image]
-    )
+    return "\n".join([*edited.lines(), change.as_text(machines, plan.changes), *notes, image])

@@ -14,12 +14,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from provision.lab import lockfile
+from provision.lab.lockfile import Entry
 from provision.lab.model import Lab
 from provision.lifecycle import applied
 from provision.machine.machine import Machine, connected
 from provision.providers import select
 from provision.providers.base import Provider
-from provision.support.errors import MachineError
+from provision.support.errors import MachineError, UserError
 
 PATIENCE = 10.0  # seconds for all machines together; an emulated one on a busy host takes some
 FIRST = 2.0  # seconds after which the others are asked as well
@@ -32,10 +34,11 @@ def looking(lab: Lab) -> Iterator[Callable[[], dict[str, Any]]]:
     """A function that returns the current status at each call, over connections that are kept.
 
     Shape: {"lab": name, "provider": name or "", "machines": [{"name", "role", "address", "state",
-    "engine", "node"}], "networks": [{"name", "driver", "scope"}], "services": [names]}. All are
-    texts: `state` is "absent", "stopped", "paused", "running" or "unknown" (a host that does not
-    answer); `engine` is Docker's version or ""; `node` is the swarm's word for it ("ready",
-    "ready (leader)", "down", …), else why there is none, or "".
+    "engine", "node"}], "networks": [{"name", "driver", "scope"}], "services": [names],
+    "differs": [lines]}. All are texts: `state` is "absent", "stopped", "paused", "running" or
+    "unknown" (a host that does not answer); `engine` is Docker's version or ""; `node` is the
+    swarm's word for it ("ready", "ready (leader)", "down", …), else why there is none, or "";
+    `differs` has the engines of another version than swarmrig.lock has.
     """
     lab = applied.existing(lab)
     provider = select.of_state(lab)
@@ -47,10 +50,14 @@ def looking(lab: Lab) -> Iterator[Callable[[], dict[str, Any]]]:
     if not endpoints:
         yield lambda: _said(lab, provider)
         return
+    locked = None
+    with suppress(UserError):
+        # What is wrong with the file, `inv up` and `inv lock` say.
+        locked = lockfile.load(lab).of(provider.name) if provider else None
     with connected(lab, endpoints) as machines:
         watch = _Watch(machines)
         try:
-            yield lambda: watch.add(_said(lab, provider))
+            yield lambda: _compared(watch.add(_said(lab, provider)), locked)
         finally:
             watch.leave()
 
@@ -90,7 +97,15 @@ def _said(lab: Lab, provider: Provider | None) -> dict[str, Any]:
         "machines": rows,
         "networks": [],
         "services": [],
+        "differs": [],
     }
+
+
+def _compared(said: dict[str, Any], locked: Entry | None) -> dict[str, Any]:
+    """With the engines that somebody, or an upgrade of the machine's packages, has replaced."""
+    engines = {row["name"]: row["engine"] for row in said["machines"] if row["engine"]}
+    said["differs"] = lockfile.engine_differences(locked, engines) if locked else []
+    return said
 
 
 class _Watch:

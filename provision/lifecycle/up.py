@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 
 from provision.changes import journal
+from provision.diagnostics import disk
 from provision.lab import lockfile
 from provision.lab.lock import holding
 from provision.lab.lockfile import Locked
@@ -79,9 +80,11 @@ def _provision(
     want = wanted(lab, provider, locks)
     with connected(lab, provider.endpoints()) as machines:
         login.reach(machines, progress)
-        choice, engines = provision.provision(
-            lab, machines, journal.of_lab(lab), progress, want, adopt
-        )
+        disk.check(machines)
+        with disk.explaining(machines):
+            choice, engines = provision.provision(
+                lab, machines, journal.of_lab(lab), progress, want, adopt
+            )
         note = f"image {choice.reference}: {choice.why}"
         progress.say(note)
         made = asdict(lock.observe(lab, provider, machines, engines, choice.reference))

@@ -64,8 +64,9 @@ def _see_states(seen: Facts) -> None:
         if found.state == "error":
             raise MachineError(
                 f"{name}: its swarm is in the state error, and was left as it is{said}",
-                f"See inv ssh {name}, then docker info. An expired certificate: set the clock "
-                "right, or leave there by hand (docker swarm leave), and run inv up again.",
+                f"See inv ssh {name}, then docker info. A certificate that is not yet valid: "
+                "set the clock right and restart Docker there. One that has expired: leave there "
+                "by hand (docker swarm leave). Then run inv up again.",
             )
         if found.state == "pending" and found.manager and not (seen.leader or seen.lost):
             raise MachineError(

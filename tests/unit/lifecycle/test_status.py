@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from provision.lab import load
+from provision.lab.lockfile import Entry, Image
 from provision.lab.model import Lab
 from provision.lifecycle import status
 from provision.providers import select
@@ -184,3 +185,14 @@ def test_a_machine_whose_provider_does_not_know_it_is_asked_though_its_node_is_r
         ("running", "20.10.24", "ready (leader)"),
         ("unknown", "", "no SSH at all"),
     ]
+
+
+def test_an_engine_that_was_replaced_since_it_was_locked_is_told(lab: Lab) -> None:
+    said = status._said(lab, Playing())
+    for row, version in zip(said["machines"], ("26.1.5", ""), strict=True):
+        row["engine"] = version
+    engines = {"machine1": "20.10.24", "machine2": "20.10.24"}
+    locked = Entry({}, None, engines, Image("busybox", "sha256:0", ""))
+    expected = ["Docker on machine1: locked 20.10.24, here 26.1.5"]
+    assert status._compared(said, locked)["differs"] == expected
+    assert status._compared(said, None)["differs"] == []
