@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from provision.diagnostics import disk
 from provision.lab import lock
 from provision.lab.load import load_lab
 from provision.lab.model import Lab
@@ -61,6 +62,7 @@ def _play(
     with open_lab(lab, f"scenario {name}") as running:
         # What a run that was killed left half written.
         sweep(lab.reports, "*/*", "*/raw/*")
+        disk.check(running.machines)
         record = runner.run(
             chosen,
             runner.Setup(
@@ -76,6 +78,10 @@ def _play(
                 grants=grants,
             ),
         )
+        if record.verdict == "error":
+            for line in disk.full(running.machines.values()):
+                terminal.say(line)
+                record.notes.append(line)
     record.diagnosis = diagnosis.diagnose(record)
     write_reports(record, folder)
     good, bad = record.count(True), record.count(False)

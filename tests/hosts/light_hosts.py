@@ -192,12 +192,25 @@ class Host:
 
         _wait(f"{self.name} ready", ready, patience)
 
+    @property
+    def on(self) -> bool:
+        """Whether it was booted, and neither crashed nor shut down since."""
+        return self._outer is not None
+
     def crash(self) -> None:
         """A power cut: every process is gone at once, the disk is kept."""
-        assert self._outer is not None
         if pid := self._first():
             os.kill(int(pid), signal.SIGKILL)
-        self._outer.wait(30)
+        self._end()
+
+    def shut_down(self) -> None:
+        """Power off in order, as before a reboot: every service is stopped by systemd."""
+        self.exec("systemctl", "poweroff", check=False)
+        self._end(180)
+
+    def _end(self, patience: float = 30) -> None:
+        assert self._outer is not None
+        self._outer.wait(patience)
         self._outer = None
         self.fabric.must("ip", "netns", "delete", self.name)
 

@@ -225,6 +225,48 @@ def test_a_machine_that_was_left_suspended_is_told_and_resumed_by_up(
     assert lab.vagrant_log == log
 
 
+def test_a_power_cut_of_all_machines_loses_neither_service_nor_secret(
+    lab: Lab, world: World
+) -> None:
+    lab.must("up")
+    nodes = lab.nodes()
+    lab.on("machine1", "echo open-sesame | docker secret create password -")
+    image = json.loads((lab.state / "ready.json").read_text())["image"]
+    lab.on(
+        "machine1",
+        "docker service create -q -t --name web --mode global --secret password "
+        f"--stop-grace-period 1s --no-resolve-image {image}",
+    )
+    for name in ("machine1", "machine2"):
+        world.virsh("destroy", f"swarmrig-book_{name}")
+    assert [m["state"] for m in lab.status()] == ["stopped", "stopped"]
+    lab.must("up")
+    assert lab.nodes() == nodes
+    for name in ("machine1", "machine2"):
+        shown = (
+            "until task=$(docker ps -q --filter name=web. --filter status=running | grep .); "
+            "do sleep 1; done; docker exec $task cat /run/secrets/password"
+        )
+        assert lab.on(name, shown) == "open-sesame\n"
+    lab.must("scenario", "overlay")
+    lab.on("machine1", "docker service rm web; docker secret rm password")
+
+
+def test_a_machine_whose_clock_is_wrong_by_hours_gets_the_right_time(lab: Lab) -> None:
+    """Its certificate is not valid yet, by its clock: the engine does not come back by itself."""
+    lab.must("up")
+    nodes = lab.nodes()
+    state = "docker info -f '{{.Swarm.LocalNodeState}} {{.Swarm.Error}}'"
+    lab.on("machine2", "sudo date -s '-200 minutes'; sudo systemctl restart docker")
+    assert "not yet valid" in lab.on("machine2", state)
+    said = "set its clock, which is 3 h 20 min behind this host's"
+    assert said in lab.must("up", "--dry-run")
+    assert f"machine2: {said}" in lab.must("up")
+    assert lab.on("machine2", state).split() == ["active"]
+    assert abs(int(lab.on("machine2", "date +%s")) - time.time()) < 20
+    assert lab.nodes() == nodes
+
+
 def test_what_the_lab_is_made_of_is_locked_and_a_difference_is_told(lab: Lab) -> None:
     text = lab.lock.read_text()
     ((_, entry),) = json.loads(text)["labs"]["book"].items()
