@@ -41,7 +41,7 @@ def light_lab(count: int, managers: int = 1) -> Iterator[Light]:
     """`count` hosts with Docker and the image, in no swarm yet. Raises RuntimeError: not here."""
     if reason := why_not():
         raise RuntimeError(reason)
-    roots.root(docker=True)
+    roots.root(True, roots.chosen())
     fabric = Fabric.start()
     try:
         names = [f"machine{number}" for number in range(1, count + 1)]

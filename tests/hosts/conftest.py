@@ -25,8 +25,8 @@ def fabric() -> Iterator[Fabric]:
     if reason := why_not():
         cannot_run(reason)
     # Roots come from a package registry: made before the network is gone.
-    roots.root(docker=True)
-    roots.root(docker=False)
+    for docker in (True, False):
+        roots.root(docker, roots.chosen())
     roots.image_archive()
     package.archive()
     made = Fabric.start()

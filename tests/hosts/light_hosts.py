@@ -63,14 +63,15 @@ def _wait(what: str, check: Callable[[], object], patience: float = 120) -> None
 
 class Host:
     """One light host. `user` "ops" may sudo and is in the group docker; "plain" may only sudo;
-    sudo asks "asked" for a password."""
+    sudo asks "asked" for a password. `root` is the Debian root that it boots from."""
 
-    def __init__(self, fabric: Fabric, name: str, number: int, docker: bool) -> None:
+    def __init__(self, fabric: Fabric, name: str, root: Path, docker: bool) -> None:
         self.fabric = fabric
         self.name = name
-        self.number = number
+        self.number = int(name.removeprefix("machine"))
+        self.root = root
         self.docker = docker
-        self.address = f"10.77.0.{number}"
+        self.address = f"10.77.0.{self.number}"
         self.key = fabric.folder / "key"
         self.state = fabric.folder / "hosts" / name
         # A lab over it keeps its files here, as long as the host is there.
@@ -102,7 +103,7 @@ class Host:
             procs.append(str(folder / "cgroup.procs"))
         enter = "; ".join(f"echo $$ > {file}" for file in procs)
         arguments = [
-            str(roots.root(self.docker)),
+            str(self.root),
             str(self.state),
             self.name,
             str(self.fabric.folder / "etc-hosts"),
@@ -351,10 +352,10 @@ class Fabric:
             finally:
                 libc.setns(home.fileno(), _CLONE_NEWNET)
 
-    def add(self, *names: str, docker: bool = True) -> list[Host]:
+    def add(self, *names: str, docker: bool = True, release: str = "") -> list[Host]:
         """Boot hosts, all at once, and wait until they answer. Names are machine1 to machine20."""
-        made = [Host(self, n, int(n.removeprefix("machine")), docker) for n in names]
-        roots.root(docker)
+        root = roots.root(docker, release or roots.chosen())
+        made = [Host(self, name, root, docker) for name in names]
         for host in made:
             host.boot()
             self.hosts[host.name] = host
