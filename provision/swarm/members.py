@@ -16,6 +16,7 @@ import requests
 from provision.machine.machine import Machine
 from provision.support.errors import MachineError
 from provision.support.parallel import run_on_all
+from provision.swarm import certificate
 
 _LOOKS, _PAUSE = 3, 2.0  # before a swarm counts as lost
 
@@ -34,9 +35,12 @@ class Member:
 def member(machine: Machine) -> Member:
     """Ask a machine's engine for its membership."""
     said = machine.docker.info().get("Swarm", {})
+    state, node_id = said.get("LocalNodeState", "inactive"), said.get("NodeID", "")
+    if state in {"error", "locked"}:
+        node_id = node_id or certificate.node_id(machine)
     return Member(
-        state=said.get("LocalNodeState", "inactive"),
-        node_id=said.get("NodeID", ""),
+        state=state,
+        node_id=node_id,
         manager=bool(said.get("ControlAvailable")),
         error=said.get("Error", ""),
         cluster=(said.get("Cluster") or {}).get("ID", ""),
