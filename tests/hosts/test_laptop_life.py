@@ -6,6 +6,7 @@ to a disk is there: a disk that a power cut has damaged needs a virtual machine.
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -241,3 +242,46 @@ def test_an_engine_that_a_setting_keeps_from_starting_is_told_with_its_own_words
         second.exec("systemctl", "reset-failed", "docker", "docker.socket", check=False)
     life.inv("up")
     assert_as_before(life, before)
+
+
+# -- Docker upgraded ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def older_hosts(fabric: Fabric) -> Iterator[list[Host]]:
+    """Two hosts whose Docker is the one of Debian 13, and the next Debian's is at hand."""
+    roots.root(True, "forky")
+    hosts = fabric.add("machine18", "machine19", release="trixie")
+    for host in hosts:
+        host.load_image()
+    yield hosts
+    fabric.remove(*hosts)
+
+
+def version(host: Host) -> str:
+    return str(host.exec("docker", "version", "-f", "{{.Server.Version}}").stdout.strip())
+
+
+def test_docker_upgraded_inside_machines_is_told_and_nothing_is_lost(
+    older_hosts: list[Host], lab_of: Labs
+) -> None:
+    """A host is shut down and boots with the next Debian's Docker; its disk is the same."""
+    life = Life(lab_of(older_hosts), older_hosts)
+    life.inv("up")
+    before = start_service(life)
+    lines = []
+    for host in reversed(older_hosts):
+        old = version(host)
+        host.shut_down()
+        host.root = roots.root(True, "forky")
+        boot(host)
+        assert int(version(host).split(".")[0]) >= roots.RELEASES["forky"].docker_major
+        lines.append(f"Docker on {host.name}: locked {old}, here {version(host)}")
+        said = life.inv("up")
+        assert all(f"differs from swarmrig.lock: {line}" in said for line in lines)
+        assert_as_before(life, before)
+    assert json.loads(life.inv("status", "--json"))["differs"] == lines[::-1]
+    assert all(line in life.inv("lock") for line in lines)
+    life.inv("lock", "--update")
+    assert "differs" not in life.inv("up")
+    life.inv("destroy")

@@ -26,6 +26,7 @@ from provision.support.files import write_atomic
 from provision.support.progress import Progress
 
 BOOT_LIMIT = 1800.0  # seconds for one `vagrant up`; emulated machines take minutes
+_AFRESH = "If a machine was damaged, by a power cut say, recreate the lab: inv rebuild --cold."
 
 
 class VagrantProvider:
@@ -107,12 +108,13 @@ class VagrantProvider:
             console = self.backend.console(self.lab, self._names[0])
             raise MachineError(
                 f"vagrant up did not end within {BOOT_LIMIT:.0f} s ({late}).",
-                f"The machine's console may show why: {console}. Vagrant's log: {self.runner.log}",
+                f"The machine's console may show why: {console}. Vagrant's log: {self.runner.log}. "
+                f"{_AFRESH}",
             ) from None
         except subprocess.CalledProcessError as error:
             raise MachineError(
                 f"vagrant up failed: {self.runner.last_words()}",
-                f"Vagrant's log: {self.runner.log}. Run inv up again to resume.",
+                f"Vagrant's log: {self.runner.log}. Run inv up again to resume. {_AFRESH}",
             ) from error
 
     def _finish_earlier(self, progress: Progress) -> None:

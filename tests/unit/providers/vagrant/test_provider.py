@@ -128,6 +128,7 @@ def test_a_machine_that_never_gets_an_address_is_reported_with_its_phase(
     with pytest.raises(MachineError, match="machine1: booting; waiting for an address") as caught:
         provider.up(quiet())
     assert "console" in caught.value.advice
+    assert "inv rebuild --cold" in caught.value.advice
     assert not provider.runner.journal.exists()
 
 
