@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     import docker
 
 
+_LOST = -1  # paramiko's exit status of a command whose connection has ended
+
+
 @dataclass(frozen=True)
 class Result:
     """What a command on a machine did. `exit_code` is None when a limit ended it."""
@@ -239,10 +242,12 @@ class Machine:
                 io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as given,
             ):
                 channel.settimeout(timeout)
-                # A command that has ended takes no more; what it said tells why.
-                with contextlib.suppress(BrokenPipeError, ConnectionError):
-                    while chunk := given.read(1 << 18):
+                while chunk := given.read(1 << 18):
+                    try:
                         channel.sendall(chunk)
+                    except OSError:
+                        # A command that has ended takes no more; what it said tells why.
+                        break
                 with contextlib.suppress(OSError, EOFError):
                     channel.shutdown_write()
                 with contextlib.suppress(TimeoutError):
@@ -251,6 +256,8 @@ class Machine:
                     code = channel.recv_exit_status()
         except (EOFError, paramiko.SSHException) as error:
             raise self._lost(command, error) from error
+        if code == _LOST:
+            raise self._lost(command, EOFError())
         return result(out.decode(errors="replace"), err.decode(errors="replace"), code)
 
     def fetch(self, command: str, target: Path, timeout: float = 1800, sudo: bool = False) -> Path:

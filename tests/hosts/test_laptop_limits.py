@@ -51,7 +51,7 @@ def small_disk(host: Host, size: int) -> Iterator[None]:
         yield
     finally:
         docker("stop")
-        host.exec("umount", "-R", DATA)
+        host.exec("umount", "-l", DATA)
         docker("start")
         host.wait_ready()
 
