@@ -264,10 +264,9 @@ def test_a_certificate_that_is_not_valid_now_is_told_and_the_way_out_leads_out(
 
     valid_only(second, authority, 2 * day, 92 * day, tmp_path)
     said = life.inv("up", code=3)
-    print(said)
     assert f"{second.name}: its swarm is in the state error" in said
     assert "not yet valid" in said
-    assert "restart docker" in said
+    assert "restart Docker" in said
     # The clock is right again: the certificate is valid, and Docker is restarted.
     file = f"{CERTIFICATES}/swarm-node.crt"
     second.exec("mv", f"{file}.was", file)
@@ -277,7 +276,6 @@ def test_a_certificate_that_is_not_valid_now_is_told_and_the_way_out_leads_out(
 
     valid_only(second, authority, -120 * day, -30 * day, tmp_path)
     said = life.inv("up", code=3)
-    print(said)
     assert "expired" in said
     assert "docker swarm leave" in said
     second.exec("docker", "swarm", "leave", "--force")
