@@ -12,9 +12,12 @@ from provision.providers import select
 from provision.providers.base import Provider
 from provision.providers.existing import HostsProvider
 from provision.support.progress import Progress
+from provision.swarm.plan import Allowed
 
 
-def dry_run(lab: Lab, progress: Progress, adopt_swarm: bool = False) -> str:
+def dry_run(
+    lab: Lab, progress: Progress, adopt_swarm: bool = False, recover_swarm: bool = False
+) -> str:
     """What `up` would do, machine by machine, as text; nothing is changed.
 
     First what was edited in lab.toml. Machines that run are looked at; for the others it shows how
@@ -35,7 +38,8 @@ def dry_run(lab: Lab, progress: Progress, adopt_swarm: bool = False) -> str:
     with connected(lab, provider.endpoints()) as machines:
         login.reach(machines, progress, ask=lambda *_: False)
         wanted = up.wanted(lab, provider, lockfile.load(lab))
-        plan = provision.plan(lab, machines, journal.of_lab(lab), wanted, adopt_swarm)
+        allowed = Allowed(adopt_swarm, recover_swarm)
+        plan = provision.plan(lab, machines, journal.of_lab(lab), wanted, allowed, progress)
     notes = [f"{name}: {what}" for name, what in plan.unknown.items()]
     image = f"image for scenarios: {plan.choice.reference} ({plan.choice.why})"
     return "\n".join([*edited.lines(), change.as_text(machines, plan.changes), *notes, image])
