@@ -139,6 +139,15 @@ class Journal:
             entry.after, entry.state = after, "done"
             self._write()
 
+    def note(
+        self, entry: Entry, before: dict[str, str], after: dict[str, str] | None = None
+    ) -> None:
+        """More is known of a change that is under way."""
+        with self._lock:
+            entry.before = before
+            entry.after = entry.after if after is None else after
+            self._write()
+
     def forget(self, host: str, entry: Entry) -> None:
         """An entry is undone, or void."""
         with self._lock:
