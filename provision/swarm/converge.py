@@ -53,7 +53,8 @@ def converge(
         _apply(machines, seen, todo, journal, progress)
         # Only now the swarm can be asked who is in it.
         seen = members.look(machines, progress)
-        progress.say(_recovered(machines[recovers[0]]))
+        if seen.leader:
+            progress.say(_recovered(machines[recovers[0]]))
         todo = plan(lab, seen, journal, allowed)
     leader = _apply(machines, seen, todo, journal, progress)
     wait_ready(machines, leader, progress, patience)

@@ -283,8 +283,7 @@ def test_what_somebody_else_has_made_in_a_killed_scenarios_name_stays(
         out.getvalue()
     )
     assert f"network {overlay.networks[0]}" in removed
-    there = own[0].exec("docker", "service", "ls", "-q", "--no-trunc").stdout.split()
-    assert made in there
+    assert own[0].exec("docker", "service", "inspect", "-f", "{{.ID}}", first).stdout == f"{made}\n"
     names = own[0].exec("docker", "service", "ls", "--format", "{{.Name}}").stdout.split()
     assert sorted(names) == sorted(["theirs", first])
 
@@ -299,14 +298,17 @@ def test_an_adopted_swarms_nodes_are_its_owners(own: list[Host], lab_of: Labs) -
     with pytest.raises(UserError, match="machine8 has joined an adopted swarm"):
         verbs.change(str(lab.file), "promote", "machine8")
     verbs.change(str(lab.file), "drain", "machine8")
-    assert "Drain" in "".join(line for line in nodes(own[0]) if "machine8" in line)
+
+    def node(form: str) -> str:
+        return own[0].exec("docker", "node", "inspect", "-f", form, "machine8").stdout.strip()
+
+    assert node("{{.Spec.Availability}}") == "drain"
     verbs.change(str(lab.file), "activate", "machine8")
-    # An entry of the owner's at the address of a host of the lab is not the lab's to remove.
-    labelled = own[0].exec("docker", "node", "update", "--label-add", "theirs=1", "machine8")
-    assert labelled.returncode == 0
+    assert node("{{.Spec.Availability}}") == "active"
+    # What its owner has written on a node stays.
+    own[0].exec("docker", "node", "update", "--label-add", "theirs=1", "machine8")
     up.up(lab, quiet())
-    form = "{{.Spec.Labels.theirs}}"
-    assert own[0].exec("docker", "node", "inspect", "-f", form, "machine8").stdout.strip() == "1"
+    assert node("{{.Spec.Labels.theirs}}") == "1"
 
 
 def test_a_host_in_another_swarm_is_never_taken_out_of_it(own: list[Host], lab_of: Labs) -> None:
