@@ -21,6 +21,7 @@ from provision.support.progress import Progress
 # How often at least, and how long, a swarm is looked at before it counts as lost. After a power
 # cut each engine takes its time to start, and then the managers elect a leader.
 _LOOKS, _PAUSE, _PATIENCE = 3, 2.0, 120.0
+_SHORT = 30.0  # seconds for a node that is starting and that a leader does not list
 
 
 @dataclass(frozen=True)
@@ -113,12 +114,13 @@ def look(machines: dict[str, Machine], progress: Progress | None = None) -> Fact
     What time can change is looked at again before anything is concluded from it.
     """
     addresses = {name: machine.address for name, machine in machines.items()}
-    end = time.monotonic() + _PATIENCE
+    begin = time.monotonic()
     looks = 0
     while True:
         seen = _facts(machines, run_on_all("asking for the swarm", machines.values(), _again))
         looks += 1
-        late = looks >= _LOOKS and time.monotonic() >= end
+        patience = _SHORT if seen.leader else _PATIENCE
+        late = looks >= _LOOKS and time.monotonic() - begin >= patience
         if late or not seen.passing(addresses):
             return seen
         if progress and looks == _LOOKS:
