@@ -38,6 +38,14 @@ class Member:
     cluster: str
     peers: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def keeps_data(self) -> bool:
+        """Whether it has the swarm's services, secrets and configs: a manager, or one that starts.
+
+        Until a manager has started, its engine does not call itself one.
+        """
+        return self.manager or any(id_ == self.node_id for id_, _ in self.peers)
+
 
 def member(machine: Machine) -> Member:
     """Ask a machine's engine for its membership."""

@@ -90,7 +90,7 @@ def _see_states(seen: Facts, journal: Journal, allowed: Allowed) -> None:
                 "right and run inv up again"
                 + ("." if journal.adopted(name) else _or_leave([name])),
             )
-        if found.state == "pending" and found.manager and not (seen.leader or seen.lost):
+        if found.state == "pending" and found.keeps_data and not (seen.leader or seen.lost):
             raise MachineError(
                 f"{name}: its swarm is still starting (state pending), and was left as it is{said}",
                 f"Run inv up again in a moment; or see inv ssh {name}, then docker info.",
@@ -121,7 +121,7 @@ def _see_losses(lab: Lab, seen: Facts, known: dict[str, dict[str, Any]], allowed
     inside = {n: found for n, found in seen.members.items() if found.state != "inactive"}
     if seen.leader:
         # Its swarm is another one than the lab's: nobody else may have what it holds.
-        if others := [n for n, m in inside.items() if m.manager and m.node_id not in known]:
+        if others := [n for n, m in inside.items() if m.keeps_data and m.node_id not in known]:
             raise MachineError(
                 f"{', '.join(others)}: manager of another swarm than {seen.leader}'s, and was left "
                 "as it is.",
@@ -129,11 +129,13 @@ def _see_losses(lab: Lab, seen: Facts, known: dict[str, dict[str, Any]], allowed
             )
         return
     # No machine manages a swarm. What its managers held is gone where they are known to be gone.
+    present = {found.node_id for found in inside.values()}
+    here = set(addresses.values())
     for name, found in inside.items():
-        if not found.peers or {at for _, at in found.peers} - set(addresses.values()):
+        if not found.peers or any(id_ in present or at not in here for id_, at in found.peers):
             raise MachineError(
-                f"{name}: in a swarm whose managers are not in the lab, or not known, and was left "
-                "as it is.",
+                f"{name}: in a swarm whose managers are not in the lab, or do not say that they "
+                "are managers, and was left as it is.",
                 f"See inv ssh {name}, then docker info{_or_leave([name])}",
             )
 

@@ -229,6 +229,25 @@ def test_a_worker_whose_only_manager_was_recreated_joins_by_itself(lab: Lab) -> 
     assert [change.kind for change in found] == ["swarm-init", "swarm-leave", "swarm-join"]
 
 
+def test_a_manager_that_has_not_started_yet_is_not_taken_for_a_worker(lab: Lab) -> None:
+    first, second = lab.machines
+    peers = (("id-machine1", first.address),)
+    starting = Member("pending", "id-machine1", False, "", "", peers)
+    worker = Member("active", "id-machine2", False, "", "", peers)
+    seen = Facts({first.name: starting, second.name: worker})
+    assert seen.passing(addresses(lab))
+    with pytest.raises(MachineError, match="machine1: its swarm is still starting"):
+        plan.plan(lab, seen, Journal())
+    # Nor where its engine calls the node active already, and answers no question about the swarm.
+    seen.members["machine1"] = replace(starting, state="active")
+    with pytest.raises(MachineError, match="do not say that they are managers"):
+        plan.plan(lab, seen, Journal())
+    # Beside a leader it is a manager of another swarm.
+    other = state(healthy(lab), "machine2", node_id="x", peers=(("x", second.address),))
+    with pytest.raises(MachineError, match="machine2: manager of another swarm"):
+        plan.plan(lab, other, Journal())
+
+
 def test_a_node_in_the_state_error_leaves_only_where_that_is_asked_for(
     lab: Lab, adopted: Journal
 ) -> None:
