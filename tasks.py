@@ -50,6 +50,7 @@ _PARALLEL = {"parallel": "how many machines to work on at a time (default: 20)"}
         "dry-run": "print the changes it would make to each machine, without making them",
         "trust-new": "existing hosts: record unknown host keys without asking",
         "adopt-swarm": "existing hosts: use the swarm they are already in",
+        "recover-swarm": "recover a swarm that has lost its quorum, with what one manager has",
     }
 )
 @report_errors
@@ -60,13 +61,14 @@ def up(
     dry_run: bool = False,
     trust_new: bool = False,
     adopt_swarm: bool = False,
+    recover_swarm: bool = False,
 ) -> None:
     """Create the lab, or resume creating it.
 
     Boots the machines, installs Docker and forms the swarm. What is already done is kept: after an
     interruption, run it again.
     """
-    labs.up(lab, parallel, trust_new, adopt_swarm, dry_run)
+    labs.up(lab, parallel, trust_new, adopt_swarm, recover_swarm, dry_run)
 
 
 @task(help={**_LAB, "json": "print JSON", "watch": "repeat until Ctrl-C"})

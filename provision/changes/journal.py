@@ -21,7 +21,8 @@ from provision.lab.model import Lab
 from provision.support.errors import MachineError
 from provision.support.files import write_atomic
 
-MEMBERSHIPS = ("swarm-init", "swarm-join", "swarm-recover", "swarm-adopt")
+MADE = ("swarm-init", "swarm-join", "swarm-recover")
+MEMBERSHIPS = (*MADE, "swarm-adopt")
 
 
 class Entry(BaseModel):
@@ -78,15 +79,24 @@ class Journal:
         return self.path is not None
 
     def owns(self, host: str, node_id: str) -> bool:
-        """Whether a host's membership in its swarm, as the node `node_id`, is the lab's to use.
+        """Whether the lab has made a host's membership in its swarm, as the node `node_id`.
 
         A membership that was begun and never written down as done is taken for it: the host was
-        in no swarm when it was begun.
+        in no swarm when it was begun. An adopted one is never the lab's own.
         """
         return not self.existing or any(
-            entry.kind in MEMBERSHIPS and entry.after.get("node", node_id) == node_id
+            entry.kind in MADE and entry.after.get("node", node_id) == node_id
             for entry in self.of(host)
         )
+
+    def joined(self, host: str) -> set[str]:
+        """The ids of the nodes that the lab has made of a host, one for each time it joined."""
+        entries = (entry for entry in self.of(host) if entry.kind in MADE)
+        return {entry.after["node"] for entry in entries if entry.after.get("node")}
+
+    def adopts(self, host: str, node_id: str) -> bool:
+        """Whether a host is, as the node `node_id`, in the swarm that the lab has adopted."""
+        return any(e.kind == "swarm-adopt" and node_id in e.items for e in self.of(host))
 
     def adopted(self, host: str) -> bool:
         """Whether a host was in somebody else's swarm, which the lab uses and must not change."""
@@ -127,6 +137,15 @@ class Journal:
         """What came of a change is known."""
         with self._lock:
             entry.after, entry.state = after, "done"
+            self._write()
+
+    def note(
+        self, entry: Entry, before: dict[str, str], after: dict[str, str] | None = None
+    ) -> None:
+        """More is known of a change that is under way."""
+        with self._lock:
+            entry.before = before
+            entry.after = entry.after if after is None else after
             self._write()
 
     def forget(self, host: str, entry: Entry) -> None:

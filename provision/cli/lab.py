@@ -26,15 +26,16 @@ def up(
     parallel: int = 0,
     trust_new: bool = False,
     adopt_swarm: bool = False,
+    recover_swarm: bool = False,
     dry: bool = False,
 ) -> None:
     lab = load.load_lab(lab_file)
     progress = Progress()
     with at_most(parallel or None):
         if dry:
-            print(dry_run.dry_run(lab, progress, adopt_swarm))
+            print(dry_run.dry_run(lab, progress, adopt_swarm, recover_swarm))
             return
-        ready = bringing_up.up(lab, progress, trust_new, adopt_swarm)
+        ready = bringing_up.up(lab, progress, trust_new, adopt_swarm, recover_swarm)
     engines = ", ".join(sorted(set(ready.engines.values())))
     progress.say(f"Lab {lab.name!r} is up: {len(lab.machines)} machines, Docker {engines}.")
 

@@ -17,6 +17,7 @@ def change(lab_file: str, verb: str, machine: str) -> None:
     """One of the verbs of `nodes.Nodes` on one machine."""
     lab = load.load_lab(lab_file)
     name = applied.current(lab).machine(machine).name
+    nodes.refuse_adopted(applied.journal_of(lab.files), name, verb)
     progress = Progress()
     work = {
         "drain": nodes.Nodes.drain,

@@ -13,11 +13,14 @@ from provision.providers import select
 from provision.providers.base import Provider
 from provision.providers.existing import HostsProvider
 from provision.support.progress import Progress
+from provision.swarm.plan import Allowed
 
 _UNTIL_SET = "What else is to be done is unknown until the clocks are right."
 
 
-def dry_run(lab: Lab, progress: Progress, adopt_swarm: bool = False) -> str:
+def dry_run(
+    lab: Lab, progress: Progress, adopt_swarm: bool = False, recover_swarm: bool = False
+) -> str:
     """What `up` would do, machine by machine, as text; nothing is changed.
 
     First what was edited in lab.toml. Machines that run are looked at; for the others it shows how
@@ -42,7 +45,8 @@ def dry_run(lab: Lab, progress: Progress, adopt_swarm: bool = False) -> str:
         if clocks := clock.plan(clock.look(machines), written.existing):
             shown = change.as_text([one.machine for one in clocks], clocks)
             return "\n".join([*edited.lines(), shown, _UNTIL_SET])
-        plan = provision.plan(lab, machines, written, wanted, adopt_swarm)
+        allowed = Allowed(adopt_swarm, recover_swarm)
+        plan = provision.plan(lab, machines, written, wanted, allowed, progress)
     notes = [f"{name}: {what}" for name, what in plan.unknown.items()]
     image = f"image for scenarios: {plan.choice.reference} ({plan.choice.why})"
     return "\n".join([*edited.lines(), change.as_text(machines, plan.changes), *notes, image])

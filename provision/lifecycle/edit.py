@@ -18,7 +18,11 @@ from provision.providers import select
 from provision.providers.base import Provider
 from provision.support.errors import MachineError, UserError
 from provision.support.progress import Progress
+from provision.support.wait import wait_until
 from provision.swarm import leave, members, nodes
+from provision.swarm.plan import FLAG
+
+_PATIENCE = 90.0  # seconds for the engines of machines that were booted, and for their managers
 
 
 @dataclass(frozen=True)
@@ -114,24 +118,29 @@ def forget_plan(edit: Edit) -> None:
         edit.wanted.files.plan.unlink(missing_ok=True)
 
 
-def apply(edit: Edit, provider: Provider, progress: Progress) -> None:
-    """Remove machines and stop those that restart; `up` does the rest. Raises MachineError."""
+def apply(edit: Edit, provider: Provider, progress: Progress, recover: bool = False) -> None:
+    """Remove machines and stop those that restart; `up` does the rest.
+
+    A manager is removed from a swarm that does not answer only where `recover` allows to lose
+    what the swarm holds. Raises MachineError.
+    """
     if edit.old and (gone := edit.machines("removed")):
-        _remove(edit, edit.old, gone, progress)
+        _remove(edit, edit.old, gone, progress, recover)
     if restart := edit.machines("restart"):
         provider.restart(restart, progress)
 
 
-def _remove(edit: Edit, old: Lab, names: list[str], progress: Progress) -> None:
+def _remove(edit: Edit, old: Lab, names: list[str], progress: Progress, recover: bool) -> None:
     provider = select.of_state(old)
     if provider is None:
         return
     if not applied.is_hosts(old):
         _boot(edit, old, progress)
     written = journal.of_lab(old)
-    adopted = {n for n in names for entry in written.of(n) if entry.kind == "swarm-adopt"}
     with _reached(old, provider) as machines:
-        _Leaving(edit.wanted, machines, progress).all([n for n in names if n not in adopted])
+        _Leaving(edit.wanted, old, machines, written, progress).all(
+            [name for name in names if not written.adopted(name)], recover
+        )
     for name in names:
         if applied.is_hosts(old):
             # Only this host's changes are undone; Docker itself stays until `destroy --purge`.
@@ -167,16 +176,21 @@ def _reached(lab: Lab, provider: Provider) -> Iterator[dict[str, Machine]]:
         yield machines
 
 
+@dataclass
 class _Leaving:
     """Machines leave the swarm of a lab that stays."""
 
-    def __init__(self, wanted: Lab, machines: dict[str, Machine], progress: Progress) -> None:
-        self.wanted = wanted
-        self.machines = machines
-        self.progress = progress
+    wanted: Lab
+    old: Lab
+    machines: dict[str, Machine]
+    written: journal.Journal
+    progress: Progress
 
-    def all(self, names: list[str]) -> None:
-        seen = members.look_where_possible(self.machines)
+    def all(self, names: list[str], recover: bool) -> None:
+        seen = self._look()
+        if not seen.leader:
+            self._unanswered(seen, names, recover)
+            return
         inside = [name for name in names if self._entries(seen, name)]
         if not inside:
             return
@@ -184,17 +198,61 @@ class _Leaving:
             swarm = nodes.Nodes(self.machines, self.progress)
             # The managers that stay come first, so that one is there when the others leave.
             for machine in self.wanted.managers:
-                if self._entries(seen, machine.name):
+                if self._entries(seen, machine.name) and not self._adopted:
                     swarm.promote(machine.name)
             for name in inside:
                 self._leave(swarm, seen, name)
         except (docker.errors.APIError, requests.RequestException) as error:
             raise MachineError(f"{', '.join(inside)}: leaving the swarm: {error}") from error
 
+    @property
+    def _adopted(self) -> bool:
+        return any(self.written.adopted(host) for host in self.written.hosts())
+
+    def _look(self) -> members.Facts:
+        """What the swarm is like, once the engines of machines that were booted have started."""
+        addresses = {name: machine.address for name, machine in self.machines.items()}
+
+        def settled(seen: members.Facts) -> bool:
+            everybody = len(seen.members) == len(self.machines)
+            return bool(seen.leader) or (everybody and not seen.passing(addresses))
+
+        return wait_until(
+            lambda: members.look_where_possible(self.machines), settled, _PATIENCE, pause=2
+        )
+
+    def _unanswered(self, seen: members.Facts, names: list[str], recover: bool) -> None:
+        """No manager answers: what leaves is not drained, and a manager may be the last one.
+
+        Raises MachineError for that, unless `recover` allows to lose what the swarm holds.
+        """
+        formed = self.wanted.files.ready.exists()
+        for name in names:
+            member = seen.members.get(name)
+            if (member and member.state == "inactive") or not (member or formed):
+                continue
+            manager = member.manager if member else self.old.machine(name).role == "manager"
+            if manager and not recover:
+                raise MachineError(
+                    f"{name}: not removed, for no manager of the lab's swarm answers, and {name} "
+                    "may have the only copy of its services, secrets and configs.",
+                    f"Put it back into {self.wanted.file.name} and bring its managers back, or "
+                    f"lose what only {name} has: {FLAG}",
+                )
+            self.progress.say(
+                f"{name}: removed without being drained, for no manager of the lab's swarm answers"
+            )
+
     def _entries(self, seen: members.Facts, name: str) -> list[str]:
-        """The swarm's entries of a machine: by its own node id, else by its address or name."""
+        """The swarm's entries of a machine: by its own node id, else by its address or name.
+
+        In an adopted swarm they are those that the lab has made by joining it, and no others.
+        """
         member = seen.members.get(name)
         machine = self.machines.get(name)
+        if self._adopted:
+            joined = self.written.joined(name)
+            return [node["ID"] for node in seen.nodes if node["ID"] in joined]
         return [
             node["ID"]
             for node in seen.nodes

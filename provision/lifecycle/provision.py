@@ -17,6 +17,7 @@ from provision.support.parallel import run_on_all
 from provision.support.progress import Progress
 from provision.swarm import converge, members
 from provision.swarm import plan as swarm_plan
+from provision.swarm.plan import Allowed
 
 R = TypeVar("R")
 _UNKNOWN = "its images and its swarm are unknown until Docker runs"
@@ -53,7 +54,8 @@ def plan(
     machines: dict[str, Machine],
     journal: Journal,
     wanted: Wanted,
-    adopt: bool = False,
+    allowed: Allowed | None = None,
+    progress: Progress | None = None,
 ) -> Plan:
     """Look at every machine and change none.
 
@@ -62,15 +64,27 @@ def plan(
     """
     needs, answering = _engines(machines, journal, wanted)
     seen = _look_for_images(lab, answering)
+    swarm = _swarm(machines, answering, progress)
     all_seen = {name: seen.get(name, images.Facts({}, known=False)) for name in machines}
     return Plan(
         of_engine=[*needs, *_settings(lab, answering)],
         of_images=images.plan(lab, all_seen),
-        of_swarm=swarm_plan.plan(lab, members.look(answering), journal, adopt),
+        of_swarm=swarm_plan.plan(lab, swarm, journal, allowed) if swarm else [],
         choice=images.choose(lab, all_seen),
         # A machine without Docker has no images and is in no swarm: that much is sure.
         unknown={change.machine: _UNKNOWN for change in needs if change.kind == "daemon"},
     )
+
+
+def _swarm(
+    machines: dict[str, Machine], answering: dict[str, Machine], progress: Progress | None
+) -> members.Facts | None:
+    """What the engines say of the swarm; None where those that are stopped may manage it."""
+    if len(answering) == len(machines):
+        return members.look(answering, progress)
+    seen = members.look_where_possible(answering)
+    inside = any(found.state != "inactive" for found in seen.members.values())
+    return None if inside and not seen.leader else seen
 
 
 def _settings(lab: Lab, answering: dict[str, Machine]) -> list[Change]:
@@ -119,7 +133,7 @@ def provision(
     journal: Journal,
     progress: Progress,
     wanted: Wanted,
-    adopt: bool = False,
+    allowed: Allowed | None = None,
 ) -> tuple[images.Choice, dict[str, str]]:
     """Carry the plan out; the image that scenarios run, and each machine's engine version.
 
@@ -129,7 +143,7 @@ def provision(
     """
     clock.settle(machines, journal.existing, progress)
     install.settle(machines, journal)
-    planned = plan(lab, machines, journal, wanted, adopt)
+    planned = plan(lab, machines, journal, wanted, allowed, progress)
     work = _Provisioning(lab, machines, journal, progress)
     versions = work.prepare_engines(planned.of_engine)
     choice = work.bring_images(planned, wanted.image)
@@ -140,7 +154,7 @@ def provision(
             [name for name in machines if name not in work.failures],
             note="The swarm was left as it is. inv up resumes from here.",
         )
-    converge.converge(lab, machines, progress, journal, adopt)
+    converge.converge(lab, machines, progress, journal, allowed)
     return choice, versions
 
 

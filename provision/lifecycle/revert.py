@@ -61,7 +61,7 @@ def _undo_all(
     ours = [machines[name] for name in journal.hosts() if name in machines]
 
     def scenarios(machine: Machine) -> None:
-        services.undo(machine, journal, outcome)
+        services.undo(machine, machines.values(), journal, outcome)
 
     def swarm(machine: Machine) -> None:
         leave.undo(machine, machines, journal, outcome, progress)

@@ -21,17 +21,26 @@ from provision.providers.base import Provider
 from provision.providers.boxes import locked
 from provision.support.files import write_atomic
 from provision.support.progress import Progress
+from provision.swarm.plan import Allowed
 
 
-def up(lab: Lab, progress: Progress, trust_new: bool = False, adopt_swarm: bool = False) -> Ready:
+def up(
+    lab: Lab,
+    progress: Progress,
+    trust_new: bool = False,
+    adopt_swarm: bool = False,
+    recover_swarm: bool = False,
+) -> Ready:
     """Bring the lab to a ready swarm from any state: boot, Docker, images, swarm.
 
     It looks first and does what is missing, so a second call changes nothing and an interrupted
     one is resumed. What lab.toml changes in an existing lab is shown first, then applied, or
     refused. With `trust_new` unknown host keys of existing hosts are accepted without asking; with
-    `adopt_swarm` a swarm that they are in already is used. Raises UserError, MachineError or
+    `adopt_swarm` a swarm that they are in already is used. A swarm of the lab's own that has lost
+    its quorum is recovered only with `recover_swarm`. Raises UserError, MachineError or
     MachinesError.
     """
+    allowed = Allowed(adopt_swarm, recover_swarm)
     with holding(lab.state, "up"):
         locks = lockfile.load(lab)
         edited = _look(lab, progress)
@@ -44,9 +53,9 @@ def up(lab: Lab, progress: Progress, trust_new: bool = False, adopt_swarm: bool 
             archive.read_archive(lab.weave.archive)
         applied.begin(lab, edited.old)
         with progress:
-            edit.apply(edited, provider, progress)
+            edit.apply(edited, provider, progress, recover_swarm)
             provider.up(progress)
-            ready = _provision(lab, provider, locks, progress, adopt_swarm)
+            ready = _provision(lab, provider, locks, progress, allowed)
             ready = Ready(**{**asdict(ready), "notes": [*notes, *ready.notes]})
             write_atomic(lab.files.ready, json.dumps(asdict(ready), indent=2) + "\n")
             # Only now: a checkpoint and a lock are of a definition that was applied.
@@ -75,7 +84,7 @@ def wanted(lab: Lab, provider: Provider, locks: Locked) -> provision.Wanted:
 
 
 def _provision(
-    lab: Lab, provider: Provider, locks: Locked, progress: Progress, adopt: bool
+    lab: Lab, provider: Provider, locks: Locked, progress: Progress, allowed: Allowed
 ) -> Ready:
     want = wanted(lab, provider, locks)
     with connected(lab, provider.endpoints()) as machines:
@@ -83,7 +92,7 @@ def _provision(
         disk.check(machines)
         with disk.explaining(machines):
             choice, engines = provision.provision(
-                lab, machines, journal.of_lab(lab), progress, want, adopt
+                lab, machines, journal.of_lab(lab), progress, want, allowed
             )
         note = f"image {choice.reference}: {choice.why}"
         progress.say(note)

@@ -136,6 +136,9 @@ def refuse_traces(machines: Iterable[Machine], left: Callable[[Machine], list[st
         )
 
 
+Brought = Callable[[str, facts.Installed], None]
+
+
 class _Busy:
     """Counts machines that are being worked on, so that an interrupt can let them finish."""
 
@@ -160,13 +163,17 @@ class _Busy:
 
 
 def ensure(
-    machines: Iterable[Machine], want: Wanted, kept: dict[str, Done] | None = None
+    machines: Iterable[Machine],
+    want: Wanted,
+    kept: dict[str, Done] | None = None,
+    brought: Brought | None = None,
 ) -> dict[str, Done]:
     """The plugin on every machine at once; what was done, by machine's name.
 
     The privileges were compared before. An interrupt lets what has begun on a machine finish (at
     most two minutes), so that what removes the plugin then finds it. Raises MachinesError with
-    each machine's own explanation; what was done until then is in `kept`.
+    each machine's own explanation; what was done until then is in `kept`. `brought` is called
+    with a machine's name and a plugin that was just installed there.
     """
     busy = _Busy()
     kept = {} if kept is None else kept
@@ -174,7 +181,7 @@ def ensure(
     def work(machine: Machine) -> Done:
         with busy.working():
             done = kept[machine.name] = Done()
-            _one(machine, want, done)
+            _one(machine, want, done, brought)
             return done
 
     try:
@@ -184,10 +191,12 @@ def ensure(
         raise
 
 
-def _one(machine: Machine, want: Wanted, done: Done) -> None:
+def _one(machine: Machine, want: Wanted, done: Done, brought: Brought | None) -> None:
     there = facts.installed(machine, want.reference)
     if there is None:
         there = bring(machine, want, done)
+        if brought:
+            brought(machine.name, there)
     else:
         done.notes.append(f"{machine.name} has the plugin already")
     # What it has been given is looked at again before it starts: a registry may give another one
@@ -353,7 +362,10 @@ def _until_ok(machine: Machine, command: str, done: Done, patience: float) -> No
 def undo(machine: Machine, entry: Entry, outcome: Outcome) -> None:
     """Remove a plugin that was installed, unless it is gone already."""
     (reference,) = entry.items
-    if facts.installed(machine, reference):
+    there = facts.installed(machine, reference)
+    if there and entry.after.get("id", there.id) != there.id:
+        outcome.left.append(f"plugin {reference} on {machine.name}: it is another one by now")
+    elif there:
         remove(machine, reference)
         outcome.removed.append(f"plugin {reference} on {machine.name}")
 

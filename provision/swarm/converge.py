@@ -26,7 +26,7 @@ from provision.support.progress import Progress
 from provision.support.wait import wait_until
 from provision.swarm import gossip_port, leave, members
 from provision.swarm.members import Facts, member, missing_networks, nodes_of, unready
-from provision.swarm.plan import plan
+from provision.swarm.plan import Allowed, plan
 
 PORT = 2377
 
@@ -36,25 +36,38 @@ def converge(
     machines: dict[str, Machine],
     progress: Progress,
     journal: Journal | None = None,
-    adopt: bool = False,
+    allowed: Allowed | None = None,
     patience: float = 180,
 ) -> None:
     """One swarm with every machine in its role, all Ready, and no stale entry.
 
     Looks first and does only what is missing: on a healthy swarm it changes nothing. A machine
-    that was recreated under an old name joins as a new node, and the old entry is removed. Raises
-    MachineError (or MachinesError) that names the node and what its daemon logged.
+    that was recreated under an old name joins as a new node, and the old entry is removed. What
+    would lose a swarm's content is refused unless it is `allowed`. Raises MachineError (or
+    MachinesError) that names the node and what its daemon logged.
     """
     journal = journal or Journal()
-    seen = members.look(machines)
-    todo = plan(lab, seen, journal, adopt)
-    if any(change.kind == "swarm-recover" for change in todo):
+    seen = members.look(machines, progress)
+    todo = plan(lab, seen, journal, allowed)
+    if recovers := [change.machine for change in todo if change.kind == "swarm-recover"]:
         _apply(machines, seen, todo, journal, progress)
         # Only now the swarm can be asked who is in it.
-        seen = members.look(machines)
-        todo = plan(lab, seen, journal, adopt)
+        seen = members.look(machines, progress)
+        if seen.leader:
+            progress.say(_recovered(machines[recovers[0]]))
+        todo = plan(lab, seen, journal, allowed)
     leader = _apply(machines, seen, todo, journal, progress)
     wait_ready(machines, leader, progress, patience)
+
+
+def _recovered(machine: Machine) -> str:
+    """What came of a recovery, in words."""
+    engine = machine.docker
+    return (
+        f"recovered the swarm of {machine.name}, which is its only manager until others join: it "
+        f"has {len(engine.services.list())} services, {len(engine.secrets.list())} secrets and "
+        f"{len(engine.configs.list())} configs"
+    )
 
 
 @dataclass

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable
 
 import docker.errors
+import requests
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from provision.changes.journal import MEMBERSHIPS, Entry, Journal
@@ -48,7 +49,7 @@ def undo(
         why = "it was in it before" if adopted else "Swarmrig has not made it"
         outcome.left.append(f"{machine.name} in its swarm: {why}")
     else:
-        _step_down(machines, journal, member.node_id)
+        _step_down(machine, machines, journal, member.node_id, outcome)
         machine.docker.api.leave_swarm(force=True)
         if members.member(machine).state != "inactive":
             raise MachineError(f"{machine.name}: is still in the swarm after leaving it.")
@@ -57,13 +58,27 @@ def undo(
     _forget(journal, machine, entries)
 
 
-def _step_down(machines: dict[str, Machine], journal: Journal, node_id: str) -> None:
+def _step_down(
+    machine: Machine,
+    machines: dict[str, Machine],
+    journal: Journal,
+    node_id: str,
+    outcome: Outcome,
+) -> None:
     """Out of a swarm that stays: demoted before it goes, and its entry with it."""
-    for name, other in machines.items():
-        if journal.adopted(name):
+    adopted = [other for name, other in machines.items() if journal.adopted(name)]
+    why = "no manager of it is in the lab"
+    for other in adopted:
+        try:
             if members.member(other).manager:
                 remove_entry(other, node_id)
-            return
+                return
+        except (MachineError, docker.errors.APIError, requests.RequestException) as error:
+            why = f"{other.name}: {getattr(error, 'explanation', None) or error}"
+    if adopted:
+        outcome.left.append(
+            f"the entry of {machine.name} in the swarm that it has left, undrained: {why}"
+        )
 
 
 def _bridge(machine: Machine, first: Entry, outcome: Outcome) -> None:

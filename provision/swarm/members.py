@@ -16,20 +16,36 @@ import requests
 from provision.machine.machine import Machine
 from provision.support.errors import MachineError
 from provision.support.parallel import run_on_all
+from provision.support.progress import Progress
 from provision.swarm import certificate
 
-_LOOKS, _PAUSE = 3, 2.0  # before a swarm counts as lost
+# How often at least, and how long, a swarm is looked at before it counts as lost. After a power
+# cut each engine takes its time to start, and then the managers elect a leader.
+_LOOKS, _PAUSE, _PATIENCE = 3, 2.0, 120.0
+_SHORT = 30.0  # seconds for a node that is starting and that a leader does not list
 
 
 @dataclass(frozen=True)
 class Member:
-    """What one machine's engine says of its own membership (`docker info`, Swarm)."""
+    """What one machine's engine says of its own membership (`docker info`, Swarm).
+
+    `peers` are the managers that it last knew of: each one's node id and address.
+    """
 
     state: str
     node_id: str
     manager: bool
     error: str
     cluster: str
+    peers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def keeps_data(self) -> bool:
+        """Whether it has the swarm's services, secrets and configs: a manager, or one that starts.
+
+        Until a manager has started, its engine does not call itself one.
+        """
+        return self.manager or any(id_ == self.node_id for id_, _ in self.peers)
 
 
 def member(machine: Machine) -> Member:
@@ -44,6 +60,10 @@ def member(machine: Machine) -> Member:
         manager=bool(said.get("ControlAvailable")),
         error=said.get("Error", ""),
         cluster=(said.get("Cluster") or {}).get("ID", ""),
+        peers=tuple(
+            (peer["NodeID"], peer["Addr"].rpartition(":")[0].strip("[]"))
+            for peer in said.get("RemoteManagers") or []
+        ),
     )
 
 
@@ -62,29 +82,62 @@ class Facts:
     lost: str = ""
     silent: str = ""
 
-    @property
-    def passing(self) -> bool:
-        """Whether a moment can change it: a manager is starting, or did not answer."""
-        pending = any(found.state == "pending" for found in self.members.values())
-        return not self.leader and bool(self.lost or self.silent or pending)
+    def gone(self, name: str, addresses: dict[str, str]) -> list[str]:
+        """The machines that were managers of a member's swarm, and are not in it any more.
+
+        `addresses` are the machines' own, by name: a manager's address outlasts its node id.
+        """
+        present = {found.node_id for found in self.members.values() if found.state != "inactive"}
+        lost = {address for id_, address in self.members[name].peers if id_ not in present}
+        return [
+            name
+            for name, found in self.members.items()
+            if addresses.get(name) in lost and not found.manager
+        ]
+
+    def passing(self, addresses: dict[str, str]) -> bool:
+        """Whether time can change it: an engine is starting, or managers are electing a leader.
+
+        It cannot where too many managers are known to be gone.
+        """
+        if self.leader:
+            known = {node["ID"] for node in self.nodes}
+            return any(
+                found.state == "pending" and found.node_id not in known
+                for found in self.members.values()
+            )
+        if self.lost:
+            return self._can_elect(self.lost, addresses)
+        return bool(self.silent) or any(
+            found.state == "pending" and (found.manager or self._can_elect(name, addresses))
+            for name, found in self.members.items()
+        )
+
+    def _can_elect(self, name: str, addresses: dict[str, str]) -> bool:
+        """Whether a majority of the managers that a member knows of may still be there."""
+        found = self.members[name]
+        managers = {id_ for id_, _ in found.peers} | ({found.node_id} if found.manager else set())
+        return 2 * len(self.gone(name, addresses)) < max(len(managers), 1)
 
 
-def look(machines: dict[str, Machine]) -> Facts:
+def look(machines: dict[str, Machine], progress: Progress | None = None) -> Facts:
     """Ask every engine, and change nothing. Raises MachinesError where one does not answer.
 
-    What a moment can change is looked at again before anything is concluded from it.
+    What time can change is looked at again before anything is concluded from it.
     """
-
-    def once() -> Facts:
-        return _facts(machines, run_on_all("asking for the swarm", machines.values(), _again))
-
-    seen = once()
-    for _ in range(_LOOKS - 1):
-        if not seen.passing:
-            break
+    addresses = {name: machine.address for name, machine in machines.items()}
+    begin = time.monotonic()
+    looks = 0
+    while True:
+        seen = _facts(machines, run_on_all("asking for the swarm", machines.values(), _again))
+        looks += 1
+        patience = _SHORT if seen.leader else _PATIENCE
+        late = looks >= _LOOKS and time.monotonic() - begin >= patience
+        if late or not seen.passing(addresses):
+            return seen
+        if progress and looks == _LOOKS:
+            progress.say("waiting for the swarm: its engines start, or its managers elect a leader")
         time.sleep(_PAUSE)
-        seen = once()
-    return seen
 
 
 def _again(machine: Machine) -> Member:

@@ -13,6 +13,7 @@ from typing import Any
 import docker.errors
 import requests
 
+from provision.changes.journal import Journal
 from provision.lab.model import Lab
 from provision.machine.machine import Machine
 from provision.support.errors import MachineError, UserError
@@ -40,7 +41,7 @@ class Nodes:
             raise MachineError(
                 "No manager of the lab's swarm answers"
                 + (f"; {self.seen.lost} has no quorum." if self.seen.lost else "."),
-                "See inv status; inv up forms the swarm, or recovers it.",
+                "See inv status; inv up forms the swarm, or says how to recover it.",
             )
 
     def table(self) -> list[dict[str, str]]:
@@ -250,6 +251,27 @@ def _manager(node: dict[str, Any]) -> str:
     """ "leader", "reachable", "unreachable", or "" for a worker."""
     status = node.get("ManagerStatus") or {}
     return "leader" if status.get("Leader") else str(status.get("Reachability", ""))
+
+
+def refuse_adopted(journal: Journal, name: str, verb: str) -> None:
+    """Raise UserError where a verb would change a swarm that the lab has adopted.
+
+    Nodes that the lab has joined to it may be drained and activated again, and no more.
+    """
+    if not any(journal.adopted(host) for host in journal.hosts()):
+        return
+    if journal.adopted(name):
+        raise UserError(
+            f"{name} is in an adopted swarm, which is not the lab's to change: inv node.{verb} is "
+            "refused.",
+            f"Its owner can: inv ssh {name}, then docker node --help",
+        )
+    if verb in {"promote", "demote"}:
+        raise UserError(
+            f"{name} has joined an adopted swarm, whose managers are not the lab's to change: "
+            f"inv node.{verb} is refused.",
+            "inv node.drain and inv node.activate work there.",
+        )
 
 
 def contradiction(lab: Lab, name: str, verb: str) -> str:

@@ -5,6 +5,7 @@ Source: https://docs.docker.com/engine/swarm/admin_guide/.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from provision.changes.change import Change
@@ -13,24 +14,45 @@ from provision.lab.model import Lab
 from provision.support.errors import MachineError
 from provision.swarm.members import Facts, Member
 
+FLAG = "inv up --recover-swarm"
 
-def plan(lab: Lab, seen: Facts, journal: Journal, adopt: bool = False) -> list[Change]:
+
+@dataclass(frozen=True)
+class Allowed:
+    """What the user allows `up` to do to a swarm that it finds, each by a flag.
+
+    `adopt` to use one that existed before. `recover` to lose what a swarm of the lab's own holds,
+    where it cannot be brought back otherwise.
+    """
+
+    adopt: bool = False
+    recover: bool = False
+
+
+def plan(lab: Lab, seen: Facts, journal: Journal, allowed: Allowed | None = None) -> list[Change]:
     """What is missing until every machine is in one swarm, in its role, without stale entries.
 
-    An existing host that is in a swarm which Swarmrig has not made is refused; with `adopt` that
-    swarm is used, if it is one and the same, and its hosts' roles are the lab's. Raises
-    MachineError.
+    An existing host that is in a swarm which Swarmrig has not made is refused; where the user
+    allows it, that swarm is used, if it is one and the same, and its hosts' roles are the lab's.
+    What would lose a swarm's services, secrets and configs is refused, too, unless it is allowed.
+    Raises MachineError.
     """
+    allowed = allowed or Allowed()
     theirs = {
         name: member
         for name, member in seen.members.items()
-        if member.state != "inactive" and not journal.owns(name, member.node_id)
+        if member.state != "inactive"
+        and not journal.owns(name, member.node_id)
+        and not journal.adopts(name, member.node_id)
     }
-    found = _adopted(lab, seen, theirs, adopt)
+    found = _adopted(lab, seen, theirs, allowed.adopt)
     known = {node["ID"]: node for node in seen.nodes}
     outdated = {name for name in _outdated(seen, known) if not journal.adopted(name)}
-    _see_states(seen)
-    _see_adopted(lab, seen, known, journal)
+    _see_states(seen, journal, allowed)
+    _see_adopted(lab, seen, known, journal, {*theirs})
+    _see_losses(lab, seen, known, allowed)
+    if allowed.recover:
+        outdated |= {name for name, member in seen.members.items() if member.state == "error"}
     inside = {name for name, member in seen.members.items() if member.node_id in known} - outdated
     leader = seen.leader
     if not leader and seen.lost:
@@ -52,7 +74,7 @@ def plan(lab: Lab, seen: Facts, journal: Journal, adopt: bool = False) -> list[C
     return found + _stale(lab, seen, outdated, leader, journal)
 
 
-def _see_states(seen: Facts) -> None:
+def _see_states(seen: Facts, journal: Journal, allowed: Allowed) -> None:
     """Refuse to change a swarm that only waits for somebody: what it holds would be lost."""
     for name, found in seen.members.items():
         said = f": {found.error}" if found.error else ""
@@ -61,14 +83,18 @@ def _see_states(seen: Facts) -> None:
                 f"{name}: its swarm is locked (autolock), and was left as it is.",
                 f"Unlock it: inv ssh {name}, then docker swarm unlock; then run inv up again.",
             )
-        if found.state == "error":
+        if found.state == "error" and (journal.adopted(name) or not allowed.recover):
             raise MachineError(
                 f"{name}: its swarm is in the state error, and was left as it is{said}",
-                f"See inv ssh {name}, then docker info. A certificate that is not yet valid: "
-                "set the clock right and restart Docker there. One that has expired: leave there "
-                "by hand (docker swarm leave). Then run inv up again.",
+                f"See inv ssh {name}, then docker info. A certificate that is not yet valid: set "
+                "the clock right, restart Docker there, and run inv up again"
+                + (
+                    ". One that has expired: ask whoever runs that swarm."
+                    if journal.adopted(name)
+                    else _or_leave([name])
+                ),
             )
-        if found.state == "pending" and found.manager and not (seen.leader or seen.lost):
+        if found.state == "pending" and found.keeps_data and not (seen.leader or seen.lost):
             raise MachineError(
                 f"{name}: its swarm is still starting (state pending), and was left as it is{said}",
                 f"Run inv up again in a moment; or see inv ssh {name}, then docker info.",
@@ -81,7 +107,63 @@ def _see_states(seen: Facts) -> None:
         )
 
 
-def _see_adopted(lab: Lab, seen: Facts, known: dict[str, dict[str, Any]], journal: Journal) -> None:
+def _or_leave(names: list[str]) -> str:
+    """The way that loses something, with what it loses."""
+    return (
+        f"; or let {' and '.join(names)} leave it: {FLAG}. The services, secrets and configs that "
+        "only they hold are lost."
+    )
+
+
+def _see_losses(lab: Lab, seen: Facts, known: dict[str, dict[str, Any]], allowed: Allowed) -> None:
+    """Refuse what loses a swarm's services, secrets and configs, unless it is allowed."""
+    if allowed.recover:
+        return
+    addresses = {machine.name: machine.address for machine in lab.machines}
+    if seen.lost and not seen.leader:
+        raise _lost_quorum(seen, addresses)
+    inside = {n: found for n, found in seen.members.items() if found.state != "inactive"}
+    if seen.leader:
+        # Its swarm is another one than the lab's: nobody else may have what it holds.
+        if others := [n for n, m in inside.items() if m.keeps_data and m.node_id not in known]:
+            raise MachineError(
+                f"{', '.join(others)}: manager of another swarm than {seen.leader}'s, and was left "
+                "as it is.",
+                f"See inv ssh {others[0]}, then docker node ls{_or_leave(others)}",
+            )
+        return
+    # No machine manages a swarm. What its managers held is gone where they are known to be gone.
+    present = {found.node_id for found in inside.values()}
+    here = set(addresses.values())
+    for name, found in inside.items():
+        if not found.peers or any(id_ in present or at not in here for id_, at in found.peers):
+            raise MachineError(
+                f"{name}: in a swarm whose managers are not in the lab, or do not say that they "
+                "are managers, and was left as it is.",
+                f"See inv ssh {name}, then docker info{_or_leave([name])}",
+            )
+
+
+def _lost_quorum(seen: Facts, addresses: dict[str, str]) -> MachineError:
+    name = seen.lost
+    gone = seen.gone(name, addresses)
+    why = f"; not in it any more: {', '.join(gone)}" if gone else ""
+    return MachineError(
+        f"{name}: its swarm has no leader, for too few of its managers reach each other (lost "
+        f"quorum{why}). It was left as it is. Recovering it makes {name} the only manager: the "
+        "membership of the other managers is lost, and so are services, secrets and configs that "
+        f"{name} has no copy of.",
+        "Bring the other managers back and run inv up again; where they are gone for good: " + FLAG,
+    )
+
+
+def _see_adopted(
+    lab: Lab,
+    seen: Facts,
+    known: dict[str, dict[str, Any]],
+    journal: Journal,
+    adopting: set[str],
+) -> None:
     """Refuse whatever would change somebody else's swarm, which the lab only uses."""
     names = [machine.name for machine in lab.machines if journal.adopted(machine.name)]
     if names and not seen.leader:
@@ -105,9 +187,14 @@ def _see_adopted(lab: Lab, seen: Facts, known: dict[str, dict[str, Any]], journa
                 f"{name}: the swarm that the lab has adopted does not list it any more.",
                 f"See inv ssh {name}, then docker info. The lab does not make it leave.",
             )
-        role, wanted = node["Spec"]["Role"], lab.machine(name).role
-        if role != wanted:
-            raise _other_role(name, role, wanted)
+    if not names and not adopting:
+        return
+    # Those of the lab's own machines that have joined it keep their roles as well.
+    for machine in lab.machines:
+        member = seen.members.get(machine.name)
+        node = known.get(member.node_id) if member else None
+        if node and node["Spec"]["Role"] != machine.role:
+            raise _other_role(machine.name, node["Spec"]["Role"], machine.role)
 
 
 def _other_role(name: str, role: str, wanted: str) -> MachineError:
@@ -187,6 +274,7 @@ def _stale(
     Whatever their state: a machine that was recreated a moment ago still counts as Ready.
     """
     current = {m.node_id for name, m in seen.members.items() if name not in outdated}
+    current |= _not_ours(lab, seen, journal)
     addresses = {machine.address for machine in lab.machines}
     # In the swarm of hosts that exist, somebody else's node may well have one of our names.
     names = set() if journal.existing else {machine.name for machine in lab.machines}
@@ -203,3 +291,16 @@ def _stale(
             node["Description"].get("Hostname") in names or node["Status"].get("Addr") in addresses
         )
     ]
+
+
+def _not_ours(lab: Lab, seen: Facts, journal: Journal) -> set[str]:
+    """The nodes of an adopted swarm that no machine of the lab has made by joining it."""
+    hosts = [machine.name for machine in lab.machines]
+    in_it = any(
+        found.state != "inactive" and not journal.owns(name, found.node_id)
+        for name, found in seen.members.items()
+    )
+    if not in_it and not any(journal.adopted(name) for name in hosts):
+        return set()
+    joined = {node for name in hosts for node in journal.joined(name)}
+    return {node["ID"] for node in seen.nodes} - joined

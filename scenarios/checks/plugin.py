@@ -27,7 +27,7 @@ def install(step: Step) -> None:
     step.context.tell(privileges.as_shown(use.reference, use.asked))
     step.keep("privileges asked for", [str(one) for one in use.asked])
     try:
-        ensure(use.machines, use.want, use.done)
+        ensure(use.machines, use.want, use.done, use.brought)
     except MachinesError:
         # What ran until then is what the reader needs most.
         for done in use.done.values():

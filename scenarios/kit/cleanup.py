@@ -1,8 +1,13 @@
-"""Removes what a scenario created, by the names it declares, and lists what is left of it."""
+"""Removes what a scenario created, and lists what is left of it.
+
+By the names that it declares; where others may have things of the same names, by their ids as well.
+"""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Collection
+from typing import Any
 
 import docker.errors
 import requests
@@ -15,29 +20,42 @@ from provision.support.wait import wait_until
 from scenarios.kit.driver import Use
 from scenarios.kit.scenario import Scenario
 
+Ids = Collection[str] | None  # None: whatever has one of the scenario's names
 
-def leftovers(scenario: Scenario, machines: list[Machine]) -> list[str]:
+
+def leftovers(scenario: Scenario, machines: list[Machine], ids: Ids = None) -> list[str]:
     """Services, containers and networks of the scenario, in words; empty when nothing is left."""
-    manager = machines[0]
-    left = [
-        f"service {service.name}"
-        for service in manager.docker.services.list()
-        if service.name in scenario.services
-    ]
-    per_machine = run_on_all("looking for leftovers", machines, lambda m: _on(scenario, m))
+    left = [f"service {service.name}" for service in _services(scenario, machines[0], ids)]
+    per_machine = run_on_all("looking for leftovers", machines, lambda m: _on(scenario, m, ids))
     return left + [item for items in per_machine.values() for item in items]
 
 
-def created(scenario: Scenario, manager: Machine) -> list[str]:
-    """The services and networks of the scenario's names in the swarm, in words."""
-    services = [f"service {one.name}" for one in manager.docker.services.list()]
-    networks = [f"network {one.name}" for one in manager.docker.networks.list()]
-    wanted = {f"service {name}" for name in scenario.services}
-    wanted |= {f"network {name}" for name in scenario.networks}
-    return sorted(wanted.intersection(services + networks))
+def others(scenario: Scenario, manager: Machine, ids: Collection[str]) -> list[str]:
+    """Services and networks of the scenario's names that are none of these, in words."""
+    services = [
+        f"service {one.name}"
+        for one in _services(scenario, manager, None)
+        if not ids or one.id not in ids
+    ]
+    networks = [
+        f"network {one.name}"
+        for one in _networks(scenario, manager, None)
+        if not ids or one.id not in ids
+    ]
+    return sorted({*services, *networks})
 
 
-def _on(scenario: Scenario, machine: Machine) -> list[str]:
+def _services(scenario: Scenario, manager: Machine, ids: Ids) -> list[Any]:
+    found = [one for one in manager.docker.services.list() if one.name in scenario.services]
+    return [one for one in found if ids is None or one.id in ids]
+
+
+def _networks(scenario: Scenario, machine: Machine, ids: Ids) -> list[Any]:
+    found = [one for one in machine.docker.networks.list() if one.name in scenario.networks]
+    return [one for one in found if ids is None or one.id in ids]
+
+
+def _on(scenario: Scenario, machine: Machine, ids: Ids) -> list[str]:
     containers = [
         f"container {container.name} on {machine.name}"
         for service in scenario.services
@@ -46,32 +64,31 @@ def _on(scenario: Scenario, machine: Machine) -> list[str]:
             filters={"label": f"com.docker.swarm.service.name={service}"},
             ignore_removed=True,
         )
+        if ids is None or container.labels.get("com.docker.swarm.service.id") in ids
     ]
     networks = [
-        f"network {network.name} on {machine.name}"
-        for network in machine.docker.networks.list()
-        if network.name in scenario.networks
+        f"network {network.name} on {machine.name}" for network in _networks(scenario, machine, ids)
     ]
     return containers + networks
 
 
-def clean(scenario: Scenario, machines: list[Machine], patience: float = 60) -> None:
+def clean(
+    scenario: Scenario, machines: list[Machine], ids: Ids = None, patience: float = 60
+) -> None:
     """Remove the scenario's services and networks and wait until no node has any of them.
 
     After `patience` seconds it gives up without an error: `leftovers` lists what is left.
     """
     manager = machines[0]
-    for service in manager.docker.services.list():
-        if service.name in scenario.services:
-            service.remove()
+    for service in _services(scenario, manager, ids):
+        service.remove()
 
     def gone() -> bool:
         # A network can go only when the last task on it has: its removal is tried until then.
-        for network in manager.docker.networks.list():
-            if network.name in scenario.networks:
-                with contextlib.suppress(docker.errors.APIError):
-                    manager.docker.api.remove_network(str(network.id))
-        return not leftovers(scenario, machines)
+        for network in _networks(scenario, manager, ids):
+            with contextlib.suppress(docker.errors.APIError):
+                manager.docker.api.remove_network(str(network.id))
+        return not leftovers(scenario, machines, ids)
 
     wait_until(gone, bool, patience)
 

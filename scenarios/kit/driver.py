@@ -84,6 +84,11 @@ class Use:
     def reference(self) -> str:
         return self.want.reference
 
+    def brought(self, name: str, there: facts.Installed) -> None:
+        """The plugin was installed on a machine: from now on it is known by its id."""
+        for entry in self.journal.about(name, "plugin", (self.reference,)):
+            self.journal.note(entry, entry.before, {"id": there.id})
+
     def release(self) -> None:
         """The plugin is gone from every node: one that is found there later is not this lab's."""
         for machine in self.machines:
@@ -123,10 +128,19 @@ def _claim(
     """Write down that the plugin on these hosts is the lab's, before it is installed.
 
     Hosts that exist already may have it for reasons of their own, and the exercise ends with its
-    removal. Raises UserError where it is there and no run of this lab has written it down.
+    removal. Raises UserError where it is there and no run of this lab has written it down, or
+    another one by its id.
     """
-    new = [m for m in machines if not journal.about(m.name, "plugin", (reference,))]
-    there = run_on_all("looking for the plugin", new, lambda m: facts.installed(m, reference))
+    about = (reference,)
+
+    def theirs(machine: Machine) -> bool:
+        found = facts.installed(machine, reference)
+        ours = [entry.after.get("id") for entry in journal.about(machine.name, "plugin", about)]
+        # Of an installation that was cut off the id is not known.
+        return bool(found and found.id not in ours and None not in ours)
+
+    new = [m for m in machines if not journal.about(m.name, "plugin", about)]
+    there = run_on_all("looking for the plugin", machines, theirs)
     if owners := [name for name, found in there.items() if found]:
         raise UserError(
             f"Plugin {reference} is on {', '.join(owners)} already, and not by this lab.",

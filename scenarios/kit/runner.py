@@ -18,7 +18,9 @@ from provision.plugins.facts import FORK
 from provision.plugins.privileges import Privilege
 from provision.support.errors import SwarmrigError, UserError
 from provision.support.parallel import run_on_all
+from provision.swarm import services
 from scenarios.kit import cleanup, driver
+from scenarios.kit.created import Created
 from scenarios.kit.scenario import Scenario, StepPlan
 from scenarios.kit.step import Context, Step, StepFailed
 from scenarios.record import model, store
@@ -112,10 +114,17 @@ def _refuse_others(scenario: Scenario, machines: list[Machine], done: journal.Jo
     """Raise UserError for a service or network of the scenario's names that is not this lab's.
 
     On hosts that existed before the lab, only the journal tells what an earlier run has created.
+    A scenario that changes nodes is refused in a swarm that the lab has adopted.
     """
-    if not done.existing or done.about(machines[0].name, "scenario", _made(scenario)):
+    if not done.existing:
         return
-    if theirs := cleanup.created(scenario, machines[0]):
+    if scenario.restore and any(done.adopted(host) for host in done.hosts()):
+        raise UserError(
+            f"Scenario {scenario.name} changes the swarm's nodes, and this swarm is an adopted "
+            "one: not the lab's to change.",
+            "Run it in a lab with a swarm of its own.",
+        )
+    if theirs := cleanup.others(scenario, machines[0], _left(scenario, machines[0], done)):
         raise UserError(
             f"The swarm already has {', '.join(theirs)}, not created by this lab.",
             f"Scenario {scenario.name} uses these names and removes them when it ends: rename or "
@@ -218,10 +227,15 @@ class _Run:
     def _remove_leftovers(self, machines: list[Machine]) -> None:
         if self.scenario.restore:
             self.scenario.restore(machines)
-        for left in cleanup.leftovers(self.scenario, machines):
+        ids = _left(self.scenario, machines[0], self.journal) if self.journal.existing else None
+        for left in cleanup.leftovers(self.scenario, machines, ids):
             self.setup.tell(f"removing what an earlier run left: {left}")
-        cleanup.clean(self.scenario, machines)
-        _write_down(self.scenario, machines[0], self.journal)
+        cleanup.clean(self.scenario, machines, ids)
+        entry = _write_down(self.scenario, machines[0], self.journal)
+        if ids is not None:
+            # What did not go in time is still known as this lab's.
+            self.journal.note(entry, before={}, after=dict(ids))
+            self.context.created = Created(self.journal, entry)
 
     def _steps(self) -> None:
         states: dict[str, str] = {}
@@ -300,7 +314,7 @@ def _clean(
     def work() -> None:
         if scenario.restore:
             scenario.restore(machines)
-        left.extend(_remove(scenario, machines, done))
+        left.extend(_remove(scenario, machines, done, context.created))
         if plugin:
             left.extend(_remove_plugin(plugin))
 
@@ -321,9 +335,24 @@ def _clean(
     return data
 
 
-def _remove(scenario: Scenario, machines: list[Machine], done: journal.Journal) -> list[str]:
-    cleanup.clean(scenario, machines)
-    left = cleanup.leftovers(scenario, machines)
+def _left(scenario: Scenario, manager: Machine, done: journal.Journal) -> dict[str, str]:
+    """What runs of this lab that were killed have left, by id."""
+    return services.left_of(manager, done.about(manager.name, "scenario", _made(scenario)))
+
+
+def _remove(
+    scenario: Scenario, machines: list[Machine], done: journal.Journal, created: Created | None
+) -> list[str]:
+    """Remove what the run has created; what is left of it, or has its names by now, in words."""
+    ids: set[str] | None = None
+    if done.existing:
+        # Of a run that ended before its first step nothing is known but what it found.
+        ids = {*(created.ids if created else ()), *_left(scenario, machines[0], done)}
+    cleanup.clean(scenario, machines, ids)
+    left = cleanup.leftovers(scenario, machines, ids)
+    if ids is not None:
+        others = cleanup.others(scenario, machines[0], ids)
+        left += [f"{item} (not created by a command of this run)" for item in others]
     if not left:
         done.strike_out(machines[0].name, "scenario", _made(scenario))
     return left
@@ -342,14 +371,14 @@ def _made(scenario: Scenario) -> tuple[str, ...]:
     return services + tuple(f"network {name}" for name in scenario.networks)
 
 
-def _write_down(scenario: Scenario, manager: Machine, done: journal.Journal) -> None:
+def _write_down(scenario: Scenario, manager: Machine, done: journal.Journal) -> journal.Entry:
     """Record in the journal what the run will create, so that `destroy` removes it if it is killed.
 
     What an earlier run recorded has been removed by now.
     """
     done.strike_out(manager.name, "scenario", _made(scenario))
     what = f"run scenario {scenario.name}"
-    done.begin(Change(manager.name, "scenario", what, _made(scenario)))
+    return done.begin(Change(manager.name, "scenario", what, _made(scenario)))
 
 
 def _verdict(result: model.Record) -> model.Verdict:

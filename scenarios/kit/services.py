@@ -52,13 +52,14 @@ def run_watched(
     service: str,
     tell: Callable[[str], None],
     limit: float = 300,
+    said: Callable[[str], None] | None = None,
 ) -> tuple[Result, str]:
     """Run a command that waits for `service` to converge, and watch the service meanwhile.
 
     Returns the command's result and the error that ended the wait, "" where it converged. Each new
     state of the newest task is passed to `tell`, a failing task at once with its error, which ends
     the wait when the task has not recovered within `GRACE` seconds; `limit` (seconds) ends it in
-    any case.
+    any case. What the command has printed so far is passed to `said` while it runs.
     """
     begin = time.monotonic()
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -68,6 +69,8 @@ def run_watched(
     with machine.stream(command) as channel:
         while not watch.over():
             output.read(channel)
+            if said and output.out:
+                said(_text(output.out))
             if channel.exit_status_ready() and not channel.recv_ready():
                 output.read_rest(channel)
                 code = channel.recv_exit_status()
@@ -75,6 +78,8 @@ def run_watched(
             watch.look()
             if not watch.over():
                 channel.status_event.wait(_POLL)
+    if said:
+        said(_text(output.out))
     seconds = time.monotonic() - begin
     result = Result(
         machine.name, command, _text(output.out), _text(output.err), code, started, seconds

@@ -23,6 +23,7 @@ from scenarios.evidence.ping import (
     read_ping,
 )
 from scenarios.kit import services
+from scenarios.kit.created import Created
 from scenarios.kit.driver import Use
 from scenarios.record import model
 
@@ -42,7 +43,8 @@ class Context:
 
     `plugin` is the network driver plugin of a scenario that has one, `data_path_port` the UDP
     port of the swarm's VXLAN. `slowest_command` is the longest time (seconds) that a command took
-    which only asks an engine.
+    which only asks an engine. `created` keeps what the run creates, where others may have things
+    of the same names.
     """
 
     machines: dict[str, Machine]
@@ -55,6 +57,7 @@ class Context:
     plugin: Use | None = None
     data_path_port: int = 4789
     slowest_command: float = 0.0
+    created: Created | None = None
 
     def patience(self, seconds: float) -> float:
         """How long to wait for something that takes a quick machine up to `seconds`.
@@ -109,7 +112,12 @@ class Step:
 
         Raises StepFailed when it fails, unless `must` is False.
         """
-        result = (on or self.machine).run(command, COMMAND_LIMIT, sudo)
+        machine, created = on or self.machine, self.context.created
+        if created:
+            created.begins(machine, command)
+        result = machine.run(command, COMMAND_LIMIT, sudo)
+        if created:
+            created.ended(command, result)
         self.add(result)
         if must and not result.ok:
             raise StepFailed(f"{result.machine}: `{command}`: {result.last_words}")
@@ -117,7 +125,18 @@ class Step:
 
     def run_service(self, command: str, service: str) -> None:
         """Run a command that waits for a service, and watch the service's tasks meanwhile."""
-        result, error = services.run_watched(self.machine, command, service, self.context.tell)
+        created = self.context.created
+        if created:
+            created.begins(self.machine, command)
+        result, error = services.run_watched(
+            self.machine,
+            command,
+            service,
+            self.context.tell,
+            said=(lambda text: created.said(command, text)) if created else None,
+        )
+        if created:
+            created.ended(command, result)
         self.add(result)
         if error:
             raise StepFailed(f"service {service} does not converge: {error}")

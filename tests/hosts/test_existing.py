@@ -13,11 +13,12 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from provision.changes.change import Change
 from provision.changes.journal import Journal
+from provision.cli import nodes as verbs
 from provision.engine import images
 from provision.lab import load
 from provision.lab.model import Lab
 from provision.lifecycle import destroy, dry_run, up
-from provision.support.errors import MachineError, MachinesError
+from provision.support.errors import MachineError, MachinesError, UserError
 from provision.support.progress import Progress
 from scenarios.overlay import overlay
 from tests.hosts import root as roots
@@ -258,6 +259,56 @@ def test_what_a_killed_scenario_has_left_in_somebody_elses_swarm_goes_with_the_l
     Retrying(stop=stop_after_delay(30), wait=wait_fixed(0.5), retry=retry_if_result(bool))(
         lambda: look(own) != before
     )
+
+
+def test_what_somebody_else_has_made_in_a_killed_scenarios_name_stays(
+    own: list[Host], lab_of: Labs, tmp_path: Path
+) -> None:
+    lab = lab_of(own)
+    theirs(own[0])
+    up.up(lab, quiet(), adopt_swarm=True)
+    with killed_before("9") as end:
+        play(overlay, lab, tmp_path, before=end)
+    first = overlay.services[0]
+    own[0].exec("docker", "service", "rm", first)
+    create = f"docker service create -q -d -t --name {first} --no-resolve-image {roots.TAG}"
+    made = own[0].exec("sh", "-c", create).stdout.strip()
+
+    # Neither the next run nor destroy takes it for the lab's.
+    with pytest.raises(UserError, match=f"already has service {first}, not created by this lab"):
+        play(overlay, lab, tmp_path / "again")
+    progress, out = told()
+    removed = destroy.destroy(lab, progress)
+    assert f"left service {first} in the swarm of machine7: not created by this lab" in (
+        out.getvalue()
+    )
+    assert f"network {overlay.networks[0]}" in removed
+    assert own[0].exec("docker", "service", "inspect", "-f", "{{.ID}}", first).stdout == f"{made}\n"
+    names = own[0].exec("docker", "service", "ls", "--format", "{{.Name}}").stdout.split()
+    assert sorted(names) == sorted(["theirs", first])
+
+
+def test_an_adopted_swarms_nodes_are_its_owners(own: list[Host], lab_of: Labs) -> None:
+    lab = lab_of(own)
+    theirs(own[0])
+    up.up(lab, quiet(), adopt_swarm=True)
+    for verb in ("drain", "activate", "promote", "demote"):
+        with pytest.raises(UserError, match="machine7 is in an adopted swarm"):
+            verbs.change(str(lab.file), verb, "machine7")
+    with pytest.raises(UserError, match="machine8 has joined an adopted swarm"):
+        verbs.change(str(lab.file), "promote", "machine8")
+    verbs.change(str(lab.file), "drain", "machine8")
+
+    def node(form: str) -> str:
+        return own[0].exec("docker", "node", "inspect", "-f", form, "machine8").stdout.strip()
+
+    assert node("{{.Spec.Availability}}") == "drain"
+    verbs.change(str(lab.file), "activate", "machine8")
+    assert node("{{.Spec.Availability}}") == "active"
+    # What its owner has written on a node stays.
+    own[0].exec("docker", "node", "update", "--label-add", "theirs=1", "machine8")
+    up.up(lab, quiet())
+    assert node("{{.Spec.Labels.theirs}}") == "1"
 
 
 def test_a_host_in_another_swarm_is_never_taken_out_of_it(own: list[Host], lab_of: Labs) -> None:

@@ -42,7 +42,7 @@ def test_ten_hosts_with_three_managers_and_a_quorum_that_is_lost(
     for host in ten_hosts[:2]:
         host.wait_ready()
         host.load_image()
-    up.up(lab_of(ten_hosts, managers=3), quiet())
+    up.up(lab_of(ten_hosts, managers=3), quiet(), recover_swarm=True)
     after = nodes(ten_hosts[2])
     assert sorted(line.split()[1] for line in after) == sorted(h.name for h in ten_hosts)
     assert {line.split()[2] for line in after} == {"Ready"}

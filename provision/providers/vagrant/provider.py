@@ -178,6 +178,12 @@ class VagrantProvider:
     # -- destroy ------------------------------------------------------------------------------
 
     def destroy(self, progress: Progress) -> list[str]:
+        # What it was making goes anyway.
+        self.runner.end_earlier(
+            lambda process: progress.say(
+                f"interrupting Vagrant, started by an earlier command (process {process})"
+            )
+        )
         self._finish_earlier(progress)
         removed = []
         known = self.identities()

@@ -154,6 +154,44 @@ class Runner(vagrant.Vagrant):
         self._compact_log()
         self.journal.unlink(missing_ok=True)
 
+    def end_earlier(self, ending: Callable[[int], None]) -> None:
+        """End a Vagrant that a killed command of ours has left running, if it is certainly ours.
+
+        It is interrupted, as by Ctrl-C, and asked to terminate where it has not ended then.
+        `ending` is called with its process id before. `finish_earlier` waits for what remains.
+        """
+        try:
+            noted = json.loads(self.journal.read_text())
+        except (OSError, json.JSONDecodeError):
+            return
+        pid, since = int(noted["pid"]), float(noted["since"] or 0)
+        if sys.platform == "win32" or not self._certainly_ours(pid, since):
+            return
+        ending(pid)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if self._certainly_ours(pid, since):
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(pid, number)
+            end = time.monotonic() + _GRACE
+            while _is_same(pid, since) and time.monotonic() < end:
+                time.sleep(_POLL)
+
+    def _certainly_ours(self, pid: int, since: float) -> bool:
+        """Whether a process is the one that was noted: a Vagrant of this user, for this lab."""
+        if not pid or not _is_same(pid, since):
+            return False
+        try:
+            process = psutil.Process(pid)
+            return (
+                process.username() == psutil.Process().username()
+                and process.cwd() == str(Path(self.root).resolve())
+                and "vagrant" in " ".join(process.cmdline())
+                # It leads the group in which it was started.
+                and os.getpgid(pid) == pid
+            )
+        except (psutil.Error, ProcessLookupError):
+            return False
+
     def _begun(self) -> tuple[int, float]:
         """The Vagrant that runs in this lab's folder: id and start time; (0, 0.0) for none."""
         root = str(Path(self.root).resolve())  # as the system names a process's folder

@@ -271,6 +271,35 @@ def test_a_dry_run_shows_the_differences_of_virtual_machines(
     assert rig.did == ["up", "save ready"]
 
 
+def test_a_machine_that_cannot_be_drained_is_removed_and_that_is_said(rig: Rig) -> None:
+    rig.up(THREE)
+    rig.up(TWO)
+    said = rig.said.getvalue()
+    assert "c: removed without being drained, for no manager of the lab's swarm answers" in said
+    assert "b: removed" not in said
+
+
+def test_a_manager_of_a_swarm_that_does_not_answer_is_removed_only_with_the_flag(
+    rig: Rig,
+) -> None:
+    rig.up(THREE)
+    text = '[[machines]]\nname = "b"\n[[machines]]\nname = "c"\n'
+    with pytest.raises(MachineError, match="a: not removed, for no manager") as caught:
+        rig.up(text)
+    assert "inv up --recover-swarm" in caught.value.advice
+    assert rig.did == []
+    up.up(rig.lab(text), quiet(rig.said), recover_swarm=True)
+    assert rig.did[:2] == ["remove a", "up"]
+
+
+def test_where_no_swarm_was_formed_yet_nothing_is_lost_by_removing_a_manager(rig: Rig) -> None:
+    lab = rig.up(THREE)
+    lab.files.ready.unlink()
+    rig.up('[[machines]]\nname = "b"\n[[machines]]\nname = "c"\n')
+    assert rig.did[:2] == ["remove a", "up"]
+    assert "without being drained" not in rig.said.getvalue()
+
+
 # -- another provider -------------------------------------------------------------------------
 
 

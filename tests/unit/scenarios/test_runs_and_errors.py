@@ -15,6 +15,7 @@ from provision.changes.change import Change
 from provision.changes.journal import of_lab
 from provision.lab.state import LabState
 from provision.support.errors import MachineError, UserError
+from provision.swarm import services
 from scenarios.checks import diagnosis
 from scenarios.kit import cleanup, runner
 from scenarios.kit.scenario import Scenario
@@ -36,7 +37,15 @@ class Box:
         self.name = name
         self.address = f"10.0.0.{name[-1]}"
         self.plan = SimpleNamespace(role="manager" if name == "machine1" else "worker")
-        there = [SimpleNamespace(name=one, remove=partial(self.remove, one)) for one in services]
+        there = [
+            SimpleNamespace(
+                name=one,
+                id=f"id-{one}",
+                attrs={"CreatedAt": "2026-11-25T12:00:00.123456789Z"},
+                remove=partial(self.remove, one),
+            )
+            for one in services
+        ]
         self.removed: list[str] = []
         self.docker = SimpleNamespace(
             info=lambda: INFO,
@@ -155,15 +164,75 @@ def test_a_service_of_somebody_else_is_refused_and_not_removed(tmp_path: Path) -
     assert boxes["machine1"].removed == []
 
 
+def earlier_run(given: runner.Setup, **known: dict[str, str]) -> None:
+    """What an earlier run has written down before it was killed."""
+    journal = of_lab(given.lab)
+    change = Change("machine1", "scenario", "run scenario s", ("service web",))
+    journal.note(journal.begin(change), **{"before": {}, **known})
+
+
+def test_what_somebody_else_made_after_a_killed_run_is_refused_and_stays(tmp_path: Path) -> None:
+    given = setup(tmp_path, provider="hosts", services=("web", "theirs"))
+    earlier_run(given, after={"id-of-the-run": "service web"})
+    with pytest.raises(UserError, match="already has service web, not created by this lab"):
+        runner.run(scenario(nothing), given)
+    boxes: Any = given.machines
+    assert boxes["machine1"].removed == []
+
+
+@pytest.mark.parametrize(
+    ("begun", "ours"),
+    [
+        ("2026-11-25T12:00:00+00:00", True),
+        ("2026-11-25T13:00:00.5+01:00", True),
+        # It is older than the run, or was made after it had been killed.
+        ("2026-11-25T12:00:02Z", False),
+        ("2026-11-25T11:58:00Z", False),
+    ],
+)
+def test_what_was_being_created_when_a_run_was_killed_is_known_by_its_time(
+    tmp_path: Path, begun: str, ours: bool
+) -> None:
+    given = setup(tmp_path, provider="hosts", services=("web", "theirs"))
+    earlier_run(given, before={"service web": begun})
+    boxes: Any = given.machines
+    left = services.left_of(boxes["machine1"], of_lab(given.lab).of("machine1"))
+    assert left == ({"id-web": "service web"} if ours else {})
+
+
+def test_a_scenario_that_changes_nodes_is_refused_in_an_adopted_swarm(tmp_path: Path) -> None:
+    given = setup(tmp_path, provider="hosts")
+    of_lab(given.lab).begin(Change("machine2", "swarm-adopt", "use it", ("id",)))
+    changing = scenario(nothing)
+    changing.restore = lambda _: None
+    with pytest.raises(UserError, match="Scenario s changes the swarm's nodes"):
+        runner.run(changing, given)
+
+
 def test_what_a_killed_run_of_this_lab_left_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = setup(tmp_path, provider="hosts", services=("web", "theirs"))
-    of_lab(given.lab).begin(Change("machine1", "scenario", "run scenario s", ("service web",)))
+    earlier_run(given, after={"id-web": "service web"})
     monkeypatch.setattr(cleanup, "wait_until", lambda *_: None)
     runner.run(scenario(nothing), given)
     boxes: Any = given.machines
     assert set(boxes["machine1"].removed) == {"web"}
+
+
+def test_what_has_the_scenarios_names_but_is_not_of_the_run_is_left_and_named(
+    tmp_path: Path,
+) -> None:
+    given = setup(tmp_path, provider="hosts")
+    boxes: Any = given.machines
+
+    def appears(_: Step) -> None:
+        boxes["machine1"].docker.services = Box("machine1", ("web",)).docker.services
+
+    record = runner.run(scenario(appears), given)
+    assert record.steps[-1].expectations[-1].seen == [
+        "service web (not created by a command of this run)"
+    ]
 
 
 # -- comparisons ----------------------------------------------------------------------------------

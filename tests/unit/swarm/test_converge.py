@@ -82,7 +82,8 @@ def test_a_member_of_a_swarm_that_is_gone_leaves_it_first(lab: Lab) -> None:
 
 def test_a_lost_quorum_is_recovered_before_anything_else(lab: Lab) -> None:
     seen = Facts(healthy(lab).members, lost="machine1")
-    assert kinds(plan.plan(lab, seen, Journal())) == [("machine1", "swarm-recover")]
+    allowed = plan.Allowed(recover=True)
+    assert kinds(plan.plan(lab, seen, Journal(), allowed)) == [("machine1", "swarm-recover")]
 
 
 def test_a_manager_that_was_demoted_while_it_was_down_joins_anew(lab: Lab) -> None:
@@ -167,4 +168,4 @@ def test_an_adopted_swarm_keeps_its_roles(lab: Lab, tmp_path: Path) -> None:
     nodes = tuple(node(lab, m.name, "manager") for m in lab.machines)
     seen = replace(healthy(lab), nodes=nodes)
     with pytest.raises(MachineError, match="machine2: a manager in the swarm it is in"):
-        plan.plan(lab, seen, Journal(tmp_path / "journal.json"), adopt=True)
+        plan.plan(lab, seen, Journal(tmp_path / "journal.json"), plan.Allowed(adopt=True))

@@ -15,8 +15,9 @@ from provision.changes.journal import Journal
 from provision.lab import load
 from provision.lab.model import Lab
 from provision.machine.machine import Machine
-from provision.support.errors import MachineError
+from provision.support.errors import MachineError, UserError
 from provision.swarm import members, plan
+from provision.swarm import nodes as nodes_by_hand
 from provision.swarm.members import Facts, Member
 
 
@@ -62,7 +63,7 @@ def state(seen: Facts, name: str, **values: Any) -> Facts:
 
 
 def test_an_adopted_swarm_that_is_well_needs_nothing(lab: Lab, adopted: Journal) -> None:
-    assert plan.plan(lab, healthy(lab), adopted, adopt=True) == []
+    assert plan.plan(lab, healthy(lab), adopted, plan.Allowed(adopt=True)) == []
 
 
 @pytest.mark.parametrize("lost", ["", "machine1"])
@@ -72,7 +73,7 @@ def test_an_adopted_swarm_without_a_leader_is_neither_started_nor_recovered(
 ) -> None:
     seen = replace(healthy(lab), nodes=(), leader="", lost=lost)
     with pytest.raises(MachineError, match="not the lab's to start or recover") as caught:
-        plan.plan(lab, seen, adopted, adopt)
+        plan.plan(lab, seen, adopted, plan.Allowed(adopt, recover=adopt))
     assert "inv ssh machine1" in caught.value.advice
 
 
@@ -141,7 +142,7 @@ class Engine:
     def __init__(self, error: Exception, failures: int) -> None:
         self.error, self.failures = error, failures
         self.docker = self.nodes = self
-        self.name = "machine1"
+        self.name, self.address = "machine1", "192.168.56.11"
 
     def info(self) -> dict[str, Any]:
         said = {"LocalNodeState": "active", "NodeID": "id-machine1", "ControlAvailable": True}
@@ -160,8 +161,204 @@ def look(error: Exception, failures: int) -> Facts:
 
 def test_a_look_that_timed_out_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(members, "_PAUSE", 0)
+    monkeypatch.setattr(members, "_PATIENCE", 0)
     late = requests.ReadTimeout("Read timed out.")
     assert look(late, 1).leader == "machine1"
     assert look(docker.errors.APIError("no leader"), 2).leader == "machine1"
     assert look(late, 9).silent == "machine1"
     assert look(docker.errors.APIError("no leader"), 9).lost == "machine1"
+
+
+# -- what would lose services, secrets and configs ----------------------------------------------
+
+
+def alone(lab: Lab, *gone: str, state: str = "pending") -> Facts:
+    """One manager is left that knew three; those of `gone` are in no swarm any more."""
+    peers = tuple((f"old-{m.name}", m.address) for m in lab.machines)
+    out = Member("inactive", "", False, "", "")
+    found = {
+        m.name: out if m.name in gone else Member(state, f"old-{m.name}", True, "", "", peers)
+        for m in lab.machines
+    }
+    return Facts(found, lost=next(name for name in found if name not in gone))
+
+
+RECOVER = plan.Allowed(recover=True)
+
+
+def test_a_lost_quorum_is_recovered_only_where_that_is_asked_for(lab: Lab) -> None:
+    seen = alone(lab, "machine1")
+    with pytest.raises(MachineError) as caught:
+        plan.plan(lab, seen, Journal())
+    said = str(caught.value)
+    assert "machine2: its swarm has no leader" in said
+    assert "not in it any more: machine1" in said
+    for lost in ("membership of the other managers", "services, secrets and configs"):
+        assert lost in said
+    assert "inv up --recover-swarm" in caught.value.advice
+    assert caught.value.exit_code == 3
+    (change,) = plan.plan(lab, seen, Journal(), RECOVER)
+    assert (change.machine, change.kind) == ("machine2", "swarm-recover")
+
+
+def test_a_manager_of_another_swarm_leaves_it_only_where_that_is_asked_for(lab: Lab) -> None:
+    seen = state(healthy(lab), "machine2", node_id="elsewhere", manager=True)
+    with pytest.raises(MachineError, match="machine2: manager of another swarm") as caught:
+        plan.plan(lab, seen, Journal())
+    assert "--recover-swarm. The services, secrets and configs" in caught.value.advice
+    kinds = [c.kind for c in plan.plan(lab, seen, Journal(), RECOVER) if c.machine == "machine2"]
+    assert kinds == ["swarm-leave", "swarm-join"]
+
+
+@pytest.mark.parametrize("peers", [(), (("x", "203.0.113.1"),)])
+def test_a_swarm_that_is_managed_elsewhere_is_not_replaced_by_a_new_one(
+    lab: Lab, peers: tuple[tuple[str, str], ...]
+) -> None:
+    out = Member("inactive", "", False, "", "")
+    worker = Member("active", "w", False, "", "", peers)
+    seen = Facts({"machine1": out, "machine2": worker})
+    with pytest.raises(MachineError, match="machine2: in a swarm whose managers are not in the"):
+        plan.plan(lab, seen, Journal())
+    assert plan.plan(lab, seen, Journal(), RECOVER)
+
+
+def test_a_worker_whose_only_manager_was_recreated_joins_by_itself(lab: Lab) -> None:
+    out = Member("inactive", "", False, "", "")
+    worker = Member("active", "w", False, "", "", (("old", lab.machine("machine1").address),))
+    found = plan.plan(lab, Facts({"machine1": out, "machine2": worker}), Journal())
+    assert [change.kind for change in found] == ["swarm-init", "swarm-leave", "swarm-join"]
+
+
+def test_a_manager_that_has_not_started_yet_is_not_taken_for_a_worker(lab: Lab) -> None:
+    first, second = lab.machines
+    peers = (("id-machine1", first.address),)
+    starting = Member("pending", "id-machine1", False, "", "", peers)
+    worker = Member("active", "id-machine2", False, "", "", peers)
+    seen = Facts({first.name: starting, second.name: worker})
+    assert seen.passing(addresses(lab))
+    with pytest.raises(MachineError, match="machine1: its swarm is still starting"):
+        plan.plan(lab, seen, Journal())
+    # Nor where its engine calls the node active already, and answers no question about the swarm.
+    seen.members["machine1"] = replace(starting, state="active")
+    with pytest.raises(MachineError, match="do not say that they are managers"):
+        plan.plan(lab, seen, Journal())
+    # Beside a leader it is a manager of another swarm.
+    other = state(healthy(lab), "machine2", node_id="x", peers=(("x", second.address),))
+    with pytest.raises(MachineError, match="machine2: manager of another swarm"):
+        plan.plan(lab, other, Journal())
+
+
+def test_a_node_in_the_state_error_leaves_only_where_that_is_asked_for(
+    lab: Lab, adopted: Journal
+) -> None:
+    seen = state(healthy(lab), "machine2", state="error", error="certificate has expired")
+    with pytest.raises(MachineError, match="has expired") as caught:
+        plan.plan(lab, seen, Journal())
+    assert "inv up --recover-swarm" in caught.value.advice
+    kinds = [c.kind for c in plan.plan(lab, seen, Journal(), RECOVER)]
+    assert kinds == ["swarm-leave", "swarm-join", "swarm-entry"]
+    with pytest.raises(MachineError, match="has expired") as caught:
+        plan.plan(lab, seen, adopted, RECOVER)
+    assert "--recover-swarm" not in caught.value.advice
+
+
+def test_a_locked_swarm_is_left_whatever_is_asked_for(lab: Lab) -> None:
+    seen = state(healthy(lab), "machine1", state="locked", manager=False)
+    with pytest.raises(MachineError, match="is locked"):
+        plan.plan(lab, replace(seen, nodes=(), leader=""), Journal(), RECOVER)
+
+
+# -- what is waited for --------------------------------------------------------------------------
+
+
+def addresses(lab: Lab) -> dict[str, str]:
+    return {machine.name: machine.address for machine in lab.machines}
+
+
+def test_managers_that_may_still_elect_a_leader_are_waited_for(lab: Lab) -> None:
+    assert alone(lab).passing(addresses(lab))
+    # Of two managers one is gone for good: no time brings the majority back.
+    assert not alone(lab, "machine1").passing(addresses(lab))
+    # Where the other ones are is not known: they may be starting.
+    assert alone(lab, "machine1").passing({})
+
+
+def test_a_worker_that_is_starting_is_waited_for_before_it_counts_as_unknown(lab: Lab) -> None:
+    seen = state(healthy(lab), "machine2", state="pending", node_id="other")
+    assert seen.passing(addresses(lab))
+    assert not state(healthy(lab), "machine2", state="pending").passing(addresses(lab))
+    assert not state(healthy(lab), "machine2", node_id="other").passing(addresses(lab))
+
+
+class Starting(Engine):
+    """An engine whose node is pending for so many looks, and is listed from then on."""
+
+    def info(self) -> dict[str, Any]:
+        self.failures -= 1
+        said = {"LocalNodeState": "pending" if self.failures >= 0 else "active", "NodeID": "n"}
+        peers = [{"NodeID": "m", "Addr": "[fd00::1]:2377"}]
+        return {"Swarm": {**said, "RemoteManagers": peers}}
+
+
+def test_a_look_goes_on_as_long_as_a_node_is_starting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(members, "_PAUSE", 0)
+    starting = cast(Machine, Starting(ValueError(), 20))
+    seen = members.look({"machine1": starting})
+    assert seen.members["machine1"].state == "active"
+    assert seen.members["machine1"].peers == (("m", "fd00::1"),)
+
+
+# -- somebody else's swarm, that nodes of the lab have joined -------------------------------------
+
+
+@pytest.fixture
+def joined(lab: Lab, tmp_path: Path) -> Journal:
+    """machine1 was in its swarm before; machine2 has joined it."""
+    journal = Journal(tmp_path / "other.json")
+    for name, kind in (("machine1", "swarm-adopt"), ("machine2", "swarm-join")):
+        change = Change(name, kind, "x", (f"id-{name}",))  # type: ignore[arg-type]
+        with journal.writing(change) as entry:
+            entry.after = {"node": f"id-{name}"}
+    return journal
+
+
+def test_an_adopted_membership_is_not_the_labs_own(joined: Journal) -> None:
+    assert not joined.owns("machine1", "id-machine1")
+    assert joined.adopts("machine1", "id-machine1")
+    assert not joined.adopts("machine1", "other")
+    assert joined.owns("machine2", "id-machine2")
+    assert joined.joined("machine1") == set()
+
+
+def test_entries_of_an_adopted_swarms_owner_are_never_removed(lab: Lab, joined: Journal) -> None:
+    # The owner's own entry of a host that was recreated before the lab was made of it.
+    theirs = {**node(lab, "machine2", "worker"), "ID": "theirs"}
+    ours = {**node(lab, "machine2", "worker"), "ID": "id-machine2"}
+    seen = healthy(lab)
+    seen = replace(seen, nodes=(*seen.nodes, theirs))
+    assert plan.plan(lab, seen, joined) == []
+    # What the lab has joined and then recreated goes, and nothing else.
+    again = state(replace(seen, nodes=(seen.nodes[0], ours, theirs)), "machine2", state="inactive")
+    again.members["machine2"] = replace(again.members["machine2"], node_id="")
+    entries = [c.items for c in plan.plan(lab, again, joined) if c.kind == "swarm-entry"]
+    assert entries == [("id-machine2",)]
+
+
+def test_roles_of_nodes_that_joined_an_adopted_swarm_are_not_changed(
+    lab: Lab, joined: Journal
+) -> None:
+    nodes = (node(lab, "machine1", "manager"), node(lab, "machine2", "manager"))
+    with pytest.raises(MachineError, match="machine2: a manager in the swarm it is in"):
+        plan.plan(lab, replace(healthy(lab), nodes=nodes), joined)
+
+
+@pytest.mark.parametrize("verb", ["drain", "activate", "promote", "demote"])
+def test_node_verbs_are_refused_on_adopted_hosts(joined: Journal, verb: str) -> None:
+    with pytest.raises(UserError, match=f"adopted swarm, .* inv node.{verb} is refused"):
+        nodes_by_hand.refuse_adopted(joined, "machine1", verb)
+    if verb in {"promote", "demote"}:
+        with pytest.raises(UserError, match="machine2 has joined an adopted swarm"):
+            nodes_by_hand.refuse_adopted(joined, "machine2", verb)
+    else:
+        nodes_by_hand.refuse_adopted(joined, "machine2", verb)
+    nodes_by_hand.refuse_adopted(Journal(), "machine1", verb)

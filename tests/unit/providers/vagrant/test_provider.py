@@ -191,7 +191,9 @@ def test_a_destroy_after_a_killed_up_says_which_process_it_waits_for(
     provider.runner.journal.write_text(json.dumps({"pid": sleeper.pid, "since": since}))
     printed = io.StringIO()
     provider.destroy(quiet(printed))
-    sleeper.wait()
+    # It is no Vagrant of this lab: it is waited for, and not ended.
+    assert sleeper.wait() == 0
+    assert "interrupting" not in printed.getvalue()
     assert f"waiting for Vagrant, started by an earlier command (process {sleeper.pid})" in (
         printed.getvalue()
     )
@@ -199,6 +201,71 @@ def test_a_destroy_after_a_killed_up_says_which_process_it_waits_for(
     printed = io.StringIO()
     provider.destroy(quiet(printed))
     assert "waiting" not in printed.getvalue()
+
+
+def left_behind(provider: VagrantProvider, does: str) -> int:
+    """The id of a Vagrant whose `up` was killed when it had begun."""
+    play(provider, "", f"{does}; echo > begun; sleep 600 & wait")
+    code = (
+        "from pathlib import Path; from provision.providers.vagrant.runner import Runner\n"
+        f"for _ in Runner(Path({str(provider.state)!r}), 600).up(stream_output=True): pass"
+    )
+    ours = subprocess.Popen([sys.executable, "-c", code], cwd=CLONE)
+
+    def noted() -> int:
+        if not provider.runner.journal.exists():
+            return 0
+        return int(json.loads(provider.runner.journal.read_text())["pid"])
+
+    while not ((provider.state / "begun").exists() and noted()):
+        time.sleep(0.05)
+    os.kill(ours.pid, signal.SIGKILL)
+    ours.wait()
+    return noted()
+
+
+@pytest.mark.parametrize(
+    "does",
+    [
+        "trap 'echo in order > ended; kill $!; exit 1' INT",
+        # One that does not heed an interrupt is asked to terminate.
+        "trap '' INT; trap 'echo in order > ended; kill $!; exit 1' TERM",
+    ],
+)
+def test_destroy_ends_the_vagrant_of_a_killed_up(
+    provider: VagrantProvider, monkeypatch: pytest.MonkeyPatch, does: str
+) -> None:
+    (provider.state / "Vagrantfile").touch()
+    pid = left_behind(provider, does)
+    monkeypatch.setattr(runner, "_GRACE", 90.0 if "TERM" not in does else 1.0)
+    printed = io.StringIO()
+    provider.destroy(quiet(printed))
+    assert f"interrupting Vagrant, started by an earlier command (process {pid})" in (
+        printed.getvalue()
+    )
+    assert (provider.state / "ended").read_text() == "in order\n"
+    assert not provider.runner.journal.exists()
+    assert calls(provider)[-1].startswith("destroy --force")
+
+
+def test_a_process_that_is_not_certainly_the_labs_vagrant_is_not_ended(
+    provider: VagrantProvider, tmp_path: Path
+) -> None:
+    elsewhere = subprocess.Popen(["sleep", "600"], cwd=tmp_path, start_new_session=True)
+    here = subprocess.Popen(["sleep", "600"], cwd=provider.state, start_new_session=True)
+    ours = runner.Runner(provider.state, 1)
+    try:
+        for process, since in ((elsewhere, 0.0), (here, 0.0), (here, 5.0)):
+            born = (runner._birth(process.pid) or 0) + since
+            ours.journal.write_text(json.dumps({"pid": process.pid, "since": born}))
+            ours.end_earlier(lambda _: pytest.fail("it is not ours"))
+        ours.journal.write_text(json.dumps({"pid": 0, "since": 0}))
+        ours.end_earlier(lambda _: pytest.fail("it is not known"))
+        assert (elsewhere.poll(), here.poll()) == (None, None)
+    finally:
+        for process in (elsewhere, here):
+            process.kill()
+            process.wait()
 
 
 def test_a_log_of_repainted_percentages_can_be_read(provider: VagrantProvider) -> None:
