@@ -121,6 +121,10 @@ def test_a_disk_that_is_full_is_told_before_anything_waits_for_it(
         life.inv("destroy")
 
 
+@pytest.mark.skipif(
+    os.environ.get("SWARMRIG_FAULTS") != "all",
+    reason="the scenario waits for minutes before it says so: SWARMRIG_FAULTS=all runs it",
+)
 def test_a_disk_that_fills_up_during_a_scenario_is_named_by_it(
     hosts: list[Host], lab_of: Labs
 ) -> None:
@@ -241,6 +245,8 @@ def valid_only(
     host.exec("systemctl", "stop", "docker.socket", "docker")
     host.exec("cp", "-a", file, f"{file}.was")
     host.exec("sh", "-c", f"cat > {file}", file=folder / "node.crt")
+    # A fast machine has started it too often by now, says systemd.
+    host.exec("systemctl", "reset-failed", "docker", "docker.socket")
     host.exec("systemctl", "start", "docker")
     host.wait_ready()
 
@@ -270,6 +276,7 @@ def test_a_certificate_that_is_not_valid_now_is_told_and_the_way_out_leads_out(
     # The clock is right again: the certificate is valid, and Docker is restarted.
     file = f"{CERTIFICATES}/swarm-node.crt"
     second.exec("mv", f"{file}.was", file)
+    second.exec("systemctl", "reset-failed", "docker")
     second.exec("systemctl", "restart", "docker")
     life.inv("up")
     assert nodes(hosts[0]) == before
