@@ -5,14 +5,23 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
+from provision.engine import paths
 from provision.machine.machine import Machine
+
+# Those of Docker's own repository that are of one version, or belong to it.
+PACKAGES = ("docker-ce", "docker-ce-cli", "containerd.io")
+# Where live-restore is on and no file says so.
+UNKNOWN = "?"
 
 # Each line says one thing as KEY=value; a machine without Docker answers it as well.
 _FACTS = r"""
 PATH=$PATH:/usr/sbin:/sbin
-. /etc/os-release 2>/dev/null
+root=; [ "$(id -u)" = 0 ] || root="sudo -n"
+[ ! -r /etc/os-release ] || . /etc/os-release
 echo "system=$ID"
 echo "release=$VERSION_CODENAME"
+echo "ubuntu=$UBUNTU_CODENAME"
+echo "debian=$DEBIAN_CODENAME"
 echo "docker=$(command -v docker)"
 echo "daemon=$(command -v dockerd)"
 echo "version=$(dockerd --version 2>/dev/null | sed -n 's/^Docker version \([0-9][^,+]*\).*/\1/p')"
@@ -27,11 +36,31 @@ echo "apparmor=$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)"
 echo "parser=$(command -v apparmor_parser)"
 echo "user=$(id -un)"
 echo "sudo=$([ "$(id -u)" = 0 ] || sudo -n true 2>&1 | tail -n 1)"
+echo "unheld=$([ ! -e LIST ] || for package in PACKAGES; do
+  case $(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null) in
+    h*) ;;
+    ?i*) echo "$package" ;;
+  esac
+done | xargs)"
+unit=$(systemctl cat docker 2>/dev/null)
+# Asked only where it runs: a question starts an engine that waits for one at its socket.
+echo "live=$([ "$(systemctl is-active docker 2>/dev/null)" != active ] ||
+  timeout 20 $root docker info -f '{{.LiveRestoreEnabled}}' 2>/dev/null)"
+echo "live_in=$({
+  $root grep -lsE '"live-restore"[[:space:]]*:[[:space:]]*true' /etc/docker/daemon.json
+  files=$(echo "$unit" | sed -n 's/^# \(\/[^ ]*\)$/\1/p; s/^EnvironmentFile=-\{0,1\}//p')
+  [ -z "$files" ] || $root grep -lsE \
+    '^[^#]*--live-restore(=true)?([^=[:alnum:]-]|$)' $files
+} | xargs)"
 """
 # What is there before something is installed, to find out later what was added.
 _BEFORE = r"""
 echo "packages=$(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' 2>/dev/null |
-  sed -n 's/^ii *//p' | tr '\n' ' ')$(rpm -qa --qf '%{NAME} ' 2>/dev/null)"
+  sed -n 's/^.i *//p' | tr '\n' ' ')$(rpm -qa --qf '%{NAME} %{VERSION}-%{RELEASE}\n' 2>/dev/null |
+  sed 's/^gpg-pubkey /gpg-pubkey-/; s/ .*//' | tr '\n' ' ')"
+echo "configs=$(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' 2>/dev/null |
+  sed -n 's/^.c *//p' | tr '\n' ' ')"
+echo "holds=$(apt-mark showhold 2>/dev/null | tr '\n' ' ')"
 echo "paths=$(for path in FILES; do [ -e $path ] && printf '%s ' $path; done)"
 echo "empty=$(for path in FILES; do [ -d $path ] && [ -z "$(ls -A $path)" ] && printf '%s ' $path
   done)"
@@ -41,13 +70,6 @@ echo "engine=$(command -v dockerd)"
 echo "active=$(systemctl is-active docker 2>/dev/null)"
 echo "enabled=$(systemctl is-enabled docker 2>/dev/null)"
 """
-REPOSITORY_FILES = (
-    "/etc/apt/keyrings/docker.asc",
-    "/etc/apt/sources.list.d/docker.list",
-    "/etc/yum.repos.d/docker-ce.repo",
-)
-SETTINGS_FOLDER = "/etc/docker"
-DATA_FOLDERS = ("/var/lib/docker", "/var/lib/containerd", SETTINGS_FOLDER)
 
 
 @dataclass(frozen=True)
@@ -55,7 +77,9 @@ class Facts:
     """What a machine has of Docker. An empty text means: not there.
 
     `user` is the login, `no_sudo` what sudo says where it does not let it in unasked, `snap` where
-    Docker lies as a snap.
+    Docker lies as a snap. `ubuntu_codename` and `debian_codename` are what a derivative is made
+    of. `live_restore` has the files that turn live-restore on (or UNKNOWN), `unheld` the packages
+    of Docker's repository that Swarmrig has yet to hold back.
     """
 
     system: str
@@ -73,11 +97,17 @@ class Facts:
     user: str = "root"
     no_sudo: str = ""
     snap: str = ""
+    ubuntu_codename: str = ""
+    debian_codename: str = ""
+    live_restore: str = ""
+    unheld: str = ""
 
 
 def facts(machine: Machine) -> Facts:
     """Look, and change nothing. Raises MachineError when the machine cannot be reached."""
-    said = _ask(machine, _FACTS)
+    said = _ask(
+        machine, _FACTS.replace("LIST", paths.APT_LIST).replace("PACKAGES", " ".join(PACKAGES))
+    )
     return Facts(
         system=said.get("system", ""),
         release=said.get("release", ""),
@@ -94,12 +124,17 @@ def facts(machine: Machine) -> Facts:
         user=said.get("user", ""),
         no_sudo=said.get("sudo", ""),
         snap=said.get("snap", ""),
+        ubuntu_codename=said.get("ubuntu", ""),
+        debian_codename=said.get("debian", ""),
+        live_restore=said.get("live_in") or (UNKNOWN if said.get("live") == "true" else ""),
+        unheld=said.get("unheld", ""),
     )
 
 
 def before(machine: Machine) -> dict[str, str]:
     """What of packages, files, group and daemon is there now, as an entry of the journal has it."""
-    files = shlex.join((*REPOSITORY_FILES, *DATA_FOLDERS))
+    watched = (*paths.REPOSITORY, paths.APT_KEYS, paths.SAVED_OPTIONS, *paths.FOLDERS)
+    files = shlex.join(watched)
     return _ask(machine, _BEFORE.replace("FILES", files), sudo=True)
 
 
@@ -108,7 +143,12 @@ def _ask(machine: Machine, script: str, sudo: bool = False) -> dict[str, str]:
     return {key: value.strip() for key, _, value in (line.partition("=") for line in said)}
 
 
-def added(machine: Machine, earlier: dict[str, str]) -> str:
-    """The packages that have come since, separated by spaces."""
-    now = before(machine)["packages"].split()
-    return " ".join(sorted(set(now) - set(earlier.get("packages", "").split())))
+def added(machine: Machine, earlier: dict[str, str]) -> dict[str, str]:
+    """What has come since, as an entry of the journal has it: packages, and those put on hold."""
+    now = before(machine)
+    found = {"added": _more(now, earlier, "packages")}
+    return found if "holds" not in earlier else {**found, "held": _more(now, earlier, "holds")}
+
+
+def _more(now: dict[str, str], earlier: dict[str, str], key: str) -> str:
+    return " ".join(sorted(set(now[key].split()) - set(earlier.get(key, "").split())))

@@ -201,7 +201,7 @@ class _Provisioning:
             with self.journal.writing(change):
                 api_version.prepare(machine, self.lab.weave, self.progress)
         else:
-            install.apply(machine, change, self.journal)
+            install.apply(machine, change, self.journal, self.progress)
 
     def _ready(self, machine: Machine) -> str:
         version = daemon.ready(machine, self.progress)

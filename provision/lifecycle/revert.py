@@ -108,7 +108,7 @@ def _rest(
             if not purge:
                 outcome.left.append(f"{machine.name}: {entry.what} (--purge undoes it)")
                 continue
-            if not uninstall.undo(machine, entry, outcome):
+            if not uninstall.undo(machine, entry, outcome, progress):
                 continue
         journal.forget(machine.name, entry)
     progress.done(machine.name, "undone")

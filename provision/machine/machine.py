@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import paramiko
 from fabric import Connection
 from invoke.exceptions import CommandTimedOut, UnexpectedExit
+from invoke.watchers import StreamWatcher
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from provision.lab import model
@@ -54,6 +55,22 @@ class Result:
         """The last lines that a failed command said, for an error's one or two lines."""
         lines = [line.strip() for line in (self.stderr or self.stdout).splitlines() if line.strip()]
         return " / ".join(lines[-2:]) if lines else "it said nothing"
+
+
+class _Lines(StreamWatcher):
+    """Hands on each whole line that a command says. Each stream's thread has its own state."""
+
+    def __init__(self, hear: Callable[[str], None]) -> None:
+        super().__init__()
+        self._hear = hear
+        self._heard = 0
+
+    def submit(self, stream: str) -> Iterable[str]:
+        whole = stream[self._heard : stream.rfind("\n") + 1]
+        self._heard += len(whole)
+        for line in whole.splitlines():
+            self._hear(line)
+        return ()
 
 
 class Machine:
@@ -160,11 +177,18 @@ class Machine:
         """`command` (any shell text) as one that root runs; sudo must not ask for a password."""
         return command if self.is_root else f"sudo -n -- sh -c {shlex.quote(command)}"
 
-    def run(self, command: str, timeout: float | None = 120, sudo: bool = False) -> Result:
+    def run(
+        self,
+        command: str,
+        timeout: float | None = 120,
+        sudo: bool = False,
+        hear: Callable[[str], None] | None = None,
+    ) -> Result:
         """Run a shell command and return what it did, whatever its exit code.
 
-        After `timeout` seconds it is ended and `exit_code` is None. Raises MachineError when the
-        machine cannot be reached, or is lost on the way.
+        After `timeout` seconds it is ended and `exit_code` is None. `hear` gets each line of its
+        output and errors as it comes. Raises MachineError when the machine cannot be reached, or
+        is lost on the way.
         """
         self.connect()
         result = self._started(command)
@@ -173,7 +197,14 @@ class Machine:
         assert connection is not None
         code: int | None
         try:
-            done = connection.run(line, hide=True, warn=True, timeout=timeout, in_stream=False)
+            done = connection.run(
+                line,
+                hide=True,
+                warn=True,
+                timeout=timeout,
+                in_stream=False,
+                watchers=[_Lines(hear)] if hear else [],
+            )
             code = done.exited
         except CommandTimedOut as error:
             done, code = error.result, None

@@ -2,39 +2,70 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from provision.engine import install
+from provision.engine.facts import Facts
 from provision.support.errors import MachineError
 from tests.unit.engine import test_install
+from tests.unit.engine.fake_system import FakeSystem
 
 BARE = replace(test_install.BARE, release="trixie")
 
 
-@pytest.mark.parametrize("known", [True, False])
+def installed(system: FakeSystem, seen: Facts) -> list[str]:
+    """The packages that are named to apt-get when the installation runs."""
+    done = system.run(install.installation(seen, "distribution"))
+    assert done.returncode == 0, done.stderr
+    (call,) = (call for call in system.calls("apt-get") if " install " in call)
+    return [word for word in call.split()[2:] if not word.startswith("-") and word != "install"]
+
+
+@pytest.mark.parametrize("apart", [True, False])
 def test_the_docker_command_is_installed_where_it_is_a_package_of_its_own(
-    tmp_path: Path, known: bool
+    system: FakeSystem, apart: bool
 ) -> None:
-    # The script runs: apt-cache knows docker-cli, or does not.
-    for name, text in {
-        "apt-get": 'echo "$@" >> "$LOG"',
-        "dpkg": "true",
-        "systemctl": "true",
-        "apt-cache": "true" if known else "exit 100",
-    }.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
-        (tmp_path / name).chmod(0o755)
-    log = tmp_path / "log"
-    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "LOG": str(log)}
-    subprocess.run(["sh", "-c", install.installation(BARE, "distribution")], check=True, env=env)
-    installed = log.read_text().splitlines()[-1].split()
-    assert "docker.io" in installed
-    assert ("docker-cli" in installed) is known
+    known = ["docker.io", "iptables", "ca-certificates", "tcpdump"]
+    system.known(*known, *(["docker-cli"] if apart else []))
+    assert ("docker-cli" in installed(system, BARE)) is apart
+
+
+def test_what_the_engine_needs_and_only_recommends_comes_along(system: FakeSystem) -> None:
+    system.known("docker.io", "iptables", "ca-certificates", "tcpdump", "apparmor")
+    assert installed(system, replace(BARE, needs_apparmor_parser=True)) == [
+        "tcpdump",
+        "apparmor",
+        "docker.io",
+        "iptables",
+        "ca-certificates",
+    ]
+
+
+def test_a_package_that_is_there_is_not_marked_as_installed_by_hand(system: FakeSystem) -> None:
+    system.known("docker.io", "iptables", "ca-certificates", "tcpdump")
+    system.installed("iptables", "ca-certificates")
+    assert installed(system, BARE) == ["tcpdump", "docker.io"]
+
+
+def test_sources_without_an_engine_are_named_before_anything_is_installed(
+    system: FakeSystem,
+) -> None:
+    system.known("tcpdump")
+    done = system.run(install.installation(BARE, "distribution"))
+    assert done.returncode == 1
+    assert done.stderr == "the package sources have no docker.io\n"
+    assert not [call for call in system.calls("apt-get") if " install " in call]
+
+
+def test_what_was_cut_off_before_its_hold_is_held_back_at_the_next_up() -> None:
+    seen = replace(test_install.WHOLE, version="28.2.2", unheld="docker-ce docker-ce-cli")
+    for existing in (True, False):
+        (hold,) = install.plan("m", replace(seen, user="root"), "28.2.2", existing)
+        assert hold.kind == "packages"
+        assert hold.what == "hold docker-ce, docker-ce-cli back from upgrades"
+        assert "patiently apt-mark hold docker-ce docker-ce-cli" in hold.script
 
 
 @pytest.mark.parametrize("existing", [True, False])
