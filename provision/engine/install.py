@@ -151,15 +151,15 @@ def apply(machine: Machine, change: Change, journal: Journal, progress: Progress
     """Carry one change out. Raises MachineError with the installer's or daemon's last words."""
     with journal.writing(change, before(machine)) as entry:
         done = apt.run(machine, change.script, progress, timeout=1800)
-        if not done.ok and (change.kind == "daemon" or _stopped(machine)):
-            raise MachineError(
-                f"{machine.name}: Docker does not start: {machine.daemon_log()}",
-                f"inv ssh {machine.name}, then sudo journalctl -u docker",
-            )
         if done.exit_code == apt.LOCKED:
             raise MachineError(
                 f"{machine.name}: {change.what}: {done.last_words}",
                 "Wait until it has finished there, or end it, and run inv up again.",
+            )
+        if not done.ok and (change.kind == "daemon" or _stopped(machine)):
+            raise MachineError(
+                f"{machine.name}: Docker does not start: {machine.daemon_log()}",
+                f"inv ssh {machine.name}, then sudo journalctl -u docker",
             )
         if not done.ok:
             raise MachineError(
