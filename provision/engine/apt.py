@@ -19,10 +19,10 @@ LOCKED = 75
 # Lines that begin so are for the person who waits, and not about a failure.
 MARK = "swarmrig: "
 
-# Words of apt, of dpkg and of rpm, in the C locale. "Could not open lock file" is none of them: a
-# file system that is read-only does not get better by waiting.
+# Words of apt, of dpkg (newer ones name the process) and of rpm, in the C locale. "Could not open
+# lock file" is none of them: a file system that is read-only does not get better by waiting.
 _HELD = (
-    "could not get lock|locked by another process|is another process using it"
+    "could not get lock|locked by .*process|is another process using it"
     "|can't create transaction lock"
 )
 _PRELUDE = r"""
@@ -54,8 +54,10 @@ patiently() {
       echo "the lock was not free within PATIENCE s: $(holder)" >&2
       exit LOCKED
     fi
-    [ -n "$waited" ] || echo "MARKwaiting for the package manager's lock, held by $(holder)" >&2
-    waited=yes
+    # Another lock may have another holder.
+    now=$(holder)
+    [ "$waited" = "$now" ] || echo "MARKwaiting for the package manager's lock, held by $now" >&2
+    waited=$now
     sleep 2
     patience=$((patience - 2))
   done

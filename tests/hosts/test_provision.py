@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import re
 from collections.abc import Iterator
 
 import pytest
+from rich.console import Console
 
 from provision.lifecycle import up
 from provision.machine.machine import connected
 from provision.providers.existing import HostsProvider
 from provision.support.errors import MachineError, MachinesError
+from provision.support.progress import Progress
 from tests.hosts.conftest import Labs
 from tests.hosts.light_hosts import Fabric, Host
 from tests.support.progress import quiet
@@ -101,3 +105,57 @@ def test_docker_is_installed_where_it_is_missing(bare_hosts: list[Host], lab_of:
         assert host.exec("docker", "version", check=False).returncode == 0
         host.load_image()
     assert set(up.up(lab, quiet()).engines) == {"machine3", "machine4"}
+
+
+LOCKS = ("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock")
+# Takes a lock as apt and dpkg do (fcntl), says so by a file, and keeps it until it is ended.
+# The layout is that of struct flock on a 64-bit Linux.
+_HOLD = """
+use Fcntl qw(:DEFAULT :flock);
+sysopen(my $file, $ARGV[0], O_RDWR | O_CREAT) or die $!;
+my $lock = pack("s s x4 q q l x4", F_WRLCK, 0, 0, 0, 0);
+fcntl($file, F_SETLK, $lock) or die $!;
+open(my $told, ">", $ARGV[1]) or die $!;
+sleep;
+"""
+
+
+def held(host: Host) -> dict[str, str]:
+    """Every lock of the package manager, each held by a process of its own: unit by process id."""
+    units = {}
+    for number, lock in enumerate(LOCKS):
+        unit, told = f"holder{number}", f"/run/held{number}"
+        # systemd would put variables of its own in the place of Perl's.
+        program = _HOLD.replace("$", "$$")
+        host.exec("systemd-run", f"--unit={unit}", "perl", "-e", program, lock, told)
+        host.exec("timeout", "120", "sh", "-c", f"until [ -e {told} ]; do sleep 0.1; done")
+        pid = host.exec("systemctl", "show", "-P", "MainPID", unit).stdout.strip()
+        units[pid] = unit
+    return units
+
+
+class Releasing(Progress):
+    """Ends the holder of a lock as soon as it is told that it is waited for."""
+
+    def __init__(self, host: Host, units: dict[str, str]) -> None:
+        super().__init__(Console(file=io.StringIO()))
+        self._host, self._units = host, units
+        self.ended: list[str] = []
+
+    def phase(self, machine: str, text: str) -> None:
+        super().phase(machine, text)
+        if found := re.search(r"waiting for .* lock, held by process (\d+)", text):
+            self.ended.append(self._units[found[1]])
+            self._host.exec("systemctl", "stop", self._units[found[1]])
+
+
+def test_an_installation_waits_for_every_lock_that_a_fresh_image_holds(
+    bare_hosts: list[Host], lab_of: Labs
+) -> None:
+    """As beside unattended-upgrades: the locks of dpkg, of its frontend, and of apt's lists."""
+    progress = Releasing(bare_hosts[0], held(bare_hosts[0]))
+    with pytest.raises(MachinesError, match="cannot be pulled"):
+        up.up(lab_of(bare_hosts), progress)
+    assert sorted(progress.ended) == ["holder0", "holder1", "holder2"]
+    for host in bare_hosts:
+        assert host.exec("docker", "version", check=False).returncode == 0

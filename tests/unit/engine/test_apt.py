@@ -17,6 +17,8 @@ HELD = [
     "using it?",
     "dpkg: error: dpkg frontend lock was locked by another process with pid PID",
     "dpkg: error: dpkg database lock was locked by another process with pid PID",
+    # Debian 13.
+    "dpkg: error: dpkg frontend lock was locked by perl process with pid PID",
     "error: can't create transaction lock on /usr/lib/sysimage/rpm/.rpm.lock (Resource temporarily "
     "unavailable)",
 ]
