@@ -18,6 +18,7 @@ from provision.support.errors import MachineError, UserError
 from provision.support.progress import Progress
 
 FILE = "/etc/docker/daemon.json"
+_REFUSED = 65  # exit code where the engine has judged the new file (EX_DATAERR of sysexits.h)
 
 # The old file is kept beside the new one until the engine has come up with that. A newer engine
 # can judge a file before it is in place; where it cannot, its start does.
@@ -31,7 +32,7 @@ cat > "$new"
 chmod 644 "$new"
 if [ -e {file} ]; then cp -p {file} "$old"; chmod --reference={file} "$new"; fi
 if dockerd --help 2>/dev/null | grep -q -e --validate; then
-  dockerd --validate --config-file "$new" || {{ rm -f "$new" "$old"; exit 65; }}
+  dockerd --validate --config-file "$new" || {{ rm -f "$new" "$old"; exit {refused}; }}
 fi
 mv -f "$new" {file}
 """
@@ -102,7 +103,14 @@ def _change(machine: Machine, what: str, change: Callable[[str], str], progress:
         return False
     progress.phase(machine.name, f"setting {what} in daemon.json")
     # Fed, and not written into the command: it can hold a proxy's password.
-    done = machine.feed(_REPLACE.format(file=file), wanted.encode(), 60, sudo=True)
+    done = machine.feed(
+        _REPLACE.format(file=file, refused=_REFUSED), wanted.encode(), 60, sudo=True
+    )
+    if done.exit_code == _REFUSED:
+        raise MachineError(
+            f"{machine.name}: {FILE}: Docker does not accept {what}: {done.last_words}",
+            "The file is as it was, and Docker runs with it.",
+        )
     if not done.ok:
         raise MachineError(f"{machine.name}: {FILE} could not be written: {done.last_words}")
     try:

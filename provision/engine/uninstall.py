@@ -106,7 +106,8 @@ def _remove(
 
 def _belongings(machine: Machine) -> list[str]:
     """Containers and volumes on an engine that the lab has installed, but not made itself."""
-    if not machine.run("command -v docker", timeout=30).ok:
+    # The command may be a package of its own, and outlive the engine.
+    if not machine.run("PATH=$PATH:/usr/sbin:/sbin; command -v dockerd", timeout=30).ok:
         return []
     try:
         client = machine.docker
