@@ -29,6 +29,7 @@ from provision.swarm.members import Facts, member, missing_networks, nodes_of, u
 from provision.swarm.plan import Allowed, plan
 
 PORT = 2377
+_BARE = "without its network"
 
 
 def converge(
@@ -218,7 +219,7 @@ def wait_ready(
         waiting = [m for m in machines.values() if m.name not in late and m.name not in complete]
         for name, absent in run_on_all("asking for networks", waiting, missing_networks).items():
             if absent:
-                late[name] = f"without its network {', '.join(absent)}"
+                late[name] = f"{_BARE} {', '.join(absent)}"
             else:
                 complete.add(name)
         for name in machines:
@@ -237,5 +238,14 @@ def wait_ready(
         )
         raise MachineError(
             f"The swarm is not healthy after {patience:.0f} s: {words}",
-            "Run inv up again: it resumes from here.",
+            _way_out(late),
         )
+
+
+def _way_out(late: dict[str, str]) -> str:
+    """What to do about nodes that are late. An engine that could not make the swarm's networks, on
+    a full disk say, does so when it starts again, and not before."""
+    if bare := [name for name, why in late.items() if why.startswith(_BARE)]:
+        names = ", ".join(bare)
+        return f"Run sudo systemctl restart docker on {names}, then inv up again."
+    return "Run inv up again: it resumes from here."
