@@ -32,10 +32,14 @@ def explaining(machines: dict[str, Machine]) -> Iterator[None]:
     try:
         yield
     except MachineError as error:
-        short = _WORDS in str(error).lower()
-        if lines := full(machines.values(), short):
+        found = _disks(machines.values())
+        lines, advice = _full(found), ""
+        if not lines and found and _WORDS in str(error).lower():
+            # Somebody ran out of space and gave it back, maybe long ago: other advice holds too.
+            lines, advice = [f"{min(found)[1]}, the fullest disk"], error.advice
+        if lines:
             error.args = ("\n".join([str(error), *(f"  {line}" for line in lines)]),)
-            error.advice = _advice(lines)
+            error.advice = f"{_advice(lines)} {advice}".strip()
         raise
 
 
@@ -53,11 +57,17 @@ def _advice(lines: list[str]) -> str:
     )
 
 
-def full(machines: Iterable[Machine], short: bool = False) -> list[str]:
-    """The full disks of machines that answer, a line each.
+def full(machines: Iterable[Machine]) -> list[str]:
+    """The full disks of machines that answer, a line each."""
+    return _full(_disks(machines))
 
-    With `short` somebody has run out of space: where no disk is full by now, the fullest is named.
-    """
+
+def _full(found: list[tuple[int, str]]) -> list[str]:
+    return [f"{words}: {_WORDS}" for free, words in found if free < _LEAST]
+
+
+def _disks(machines: Iterable[Machine]) -> list[tuple[int, str]]:
+    """MiB free, and a disk in words, for each disk of the machines that answer."""
 
     def look(machine: Machine) -> list[tuple[int, str]]:
         try:
@@ -66,19 +76,14 @@ def full(machines: Iterable[Machine], short: bool = False) -> list[str]:
         except MachineError:
             return []
 
-    found = [
-        disk
-        for disks in run_on_all("looking for full disks", machines, look).values()
-        for disk in disks
-    ]
-    lines = [line for free, line in found if free < _LEAST]
-    return lines or ([min(found)[1]] if short and found else [])
+    seen = run_on_all("looking for full disks", machines, look)
+    return [disk for disks in seen.values() for disk in disks]
 
 
 def _parse(name: str, said: str) -> list[tuple[int, str]]:
     disks: dict[str, tuple[int, str]] = {}
     for row in said.splitlines():
         free, size, mount, path = row.split(maxsplit=3)
-        words = f"{name}: {path} has {free} MiB free of {size}: no space left on device"
+        words = f"{name}: {path} has {free} MiB free of {size}"
         disks.setdefault(mount, (int(free), words))
     return list(disks.values())

@@ -53,9 +53,13 @@ def test_an_error_that_says_nothing_of_it_gets_the_full_disk_added_once() -> Non
 
 
 def test_where_somebody_ran_out_of_space_and_gave_it_back_the_fullest_disk_is_named() -> None:
-    error = MachineError("machine2: load: write /x: no space left on device")
+    error = MachineError("machine2: load: write /x: no space left on device", "Load it again.")
     said = failing(error, machine1=ROOMY, machine2=SMALL)
-    assert "machine2: /var/lib/docker has 150 MiB free of 30000" in said
+    # It is not said to be full, and what else was to be done is still said.
+    line = "  machine2: /var/lib/docker has 150 MiB free of 30000, the fullest disk"
+    assert said.splitlines()[1] == line
+    assert "docker system prune" in said
+    assert said.endswith("Load it again.")
     assert "machine1" not in said
 
 
