@@ -50,7 +50,8 @@ def why_not() -> str:
     return f"missing here: {', '.join(missing)}" if missing else ""
 
 
-def _wait(what: str, check: Callable[[], object], patience: float = 120) -> None:
+def wait_for(what: str, check: Callable[[], object], patience: float = 300) -> None:
+    """Look until `check` says yes. Raises TimeoutError that says what was waited for."""
     try:
         Retrying(
             stop=stop_after_delay(patience),
@@ -181,7 +182,7 @@ class Host:
             raise RuntimeError(f"{self.name}: {' '.join(argv)}: {done.stderr}")
         return done
 
-    def wait_ready(self, patience: float = 120) -> None:
+    def wait_ready(self, patience: float = 300) -> None:
         """Wait until sshd, and Docker where the host has it, answer."""
 
         def ready() -> bool:
@@ -191,7 +192,7 @@ class Host:
                 return False
             return not self.docker or not self.exec("docker", "version", check=False).returncode
 
-        _wait(f"{self.name} ready", ready, patience)
+        wait_for(f"{self.name} ready", ready, patience)
 
     @property
     def on(self) -> bool:
@@ -207,11 +208,11 @@ class Host:
     def shut_down(self) -> None:
         """Power off in order, as before a reboot: every service is stopped by systemd."""
         self.exec("systemctl", "poweroff", check=False)
-        self._end(180)
+        self._end()
 
-    def _end(self, patience: float = 30) -> None:
+    def _end(self) -> None:
         assert self._outer is not None
-        self._outer.wait(patience)
+        self._outer.wait(300)
         self._outer = None
         self.fabric.must("ip", "netns", "delete", self.name)
 
@@ -239,6 +240,7 @@ class Host:
         file, on, off = self._freezer()
         file.write_text(on)
         try:
+            wait_for(f"{self.name} to stand still", lambda: file.read_text().strip() == on)
             yield
         finally:
             file.write_text(off)
@@ -313,7 +315,7 @@ class Fabric:
     @classmethod
     def start(cls) -> Self:
         made = cls()
-        _wait("the bridge", lambda: made._first() and not made._run("ip", "link", "show", "br0"))
+        wait_for("the bridge", lambda: made._first() and not made._run("ip", "link", "show", "br0"))
         return made
 
     def _first(self) -> str:

@@ -17,8 +17,7 @@ from cryptography.x509.oid import ExtensionOID, NameOID
 
 from provision.providers.boxes import busybox
 from tests.hosts.conftest import Labs
-from tests.hosts.light_hosts import Fabric, Host
-from tests.hosts.test_laptop_life import wait_for
+from tests.hosts.light_hosts import Fabric, Host, wait_for
 from tests.hosts.test_lifecycle import Life
 from tests.hosts.test_provision import nodes
 
