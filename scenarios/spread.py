@@ -39,14 +39,15 @@ def as_lab_has_it(machines: list[Machine]) -> None:
 
     def restore() -> None:
         swarm = nodes.Nodes(by_name, quiet)
-        for machine in machines:
-            swarm.activate(machine.name)
         # Managers first: at no moment are there fewer than the lab wants.
         for machine in sorted(machines, key=lambda machine: machine.plan.role != "manager"):
             if machine.plan.role == "manager":
                 swarm.promote(machine.name)
             else:
                 swarm.demote(machine.name)
+        # Last: a new leader knows of no node until it hears from it.
+        for machine in machines:
+            swarm.activate(machine.name)
 
     # While managers elect a leader, none of them answers; each verb can be repeated.
     Retrying(
@@ -293,7 +294,7 @@ def _one_leader_but(first: str) -> Callable[[list[dict[str, Any]]], bool]:
 def _not_taking(nodes: list[dict[str, Any]]) -> list[str]:
     """The nodes that take no tasks now, in words."""
     return [
-        f"{node['Description']['Hostname']}: {node['Status']['State']}, "
+        f"{node['Description'].get('Hostname', node['ID'])}: {node['Status']['State']}, "
         f"{node['Spec']['Availability']}"
         for node in nodes
         if (node["Status"]["State"], node["Spec"]["Availability"]) != ("ready", "active")

@@ -29,6 +29,7 @@ from provision.swarm.members import Facts, member, missing_networks, nodes_of, u
 from provision.swarm.plan import Allowed, plan
 
 PORT = 2377
+_JOINING = 60.0  # seconds that a join may go on after the engine's call has ended
 _BARE = "without its network"
 
 
@@ -187,11 +188,30 @@ def _join(machine: Machine, leader: Machine, token: str) -> None:
         )
     except (docker.errors.APIError, requests.RequestException) as error:
         said = getattr(error, "explanation", None) or str(error)
+        if _joins_by_itself(machine):
+            return
         raise MachineError(
             f"{machine.name}: could not join the swarm at {leader.address}:{PORT}: {said}; "
             f"its daemon logged: {machine.daemon_log(2)}",
             f"Can {machine.name} reach {leader.address} on TCP {PORT}?",
         ) from error
+
+
+def _joins_by_itself(machine: Machine) -> bool:
+    """Whether an engine whose call has ended without an answer comes into the swarm after all.
+
+    An engine answers after 20 s at the latest, and goes on trying: on a busy computer a join takes
+    longer.
+    Source: errSwarmJoinTimeoutReached in
+    https://github.com/moby/moby/blob/v26.1.5/daemon/cluster/errors.go
+    """
+    found = wait_until(
+        lambda: member(machine),
+        lambda found: found.state != "pending",
+        _JOINING,
+        unanswered=(requests.RequestException,),
+    )
+    return found.state == "active"
 
 
 def _set_role(leader: Machine, node_id: str, manager: bool) -> None:

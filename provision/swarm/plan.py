@@ -271,26 +271,35 @@ def _stale(
 ) -> list[Change]:
     """The entries that machines of ours have left behind when they were recreated.
 
-    Whatever their state: a machine that was recreated a moment ago still counts as Ready.
+    Whatever their state: a machine that was recreated a moment ago still counts as Ready. One
+    whose join was cut off before its engine had said what it is has neither name nor address.
     """
     current = {m.node_id for name, m in seen.members.items() if name not in outdated}
     current |= _not_ours(lab, seen, journal)
     addresses = {machine.address for machine in lab.machines}
     # In the swarm of hosts that exist, somebody else's node may well have one of our names.
     names = set() if journal.existing else {machine.name for machine in lab.machines}
+    # And one that nobody knows yet may be joining it at this moment.
+    lost = {"down"} if journal.existing else {"down", "unknown"}
     return [
         Change(
             leader,
             "swarm-entry",
-            f"remove the entry that {node['Description'].get('Hostname')} has left behind",
+            f"remove the entry that {_hostname(node) or 'a join that was cut off'} has left behind",
             (node["ID"],),
         )
         for node in seen.nodes
         if node["ID"] not in current
         and (
-            node["Description"].get("Hostname") in names or node["Status"].get("Addr") in addresses
+            _hostname(node) in names
+            or node["Status"].get("Addr") in addresses
+            or (not _hostname(node) and node["Status"].get("State") in lost)
         )
     ]
+
+
+def _hostname(node: dict[str, Any]) -> str:
+    return str((node.get("Description") or {}).get("Hostname", ""))
 
 
 def _not_ours(lab: Lab, seen: Facts, journal: Journal) -> set[str]:

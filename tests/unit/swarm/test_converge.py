@@ -164,6 +164,24 @@ def test_somebody_elses_node_with_one_of_our_names_keeps_its_entry(
     assert kinds(plan.plan(lab, seen, Journal())) == [("machine1", "swarm-entry")]
 
 
+def test_what_a_join_left_that_was_cut_off_goes(lab: Lab, tmp_path: Path) -> None:
+    """It has no name and no address: its engine had not come to say them."""
+    file = tmp_path / "journal.json"
+    for machine in lab.machines:
+        journal = journal_with(file, "swarm-join", machine.name, {"node": f"id-{machine.name}"})
+    for state, of_machines, of_hosts in (
+        ("unknown", ["cut-off"], []),
+        ("down", ["cut-off"], ["cut-off"]),
+        ("ready", [], []),
+    ):
+        entry = {"ID": "cut-off", "Spec": {"Role": "worker"}, "Description": {}, "Status": {}}
+        entry["Status"] = {"State": state}
+        seen = replace(healthy(lab), nodes=(*healthy(lab).nodes, entry))
+        assert [i for c in plan.plan(lab, seen, Journal()) for i in c.items] == of_machines
+        # On existing hosts somebody else's may be joining.
+        assert [i for c in plan.plan(lab, seen, journal) for i in c.items] == of_hosts
+
+
 def test_an_adopted_swarm_keeps_its_roles(lab: Lab, tmp_path: Path) -> None:
     nodes = tuple(node(lab, m.name, "manager") for m in lab.machines)
     seen = replace(healthy(lab), nodes=nodes)
