@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import shlex
 import socket
 import threading
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 
 _LOST = -1  # paramiko's exit status of a command whose connection has ended
+_NO_START = "^(failed to start daemon|unable to configure the Docker daemon)"
 
 
 @dataclass(frozen=True)
@@ -350,15 +352,20 @@ class Machine:
             return self._docker
 
     def daemon_log(self, lines: int = 5) -> str:
-        """The daemon's latest warnings and errors, for an error message."""
+        """The daemon's latest warnings and errors; why it did not start, where it did not.
+
+        What keeps it from starting it prints plainly, after all that it has logged: see main in
+        https://github.com/moby/moby/blob/v26.1.5/cmd/dockerd/docker.go
+        """
         with contextlib.suppress(MachineError):
             log = self.run(
                 "journalctl -u docker -n 200 -o cat --no-pager"
-                f" | grep -E 'level=(error|warn|fatal)' | tail -n {lines}",
+                f" | grep -E 'level=(error|warn|fatal)|{_NO_START}' | tail -n {lines}",
                 timeout=20,
                 sudo=True,
             ).stdout.strip()
-            return log or "nothing"
+            last = log.splitlines()[-1:]
+            return last[0] if last and re.match(_NO_START, last[0]) else log or "nothing"
         return "it could not be read"
 
 

@@ -24,7 +24,7 @@ from provision.support.errors import MachineError
 from provision.support.parallel import run_on_all
 from provision.support.progress import Progress
 from provision.support.wait import wait_until
-from provision.swarm import gossip_port, leave, members
+from provision.swarm import gossip_port, leave, members, node_spec
 from provision.swarm.members import Facts, member, missing_networks, nodes_of, unready
 from provision.swarm.plan import Allowed, plan
 
@@ -99,7 +99,8 @@ class _Forming:
                 case "swarm-join":
                     self._join(machine, change)
                 case "swarm-promote" | "swarm-demote":
-                    _set_role(self.acting, change.items[0], change.kind == "swarm-promote")
+                    role = "manager" if change.kind == "swarm-promote" else "worker"
+                    node_spec.change(self.acting, change.items[0], Role=role)
                 case "swarm-entry":
                     leave.remove_entry(self.acting, change.items[0])
             entry.after = {"node": member(machine).node_id}
@@ -212,11 +213,6 @@ def _joins_by_itself(machine: Machine) -> bool:
         unanswered=(requests.RequestException,),
     )
     return found.state == "active"
-
-
-def _set_role(leader: Machine, node_id: str, manager: bool) -> None:
-    node = leader.docker.nodes.get(node_id)
-    node.update({**node.attrs["Spec"], "Role": "manager" if manager else "worker"})
 
 
 def wait_ready(

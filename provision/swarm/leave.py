@@ -15,7 +15,7 @@ from provision.engine import facts
 from provision.machine.machine import Machine
 from provision.support.errors import MachineError
 from provision.support.progress import Progress
-from provision.swarm import members
+from provision.swarm import members, node_spec
 
 
 def undo(
@@ -103,10 +103,8 @@ def _forget(journal: Journal, machine: Machine, entries: Iterable[Entry]) -> Non
 def remove_entry(leader: Machine, node_id: str) -> None:
     """Remove a node from the swarm's list; a manager is demoted first."""
     with contextlib.suppress(docker.errors.NotFound):
-        node = leader.docker.nodes.get(node_id)
-        if node.attrs["Spec"]["Role"] == "manager":
-            # After a lost quorum it is no member of the raft group any more: then it just goes.
-            node.update({**node.attrs["Spec"], "Role": "worker"})
+        # After a lost quorum it is no member of the raft group any more: then it just goes.
+        node_spec.change(leader, node_id, Role="worker")
     _retry_conflict(lambda: leader.docker.api.remove_node(node_id, force=True))
 
 

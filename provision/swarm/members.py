@@ -47,6 +47,14 @@ class Member:
         """
         return self.manager or any(id_ == self.node_id for id_, _ in self.peers)
 
+    @property
+    def never_joined(self) -> bool:
+        """Whether its engine is in no swarm, and only remembers a join that failed.
+
+        Without a certificate it was no node yet, so it holds nothing.
+        """
+        return self.state == "error" and not self.node_id
+
 
 def member(machine: Machine) -> Member:
     """Ask a machine's engine for its membership."""

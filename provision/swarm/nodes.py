@@ -19,7 +19,7 @@ from provision.machine.machine import Machine
 from provision.support.errors import MachineError, UserError
 from provision.support.progress import Progress
 from provision.support.wait import wait_until
-from provision.swarm import members
+from provision.swarm import members, node_spec
 
 PATIENCE = 90.0
 _GONE = {"complete", "failed", "shutdown", "rejected", "orphaned", "remove"}
@@ -205,11 +205,8 @@ class Nodes:
         raise MachineError(f"{name} is not in the lab's swarm.", "Run inv up: it joins it.")
 
     def _set(self, node: dict[str, Any], name: str, **spec: str) -> None:
-        if all(node["Spec"].get(key) == value for key, value in spec.items()):
-            return
-        via = self._via()
         try:
-            via.docker.nodes.get(node["ID"]).update({**node["Spec"], **spec})
+            node_spec.change(self._via(), node["ID"], **spec)
         except docker.errors.APIError as error:
             raise MachineError(f"{name}: {error.explanation or error}") from error
 

@@ -77,6 +77,8 @@ def plan(lab: Lab, seen: Facts, journal: Journal, allowed: Allowed | None = None
 def _see_states(seen: Facts, journal: Journal, allowed: Allowed) -> None:
     """Refuse to change a swarm that only waits for somebody: what it holds would be lost."""
     for name, found in seen.members.items():
+        if found.never_joined:
+            continue
         said = f": {found.error}" if found.error else ""
         if found.state == "locked":
             raise MachineError(
@@ -122,7 +124,11 @@ def _see_losses(lab: Lab, seen: Facts, known: dict[str, dict[str, Any]], allowed
     addresses = {machine.name: machine.address for machine in lab.machines}
     if seen.lost and not seen.leader:
         raise _lost_quorum(seen, addresses)
-    inside = {n: found for n, found in seen.members.items() if found.state != "inactive"}
+    inside = {
+        name: found
+        for name, found in seen.members.items()
+        if found.state != "inactive" and not found.never_joined
+    }
     if seen.leader:
         # Its swarm is another one than the lab's: nobody else may have what it holds.
         if others := [n for n, m in inside.items() if m.keeps_data and m.node_id not in known]:

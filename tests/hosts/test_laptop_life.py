@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -73,14 +74,20 @@ def wait_for_task(host: Host) -> None:
     wait_for(f"the service on {host.name}", lambda: running(host) == 1)
 
 
+def has_secret(host: Host) -> bool:
+    """Whether the service's only container here shows the secret; one that ends may not."""
+    tasks = host.exec("docker", "ps", "-q", "--filter", f"name={SERVICE}.").stdout.split()
+    read = ("cat", f"/run/secrets/{SECRET}")
+    return len(tasks) == 1 and (
+        host.exec("docker", "exec", tasks[0], *read, check=False).stdout == "open-sesame\n"
+    )
+
+
 def assert_as_before(life: Life, before: list[str]) -> None:
     """The same nodes, all Ready, and the service on each of them with its secret."""
     assert nodes(life.hosts[0]) == before
     for host in life.hosts:
-        wait_for_task(host)
-        task = host.exec("docker", "ps", "-q", "--filter", f"name={SERVICE}.").stdout.strip()
-        shown = host.exec("docker", "exec", task, "cat", f"/run/secrets/{SECRET}").stdout
-        assert shown == "open-sesame\n"
+        wait_for(f"the service with its secret on {host.name}", partial(has_secret, host))
 
 
 def boot(*hosts: Host) -> None:

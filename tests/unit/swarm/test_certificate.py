@@ -47,12 +47,23 @@ class Asked:
 def test_an_engine_that_does_not_say_its_nodes_id_is_known_by_its_certificate(state: str) -> None:
     machine = Asked({"LocalNodeState": state, "NodeID": ""}, expired())
     assert members.member(machine).node_id == NODE  # type: ignore[arg-type]
-    assert machine.asked == ["cat '/data/my docker/swarm/certificates/swarm-node.crt'"]
+    (asked,) = machine.asked
+    assert "cat '/data/my docker/swarm/certificates/swarm-node.crt'" in asked
 
 
 def test_without_a_certificate_nobody_is_taken_for_ours() -> None:
     machine = Asked({"LocalNodeState": "error", "NodeID": ""}, "")
-    assert members.member(machine).node_id == ""  # type: ignore[arg-type]
+    found = members.member(machine)  # type: ignore[arg-type]
+    assert found.node_id == ""
+    assert found.never_joined
+
+
+@pytest.mark.parametrize("file", ["\n", "-----BEGIN CERTIFICATE-----\nMII\n"])
+def test_a_certificate_that_cannot_be_read_is_some_nodes(file: str) -> None:
+    machine = Asked({"LocalNodeState": "error", "NodeID": ""}, file)
+    found = members.member(machine)  # type: ignore[arg-type]
+    assert found.node_id == "unknown"
+    assert not found.never_joined
 
 
 def test_an_engine_that_says_it_is_believed() -> None:

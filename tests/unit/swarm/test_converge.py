@@ -80,6 +80,15 @@ def test_a_member_of_a_swarm_that_is_gone_leaves_it_first(lab: Lab) -> None:
     ]
 
 
+@pytest.mark.parametrize("alone", [False, True])
+def test_an_engine_whose_first_join_has_failed_tries_again(lab: Lab, alone: bool) -> None:
+    seen = Facts({m.name: NOTHING for m in lab.machines}) if alone else healthy(lab)
+    seen.members["machine2"] = Member("error", "", manager=False, error="deadline", cluster="")
+    found = kinds(plan.plan(lab, seen, Journal()))
+    assert ("machine2", "swarm-leave") in found
+    assert ("machine2", "swarm-join") in found
+
+
 def test_a_lost_quorum_is_recovered_before_anything_else(lab: Lab) -> None:
     seen = Facts(healthy(lab).members, lost="machine1")
     allowed = plan.Allowed(recover=True)
