@@ -32,7 +32,7 @@ def _context(left: Record, right: Record) -> dict[str, Any]:
         "left": pages.context(left),
         "right": pages.context(right),
         "names": _names(left, right),
-        "proofs": list(zip(findings.gather(left), findings.gather(right), strict=True)),
+        "proofs": findings.recorded(left, right),
         "chart": charts.rtt_chart(_series(left, right)),
         "driver": {"left": _drivers(left), "right": _drivers(right)},
     }

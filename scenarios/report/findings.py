@@ -1,4 +1,4 @@
-"""What was proven: the three kinds of evidence that two machines reached each other.
+"""What was proven: the kinds of evidence that two machines reach each other.
 
 A ping of a service's name is answered on the asking host itself (moby issues 24201 and 33770), so
 it is shown beside these, never among them.
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from scenarios.record.model import Capture, Flow, Ping, Record, Step
-from scenarios.report.text import middle, plural
+from scenarios.record.model import Capture, Expectation, Flow, Ping, Record, Step
+from scenarios.report.text import middle, plural, value
 
 _ICMP = re.compile(r"ICMP echo (request|reply) (\S+) > ([^\s,]+)")
 
@@ -37,11 +37,25 @@ class Evidence:
     facts: tuple[Fact, ...]
     proves: str
     limits: str
+    optional: bool = False  # not every kernel and driver has it
 
 
-def gather(record: Record) -> tuple[Evidence, Evidence, Evidence]:
-    """Placement, pings of task addresses, encapsulated packets: in the order of the argument."""
-    return _placement(record), _pings(record), _packets(record)
+def gather(record: Record) -> tuple[Evidence, ...]:
+    """Every kind, in the order of the argument: each closes a gap that those before it leave."""
+    return (
+        _placement(record),
+        _pings(record),
+        _packets(record),
+        _full_size(record),
+        _tcp(record),
+        _virtual_address(record),
+    )
+
+
+def recorded(*records: Record) -> list[tuple[Evidence, ...]]:
+    """Each kind as it is in each of the records, but for an optional one that none recorded."""
+    kinds = zip(*map(gather, records), strict=True)
+    return [kind for kind in kinds if any(not e.optional or e.state != "unknown" for e in kind)]
 
 
 def name_pings(record: Record) -> tuple[Fact, ...]:
@@ -118,25 +132,10 @@ def _placement(record: Record) -> Evidence:
 
 
 def _pings(record: Record) -> Evidence:
-    crossing = [
-        (ping, there)
-        for ping in all_pings(record)
-        if ping.kind != "name"
-        and (there := machine_of(record, ping.address)) not in ("", ping.source_machine)
-    ]
-    pairs = {(ping.source_machine, there) for ping, there in crossing}
-    both_ways = all((there, here) in pairs for here, there in pairs)
-    answered = [0 < ping.sent == ping.received for ping, _ in crossing]
-    state: State
-    if not crossing:
-        state = "unknown"
-    elif both_ways and all(answered):
-        state = "seen"
-    else:
-        state = "partly" if any(ping.received for ping, _ in crossing) else "missing"
+    crossing = _crossing(record, ("task-address", "tasks-name"))
     return Evidence(
         "Task addresses answer, both ways",
-        state,
+        _both_ways([(ping.source_machine, there, _whole(ping)) for ping, there in crossing]),
         tuple(
             Fact(f"{ping.source_machine} → {there}", f"{_target(ping)}: {replies(ping)}")
             for ping, there in crossing
@@ -144,6 +143,97 @@ def _pings(record: Record) -> Evidence:
         "The address belongs to the other task alone, so the replies came from the other host.",
         "By which way they came: another route between the hosts would answer as well.",
     )
+
+
+def _crossing(record: Record, kinds: tuple[str, ...]) -> list[tuple[Ping, str]]:
+    """The pings of these kinds that had to cross, each with the machine that it went to."""
+    return [
+        (ping, there)
+        for ping in all_pings(record)
+        if ping.kind in kinds
+        and (there := machine_of(record, ping.address)) not in ("", ping.source_machine)
+    ]
+
+
+def _whole(ping: Ping) -> bool | None:
+    """Whether every packet was answered; None where some were."""
+    return True if 0 < ping.sent == ping.received else None if ping.received else False
+
+
+def _both_ways(ways: list[tuple[str, str, bool | None]]) -> State:
+    """The state of what was tried from one machine to another: whether it crossed, None in part."""
+    if not ways:
+        return "unknown"
+    pairs = {(here, there) for here, there, _ in ways}
+    if all((there, here) in pairs for here, there in pairs) and all(ok for *_, ok in ways):
+        return "seen"
+    return "missing" if all(ok is False for *_, ok in ways) else "partly"
+
+
+def _full_size(record: Record) -> Evidence:
+    crossing = _crossing(record, ("full-size",))
+    return Evidence(
+        "Full-size packets cross unfragmented",
+        _both_ways([(ping.source_machine, there, _whole(ping)) for ping, there in crossing]),
+        tuple(
+            Fact(f"{ping.source_machine} → {there}", f"{_sized(ping)}: {replies(ping)}")
+            for ping, there in crossing
+        ),
+        "Packets as large as the network allows arrive whole (DF was set): the underlay has room "
+        "for them and for the encapsulation around them.",
+        "That data arrives unchanged: an interface that computes wrong checksums breaks TCP and "
+        "lets pings through.",
+    )
+
+
+def _sized(ping: Ping) -> str:
+    sized = f"{_target(ping)}, {ping.size} bytes"
+    return sized if ping.largest is None else f"{sized} (the largest answered: {ping.largest})"
+
+
+def _tcp(record: Record) -> Evidence:
+    sent = [
+        (one, there)
+        for one in _judged(record, "TCP")
+        if (there := _machine_in(record, one.what)) not in ("", one.machine)
+    ]
+    return Evidence(
+        "TCP carries data unchanged, both ways",
+        _both_ways([(one.machine, there, one.passed) for one, there in sent]),
+        tuple(Fact(f"{one.machine} → {there}", _outcome(one)) for one, there in sent),
+        "A connection from task to task carries packets of any size, with checksums that hold.",
+        "How fast it is, or that it lasts: the transfer is short.",
+    )
+
+
+def _virtual_address(record: Record) -> Evidence:
+    """A transfer to the service's name; a ping of it is answered on the asking host itself."""
+    sent = [one for one in _judged(record, "virtual address") if one.source == "command"]
+    passed = [one.passed for one in sent]
+    state: State = "unknown"
+    if sent:
+        state = "seen" if all(passed) else "partly" if any(passed) else "missing"
+    return Evidence(
+        "The virtual address takes TCP to the task",
+        state,
+        tuple(Fact(one.machine, _outcome(one)) for one in sent),
+        "The kernel's load balancer (IPVS) takes a connection to the service's name to its task.",
+        "That several tasks share connections: this service has one.",
+        optional=True,
+    )
+
+
+def _judged(record: Record, layer: str) -> list[Expectation]:
+    return [one for step in record.steps for one in step.expectations if one.layer == layer]
+
+
+def _machine_in(record: Record, what: str) -> str:
+    """The machine whose task's address is in a text, "" where there is none."""
+    return next(filter(None, (machine_of(record, word) for word in what.split())), "")
+
+
+def _outcome(one: Expectation) -> str:
+    return one.what if one.passed else f"{one.what}: {value(one.seen)}"
 
 
 def _packets(record: Record) -> Evidence:

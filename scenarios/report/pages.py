@@ -35,7 +35,7 @@ def context(record: Record) -> dict[str, Any]:
     """What the templates and macros of one run are given."""
     return {
         "record": record,
-        "evidence": findings.gather(record),
+        "evidence": [one for (one,) in findings.recorded(record)],
         "name_pings": findings.name_pings(record),
         "wide": topology.wide(record),
         "narrow": topology.narrow(record),

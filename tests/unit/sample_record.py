@@ -13,6 +13,7 @@ from scenarios.record.model import (
     Document,
     Expectation,
     Host,
+    Layer,
     Network,
     Packet,
     Ping,
@@ -67,6 +68,7 @@ def _saw(
     expected: object = None,
     source: str = "Engine API",
     proves: str = "",
+    layer: Layer = "",
 ) -> Expectation:
     wanted = seen if expected is None else expected
     return Expectation(
@@ -77,6 +79,7 @@ def _saw(
         source=source,
         machine=machine,
         proves=proves,
+        layer=layer,
     )
 
 
@@ -274,6 +277,35 @@ def _name_ping(number: str, machine: str, service: str, target: str, clock: _Clo
     )
 
 
+def _large(machine: str, address: str, service: str) -> list[Expectation]:
+    """What is judged beside small packets: full-size ones, and TCP by address and by name."""
+    digest = f"sha256:{'5e' * 32}"
+    return [
+        _saw(
+            f"a ping of {address} with packets of 1450 bytes, which must not be fragmented, is "
+            "answered",
+            "3 replies",
+            machine,
+            source="ping",
+            layer="large packet",
+        ),
+        _saw(
+            f"256 KiB sent by TCP to {address} arrive unchanged",
+            digest,
+            machine,
+            source="command",
+            layer="TCP",
+        ),
+        _saw(
+            f"256 KiB sent by TCP to {service} arrive unchanged",
+            digest,
+            machine,
+            source="command",
+            layer="virtual address",
+        ),
+    ]
+
+
 def _address_ping(machine: str, service: str, target: str, clock: _Clock) -> Step:
     there = "machine2" if machine == "machine1" else "machine1"
     rtts = FIRST_RTTS if machine == "machine2" else [2.11, 1.17, 0.964]
@@ -308,8 +340,14 @@ def _address_ping(machine: str, service: str, target: str, clock: _Clock) -> Ste
                 source="capture",
                 proves="The pings crossed the wire inside this network.",
             ),
+            *_large(machine, address, target),
         ],
-        pings=[_ping(machine, service, (address, address), "task-address", rtts)],
+        pings=[
+            _ping(machine, service, (address, address), "task-address", rtts),
+            _ping(machine, service, (address, address), "full-size", [1.9, 1.31, 1.22]).model_copy(
+                update={"size": 1450}
+            ),
+        ],
         captures=[_capture(name, machine) for name in UNDERLAY],
     )
 
@@ -614,7 +652,9 @@ def underlay_blocked() -> Record:
             continue
         step.state = "failed"
         pings, command = step.pings[0], step.commands[0]
-        step.pings[0] = pings.model_copy(update={"received": 0, "rtts_ms": []})
+        # Where small packets do not cross, no larger ones are tried.
+        step.pings = [pings.model_copy(update={"received": 0, "rtts_ms": []})]
+        step.expectations = [one for one in step.expectations if not one.layer]
         step.captures = [
             capture.model_copy(update={"total": 0, "packets": []}) for capture in step.captures
         ]
@@ -680,6 +720,11 @@ def weave() -> Record:
         for ping in step.pings:
             ping.address = ping.target = address[f"{ping.address}/16"]
             ping.rtts_ms = [round(rtt * 1.6, 3) for rtt in ping.rtts_ms]
+        # Its services have no virtual address.
+        step.expectations = [one for one in step.expectations if one.layer != "virtual address"]
+        for one in step.expectations:
+            for was, there in address.items():
+                one.what = one.what.replace(was.partition("/")[0], there)
         for capture in step.captures:
             capture.filter = "udp port 6783"
             for packet in capture.packets:

@@ -17,7 +17,7 @@ from markdown_it.token import Token
 
 from provision.support.errors import UserError
 from provision.support.text import readable
-from scenarios.record.model import Ping, Record
+from scenarios.record.model import Ping, Record, Step
 from scenarios.record.store import load, schema
 from scenarios.report import charts, findings, text, topology
 from scenarios.report.book import mark
@@ -205,7 +205,7 @@ def test_a_file_that_leads_out_of_the_report_is_named_and_not_linked(tmp_path: P
 
 def test_the_verdict_and_its_count_come_before_everything_else(tmp_path: Path) -> None:
     words = page_of(samples.sample(), tmp_path).text
-    assert 0 < words.index("All 32 expectations passed, in 19 steps.") < words.index("Provider")
+    assert 0 < words.index("All 38 expectations passed, in 19 steps.") < words.index("Provider")
 
 
 def test_the_first_failure_is_told_at_the_top_with_expected_and_seen(tmp_path: Path) -> None:
@@ -349,20 +349,33 @@ def test_a_run_that_ended_early_is_never_green_in_junit(tmp_path: Path, verdict:
     assert document.errors == 1
 
 
-# The three kinds of evidence
+# The kinds of evidence
+
+KINDS = ("placement", "pings", "packets", "full size", "TCP", "virtual address")
 
 
 def states(record: Record) -> list[str]:
-    return [one.state for one in findings.gather(record)]
+    """The states of the first three kinds: placement, pings, packets."""
+    return [one.state for one in findings.gather(record)][:3]
 
 
-def test_all_three_kinds_are_seen_in_a_run_that_passed() -> None:
-    assert states(samples.sample()) == ["seen", "seen", "seen"]
+def kind(record: Record, name: str) -> findings.Evidence:
+    return findings.gather(record)[KINDS.index(name)]
+
+
+def evidence(record: Record) -> list[Step]:
+    return [step for step in record.steps if step.number == "evidence"]
+
+
+def test_every_kind_is_seen_in_a_run_that_passed() -> None:
+    assert {one.state for one in findings.gather(samples.sample())} == {"seen"}
 
 
 def test_a_blocked_underlay_shows_although_names_still_ping() -> None:
     record = samples.underlay_blocked()
     assert states(record) == ["seen", "missing", "missing"]
+    # Larger packets were not tried.
+    assert {kind(record, name).state for name in KINDS[3:]} == {"unknown"}
     assert [fact.seen for fact in findings.name_pings(record)] == [
         "3 of 3 replies, median 0.093\u00a0ms"
     ] * 2
@@ -372,13 +385,80 @@ def test_tasks_on_one_node_prove_nothing_about_two() -> None:
     record = samples.sample()
     for task in record.topology.tasks:
         task.machine = "machine1"
-    placement, pings, _ = states(record)
-    assert placement == "missing"
-    assert pings != "seen"
+    assert kind(record, "placement").state == "missing"
+    assert {kind(record, name).state for name in KINDS[1:5]} & {"seen"} == set()
 
 
 def test_nothing_recorded_is_neither_seen_nor_missing() -> None:
-    assert states(samples.image_missing()) == ["unknown", "unknown", "unknown"]
+    assert {one.state for one in findings.gather(samples.image_missing())} == {"unknown"}
+
+
+def test_full_size_packets_are_shown_with_their_size_and_the_largest_that_is_answered() -> None:
+    record = samples.sample()
+    facts = kind(record, "full size").facts
+    assert facts[0].label == "machine2 → machine1"
+    assert facts[0].seen == "172.45.0.3, 1450 bytes: 3 of 3 replies, median 1.31\u00a0ms"
+    lost = evidence(record)[0].pings[1]
+    lost.received, lost.rtts_ms, lost.largest = 0, [], 1350
+    full = kind(record, "full size")
+    assert full.state == "partly"
+    assert "(the largest answered: 1350): 0 of 3 replies" in full.facts[0].seen
+    # Small ones cross all the same.
+    assert kind(record, "pings").state == "seen"
+
+
+def test_full_size_packets_one_way_alone_are_seen_in_part() -> None:
+    record = samples.sample()
+    evidence(record)[0].pings = evidence(record)[0].pings[:1]
+    assert kind(record, "full size").state == "partly"
+    evidence(record)[1].pings[1].received = 0
+    assert kind(record, "full size").state == "missing"
+
+
+@pytest.mark.parametrize(("name", "layer"), [("TCP", "TCP"), ("virtual address",) * 2])
+def test_a_transfer_that_failed_is_shown_with_what_was_seen(name: str, layer: str) -> None:
+    record = samples.sample()
+    assert kind(record, name).state == "seen"
+    mine = [e for step in evidence(record) for e in step.expectations if e.layer == layer]
+    mine[0].passed, mine[0].seen = False, "no answer (nc: timed out)"
+    assert kind(record, name).state == "partly"
+    assert kind(record, name).facts[0].seen.endswith("unchanged: no answer (nc: timed out)")
+    mine[1].passed = False
+    assert kind(record, name).state == "missing"
+
+
+def test_a_transfer_to_the_own_machine_is_none_between_two() -> None:
+    record = samples.sample()
+    for step in evidence(record):
+        for one in step.expectations:
+            one.machine = "machine1"
+    assert [fact.label for fact in kind(record, "TCP").facts] == ["machine1 → machine2"]
+    assert kind(record, "TCP").state == "partly"
+
+
+def test_a_ping_of_the_name_is_no_evidence_for_the_virtual_address() -> None:
+    record = samples.sample()
+    for step in record.steps:
+        for one in step.expectations:
+            one.source = "ping"
+    assert kind(record, "virtual address").state == "unknown"
+
+
+def test_a_virtual_address_that_was_not_judged_is_not_shown(tmp_path: Path) -> None:
+    title = kind(samples.sample(), "virtual address").title
+    for record, shown in ((samples.sample(), True), (samples.weave(), False)):
+        folder = write_reports(record, tmp_path / record.scenario)
+        for name in ("report.html", "report.md"):
+            text = (folder / name).read_text()
+            assert (title in text) is shown
+            for other in KINDS[3:5]:
+                assert kind(record, other).title in text
+    both = findings.recorded(samples.sample(), samples.weave())
+    assert [[one.state for one in pair] for pair in both][3:] == [
+        ["seen", "seen"],
+        ["seen", "seen"],
+        ["seen", "unknown"],
+    ]
 
 
 def test_one_direction_alone_is_seen_in_part() -> None:
@@ -454,6 +534,7 @@ def test_what_is_encrypted_is_not_said_to_carry_nothing(name: str) -> None:
 
 def test_a_driver_without_vni_is_known_by_its_own_encapsulation() -> None:
     assert states(samples.weave()) == ["seen", "seen", "seen"]
+    assert kind(samples.weave(), "TCP").state == "seen"
     assert findings.encapsulation_seen(samples.weave()) == "Weave sleeve, UDP 6783"
 
 
@@ -549,8 +630,8 @@ def test_more_tasks_than_fit_are_counted_in_the_picture() -> None:
 def test_the_chart_has_a_row_per_ping_and_a_dot_per_reply() -> None:
     chart = charts.rtt_chart(charts.run_series(samples.sample()))
     assert chart is not None
-    assert [len(row.dots) for row in chart.rows] == [3, 3, 3, 3]
-    assert [row.mark for row in chart.rows] == ["crossing", "crossing", "local", "local"]
+    assert [len(row.dots) for row in chart.rows] == [3, 3, 3, 3, 3, 3]
+    assert [row.mark for row in chart.rows] == [*["crossing"] * 4, "local", "local"]
 
 
 @pytest.mark.parametrize("rtts", [[0.0], [1.0], [0.05, 900.0], [1.0, 10.0, 100.0], []])
