@@ -320,17 +320,13 @@ def _clean(
 
     data.state, data.reason = _attempt(work)
     if data.state == "passed":
-        data.state = "failed" if left else "passed"
-        data.expectations.append(
-            model.Expectation(
-                what="no service, container or network of this scenario on any node"
-                + ("; no plugin, and nothing that it created" if plugin else ""),
-                expected=[],
-                seen=left,
-                passed=not left,
-                source="Engine API",
-            )
+        more = "; no plugin, and nothing that it created" if plugin else ""
+        clean = Step(context, data, machines).expect(
+            f"no service, container or network of this scenario on any node{more}",
+            expected=[],
+            seen=left,
         )
+        data.state = "passed" if clean else "failed"
     data.seconds = round(time.monotonic() - begin, 3)
     return data
 

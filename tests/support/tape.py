@@ -10,11 +10,13 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import platform
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest import mock
 
 import docker
 import requests
@@ -24,39 +26,58 @@ from provision.lab.model import MachineSpec
 from provision.machine import docker_api
 from provision.machine.machine import Machine, Result
 from provision.support.files import write_atomic
+from scenarios.kit import runner
+from scenarios.kit.scenario import StepPlan
 
 Answer = dict[str, Any]
+
+# The kernel of the machine that recorded is nobody's business, and no judgement's either.
+_KERNEL = "6.1.0-light-host"
+_NEVER: Answer = {"out": "", "err": "not recorded", "code": 1}
+_CLEANING = "0"  # the number of the step that cleans up, in every scenario
 
 
 class Tape:
     """Answers by request, in the order in which they came.
 
-    Within a step they are kept apart by how many commands had ended when they came: a question is
-    asked again while a command runs, and its answer after that is another one.
+    Within a step they are kept apart by how many of the machine's commands had ended when they
+    came: a question is asked again while a command runs, and its answer after that is another one.
     """
 
     def __init__(self, answers: dict[str, list[Answer]] | None = None) -> None:
         self.answers = answers or {}
         self._step = ""
-        self._ended = 0
+        self._ended: dict[str, int] = {}
         self._played: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def enter(self, step: str) -> None:
         """A step begins."""
-        self._step, self._ended = step, 0
+        self._step, self._ended = step, {}
 
-    def ended(self) -> None:
+    @contextlib.contextmanager
+    def steps(self) -> Iterator[Callable[[StepPlan], None]]:
+        """What a run has to call before each of its steps; the clean-up is entered by itself."""
+        clean = runner._clean
+
+        def cleaning(*given: Any) -> Any:
+            self.enter(_CLEANING)
+            return clean(*given)
+
+        with mock.patch.object(runner, "_clean", cleaning):
+            yield lambda plan: self.enter(plan.number)
+
+    def ended(self, machine: str) -> None:
         """A command of the step has ended."""
         with self._lock:
-            self._ended += 1
+            self._ended[machine] = self._ended.get(machine, 0) + 1
 
     def _key(self, machine: str, request: str, ended: int) -> str:
         return f"{self._step}|{ended}|{machine}|{request}"
 
     def record(self, machine: str, request: str, answer: Answer) -> None:
         with self._lock:
-            key = self._key(machine, request, self._ended)
+            key = self._key(machine, request, self._ended.get(machine, 0))
             self.answers.setdefault(key, []).append(answer)
 
     def play(self, machine: str, request: str) -> Answer:
@@ -65,7 +86,8 @@ class Tape:
         Raises KeyError for a request that was never made.
         """
         with self._lock:
-            mine = [self._key(machine, request, ended) for ended in range(self._ended, -1, -1)]
+            last = self._ended.get(machine, 0)
+            mine = [self._key(machine, request, ended) for ended in range(last, -1, -1)]
             key = next((key for key in mine if key in self.answers), "")
             if not key:
                 whole = f"|{machine}|{request}"
@@ -73,17 +95,24 @@ class Tape:
                 if not earlier:
                     raise KeyError(request)
                 return self.answers[earlier[-1]][-1]
-            at = self._played.get(key, 0)
-            self._played[key] = at + 1
-            kept = self.answers[key]
-            return kept[min(at, len(kept) - 1)]
+            return self._next(key, self.answers[key])
+
+    def _next(self, key: str, kept: list[Answer]) -> Answer:
+        at = self._played.get(key, 0)
+        self._played[key] = at + 1
+        return kept[min(at, len(kept) - 1)]
 
     def stream(self, machine: str, request: str) -> Answer:
-        """The answer to a stream, which is recorded when it ends: other commands may have ended
-        meanwhile."""
+        """The next answer to a stream, which is recorded when it ends: other commands may have
+        ended meanwhile. Raises KeyError for one that the step never had."""
         whole = f"|{machine}|{request}"
         ends = [k for k in self.answers if k.startswith(f"{self._step}|") and k.endswith(whole)]
-        return self.answers[ends[0]][0]
+        if not ends:
+            raise KeyError(request)
+        ends.sort(key=lambda key: int(key.split("|")[1]))
+        return self._next(
+            f"{self._step}{whole}", [one for key in ends for one in self.answers[key]]
+        )
 
     def write(self, path: Path, **more: Any) -> Path:
         """Keep the tape: each answer once, however often it came."""
@@ -129,17 +158,31 @@ class _Recorded:
     def _recorded_send(
         self, request: requests.PreparedRequest, **settings: Any
     ) -> requests.Response:
-        answer = self._send(request, **settings)
         what = f"{request.method} {request.path_url}"
+        try:
+            answer = self._send(request, **settings)
+        except requests.RequestException as error:
+            self._tape.record(self._machine.name, what, {"unanswered": type(error).__name__})
+            raise
         kept = {"status": answer.status_code, "type": answer.headers.get("Content-Type", "")}
-        self._tape.record(self._machine.name, what, {**kept, "body": answer.text})
+        body = answer.text.replace(platform.release(), _KERNEL)
+        self._tape.record(self._machine.name, what, {**kept, "body": body})
+        # The run sees what is kept: its record is compared with that of the tape.
+        answer._content = body.encode()
         return answer
 
     def run(self, command: str, timeout: float | None = 120, sudo: bool = False) -> Result:
-        result = self._machine.run(command, timeout, sudo)
+        return self._ran(self._machine.run(command, timeout, sudo))
+
+    def feed(
+        self, command: str, source: Path | bytes, timeout: float = 600, sudo: bool = False
+    ) -> Result:
+        return self._ran(self._machine.feed(command, source, timeout, sudo))
+
+    def _ran(self, result: Result) -> Result:
         kept = {"out": result.stdout, "err": result.stderr, "code": result.exit_code}
-        self._tape.record(self._machine.name, command, kept)
-        self._tape.ended()
+        self._tape.record(self._machine.name, result.command, kept)
+        self._tape.ended(self._machine.name)
         return result
 
     def run_checked(self, command: str, timeout: float | None = 120, sudo: bool = False) -> str:
@@ -152,7 +195,7 @@ class _Recorded:
             yield heard
         kept = {"out": _packed(bytes(heard.out)), "err": _packed(bytes(heard.err))}
         self._tape.record(self._machine.name, f"stream {command}", {**kept, "code": heard.code})
-        self._tape.ended()
+        self._tape.ended(self._machine.name)
 
 
 class _Heard:
@@ -197,6 +240,8 @@ class _Engine(BaseAdapter):
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         kept = self._tape.play(self._machine, f"{request.method} {request.path_url}")
+        if "unanswered" in kept:
+            raise requests.ConnectionError(kept["unanswered"])
         answer = requests.Response()
         answer.status_code = kept["status"]
         answer.headers["Content-Type"] = kept["type"]
@@ -221,6 +266,9 @@ class _Played:
         client.mount(docker_api.URL, _Engine(plan.name, tape))
         client.base_url = docker_api.URL
 
+    def connect(self, patience: float | None = None) -> None:
+        return
+
     def as_root(self, command: str) -> str:
         return Machine.as_root(cast("Machine", self), command)
 
@@ -229,20 +277,28 @@ class _Played:
             kept = self._tape.play(self.name, command)
         except KeyError:
             # Asked for in a broken world alone: there it fails, too.
-            kept = {"out": "", "err": "not recorded", "code": 1}
-        self._tape.ended()
+            kept = _NEVER
+        self._tape.ended(self.name)
         return Result(
             self.name, command, kept["out"], kept["err"], kept["code"], "2026-01-01T00:00:00Z", 0.1
         )
+
+    def feed(
+        self, command: str, source: Path | bytes, timeout: float = 600, sudo: bool = False
+    ) -> Result:
+        return self.run(command, timeout, sudo)
 
     def run_checked(self, command: str, timeout: float | None = 120, sudo: bool = False) -> str:
         return Machine.run_checked(cast("Machine", self), command, timeout, sudo)
 
     @contextlib.contextmanager
     def stream(self, command: str) -> Iterator[Any]:
-        kept = self._tape.stream(self.name, f"stream {command}")
+        try:
+            kept = self._tape.stream(self.name, f"stream {command}")
+        except KeyError:
+            kept = {**_NEVER, "err": _packed(str(_NEVER["err"]).encode())}
         yield _Channel(_unpacked(kept["out"]), _unpacked(kept["err"]), kept["code"])
-        self._tape.ended()
+        self._tape.ended(self.name)
 
 
 class _Channel:

@@ -5,13 +5,23 @@ from __future__ import annotations
 from provision.machine.machine import Machine
 from scenarios.drivers.exercise import plugin_scenario
 from scenarios.evidence.encapsulation import vxlan
-from scenarios.kit.driver import Driver
+from scenarios.kit.driver import Driver, Mesh, Peer
+from scenarios.kit.scenario import Scenario
 from tests.vxlan_driver import package
 
 _LOOK = (
     "PATH=$PATH:/usr/sbin:/sbin; ls /sys/class/net | grep '^td[bchx]'; "
     "iptables -S FORWARD | grep -o 'tdb[^ ]*' | uniq; true"
 )
+# The driver has no status of its own: its peers are those that it was set to, where they answer.
+_PEERS = """
+for peer in $(docker plugin inspect -f '{{range .Settings.Env}}{{println .}}{{end}}' NAME |
+    sed -n 's/^PEERS=//p' | tr , ' '); do
+  ip -o address show to "$peer" | grep -q . && continue
+  if ping -c 1 -W 5 "$peer" >/dev/null; then state=up; else state=down; fi
+  echo "$(getent hosts "$peer" | awk '{print $2}') $state clear"
+done
+""".replace("NAME", package.NAME).strip()
 
 
 def left(machine: Machine) -> list[str]:
@@ -19,20 +29,34 @@ def left(machine: Machine) -> list[str]:
     return machine.run_checked(_LOOK, 60, sudo=True).split()
 
 
+def mesh(machine: Machine) -> Mesh:
+    """The other nodes that the driver on this one was set to, by name, and whether they answer."""
+    said = machine.run_checked(_PEERS, 60)
+    lines = [line.split() for line in said.splitlines()]
+    peers = (Peer(name, state == "up", how == "sealed", "VXLAN") for name, state, how in lines)
+    return Mesh(tuple(peers), said.splitlines())
+
+
 DRIVER = Driver(
     name="the test driver",
     socket="test-driver.sock",
     encapsulation=lambda _: vxlan(package.PORT),
     vni=package.vni_of,
+    mesh=mesh,
     left=left,
 )
 
-tunnel = plugin_scenario(
-    "tunnel",
-    DRIVER,
-    exercise="-",
-    title="A network driver plugin between two hosts",
-    summary="Two services on two hosts share one network of a plugin's.",
-    network="tunnel1",
-    services=("alpine-tunnel1", "alpine-tunnel2"),
-)
+
+def exercise(driver: Driver) -> Scenario:
+    return plugin_scenario(
+        "tunnel",
+        driver,
+        exercise="-",
+        title="A network driver plugin between two hosts",
+        summary="Two services on two hosts share one network of a plugin's.",
+        network="tunnel1",
+        services=("alpine-tunnel1", "alpine-tunnel2"),
+    )
+
+
+tunnel = exercise(DRIVER)

@@ -1,10 +1,14 @@
-"""A recorded run of the overlay exercise, played without machines."""
+"""Recorded runs of the scenarios, played without machines."""
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import json
+import tarfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -12,15 +16,94 @@ from unittest import mock
 import tenacity
 import tenacity.nap
 
-from provision.lab.model import Lab, MachineSpec
+from provision.lab.model import Lab, MachineSpec, PluginSpec
+from scenarios.evidence.encapsulation import VXLAN, Carried, Encapsulation, vxlan
 from scenarios.kit import runner
-from scenarios.kit.scenario import Scenario, StepPlan
+from scenarios.kit.scenario import Scenario
 from scenarios.overlay import overlay
 from scenarios.record import model
+from scenarios.spread import spread
 from tests.support.tape import Tape, played
+from tests.unit.sample_record import ping_output
+from tests.vxlan_driver import package
+from tests.vxlan_driver.scenario import DRIVER, exercise, tunnel
 
-# Recorded on light hosts by tests/hosts/test_tape.py, which says how to do it again.
-KEPT = Path(__file__).parent / "tapes" / "overlay.json"
+TAPES = Path(__file__).parent / "tapes"
+Change = Callable[[Tape], object]
+
+
+@dataclass(frozen=True)
+class Played:
+    """A scenario as its tape has it, and what is changed on the tape before it is played.
+
+    A scenario over a plugin is recorded with the test driver, whose steps are the same.
+    """
+
+    scenario: Scenario
+    tape: Path
+    change: Change = lambda _: None
+
+    def document(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.tape.read_text())
+        return found
+
+    def record(self) -> model.Record:
+        """The record that the run had when it was recorded."""
+        return model.Record.model_validate(self.document()["record"])
+
+
+def with_ipvs(tape: Tape) -> None:
+    """As it would have been on a kernel that has IPVS: virtual addresses answer there."""
+    for key, answers in list(tape.answers.items()):
+        step, ended, machine, request = key.split("|", 3)
+        if request.endswith("modprobe -n -q ip_vs"):
+            tape.answers[key] = [{**one, "code": 0} for one in answers]
+        elif " ping -c 3 -w 8 -W 4 alpine-overlay" in request:
+            tape.answers[key] = [_answered(one) for one in answers]
+        elif " nc -w 5 172." in request or " nc -l -p 7701 " in request:
+            # The transfer to the name is that to the address, on another port.
+            service = "alpine-overlay1" if step == "14" else "alpine-overlay2"
+            address = request.partition(" nc -w 5 ")[2].partition(" ")[0]
+            named = request.replace(address, service) if address else request
+            tape.answers[f"{step}|{ended}|{machine}|{named.replace('7701', '7702')}"] = answers
+
+
+def _answered(ping: dict[str, Any]) -> dict[str, Any]:
+    """A ping's output with an answer to each packet."""
+    words = ping["out"].split()
+    out = ping_output(words[1], words[2].strip("():"), [0.12, 0.1, 0.11])
+    return {**ping, "out": out, "code": 0}
+
+
+def sealed(tape: Tape) -> None:
+    """As if the driver's connections were encrypted, by its own words."""
+    for key, answers in tape.answers.items():
+        if "docker plugin inspect" in key:
+            tape.answers[key] = [
+                {**one, "out": one["out"].replace(" clear", " sealed")} for one in answers
+            ]
+
+
+def _unreadable(_: PluginSpec) -> Encapsulation:
+    """The test driver's packets, taken for what nobody can read; others on UDP 4789 can be."""
+    how = vxlan(package.PORT)
+
+    def decode(packet: Any) -> Carried | None:
+        return Carried("sealed") if how.decode(packet) else VXLAN.decode(packet)
+
+    return dataclasses.replace(how, name="sealed", decode=decode, encrypted=True)
+
+
+_SEALED = exercise(dataclasses.replace(DRIVER, encapsulation=_unreadable))
+
+# By the scenario's name, with another name where a tape is played in another way as well.
+PLAYED = {
+    "overlay": Played(overlay, TAPES / "overlay.json"),
+    "overlay with IPVS": Played(overlay, TAPES / "overlay.json", with_ipvs),
+    "spread": Played(spread, TAPES / "spread.json"),
+    "weave": Played(tunnel, TAPES / "weave.json"),
+    "weave encrypted": Played(_SEALED, TAPES / "weave.json", sealed),
+}
 
 
 class Clock:
@@ -38,6 +121,8 @@ class Clock:
 
 def lab_of(document: dict[str, Any], folder: Path) -> Lab:
     """The lab that the run was recorded on."""
+    settings = document.get("plugin")
+    plugin = PluginSpec(package.NAME, _archive(folder), settings) if settings else None
     return Lab(
         name="t",
         file=folder / "lab.toml",
@@ -49,34 +134,49 @@ def lab_of(document: dict[str, Any], folder: Path) -> Lab:
         management_subnet="192.168.121.0/24",
         docker_version="distribution",
         image=document["image"],
+        weave=plugin,
     )
 
 
-def play(
-    file: Path,
-    folder: Path,
-    scenario: Scenario = overlay,
-    change: Callable[[Tape], object] = lambda _: None,
-) -> model.Record:
-    """The record of the run, judged again from what was recorded; `change` breaks that before."""
-    document = json.loads(file.read_text())
+def _archive(folder: Path) -> Path:
+    """The test driver's archive without what is in it: it goes to no engine here."""
+    file = folder / "plugin.tar.gz"
+    folder.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(file, "w:gz") as tar:
+        config = package.CONFIG.read_bytes()
+        info = tarfile.TarInfo("config.json")
+        info.size = len(config)
+        tar.addfile(info, io.BytesIO(config))
+        root = tarfile.TarInfo("rootfs")
+        root.type = tarfile.DIRTYPE
+        tar.addfile(root)
+    return file
+
+
+def play(one: Played, folder: Path, change: Change = lambda _: None) -> model.Record:
+    """The record of the run, judged again from what was recorded; `change` breaks that before.
+
+    `folder` has to be a new one: what a run leaves there counts in the next one.
+    """
+    document = one.document()
     tape = Tape.read(document)
+    one.change(tape)
     change(tape)
     lab = lab_of(document, folder)
     machines = {m.name: played(m, tape, document["api"]) for m in lab.machines}
-
-    def at(plan: StepPlan) -> None:
-        tape.enter(plan.number)
-
-    setup = runner.Setup(
-        lab=lab,
-        machines=machines,
-        image=document["image"],
-        provider="hosts",
-        folder=folder / "report",
-        tell=lambda _: None,
-        before_step=at,
-    )
-    clock = Clock()
-    with mock.patch.object(tenacity, "time", clock), mock.patch.object(tenacity.nap, "time", clock):
-        return runner.run(scenario, setup)
+    with tape.steps() as before_step:
+        setup = runner.Setup(
+            lab=lab,
+            machines=machines,
+            image=document["image"],
+            provider="hosts",
+            folder=folder / "report",
+            tell=lambda _: None,
+            before_step=before_step,
+        )
+        clock = Clock()
+        with (
+            mock.patch.object(tenacity, "time", clock),
+            mock.patch.object(tenacity.nap, "time", clock),
+        ):
+            return runner.run(one.scenario, setup)

@@ -356,7 +356,7 @@ KINDS = ("placement", "pings", "packets", "full size", "TCP", "virtual address")
 
 def states(record: Record) -> list[str]:
     """The states of the first three kinds: placement, pings, packets."""
-    return [one.state for one in findings.gather(record)][:3]
+    return [str(one.state) for one in findings.gather(record)][:3]
 
 
 def kind(record: Record, name: str) -> findings.Evidence:

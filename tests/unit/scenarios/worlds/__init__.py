@@ -1,0 +1,14 @@
+"""Broken worlds: a list for each way in which a tape is played."""
+
+from __future__ import annotations
+
+from tests.unit.scenarios.worlds import overlay, spread, weave
+from tests.unit.scenarios.worlds.broken import Broken
+
+# A tape without a list here is played as it was recorded, and no other way.
+WORLDS: dict[str, list[Broken]] = {
+    "overlay with IPVS": overlay.WORLDS,
+    "spread": spread.WORLDS,
+    "weave": weave.WORLDS,
+    "weave encrypted": weave.ENCRYPTED,
+}
