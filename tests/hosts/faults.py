@@ -228,6 +228,7 @@ _FROM_TWO = "dropped from machine2 to machine1"
 _LARGE = ("-m", "length", "--length")
 _UDP = ("-p", "udp", "--dport", "4789", "-j", "DROP")
 _TCP = "TCP does not"
+_EVERY_OTHER = ("-m", "statistic", "--mode", "nth", "--every", "2", "--packet", "0")
 
 FAULTS = (
     Fault("data port dropped both ways", between(), "small packet", _FROM_TWO, quick=True),
@@ -261,6 +262,18 @@ FAULTS = (
     ),
     Fault("a task's interface is down", link_down, "small packet", _UNANSWERED),
     Fault(
+        "every other packet lost 1 to 2",
+        one_to_two(*_EVERY_OTHER),
+        "small packet",
+        f"{_FROM_ONE}, though not all",
+    ),
+    Fault(
+        "every other packet lost 2 to 1",
+        two_to_one(*_EVERY_OTHER),
+        "small packet",
+        f"{_FROM_TWO}, though not all",
+    ),
+    Fault(
         "black hole for large packets",
         between(*_LARGE, "1000:65535"),
         "large packet",
@@ -288,6 +301,12 @@ FAULTS = (
         mtu(1400, "one", "two"),
         "large packet",
         "machine1 has 1400, machine2 has 1400",
+    ),
+    Fault(
+        "MTU 1300 on both",
+        mtu(1300, "one", "two"),
+        "large packet",
+        "machine1 has 1300, machine2 has 1300",
     ),
     Fault(
         "TCP dropped in a task",
