@@ -4,32 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.unit.scenarios.worlds import two_tasks
 from tests.unit.scenarios.worlds.broken import (
-    CAPTURE,
     CONTAINER,
-    CONTAINERS,
     INFO,
     NETWORK,
     NETWORKS,
-    NO_PING,
     NODES,
     SERVICE,
-    TASKS,
     Broken,
-    as_in,
     body,
     container_left,
     elsewhere,
     empty,
-    failing,
     first_only,
-    no_packets,
     output,
-    placed_elsewhere,
     put,
-    stays,
-    stopped,
-    text,
 )
 
 
@@ -37,6 +27,15 @@ def followers(nodes: Any) -> Any:
     return [
         {**node, "ManagerStatus": {**node.get("ManagerStatus", {}), "Leader": False}}
         for node in nodes
+    ]
+
+
+def _path(step: str, machine: str, service: str) -> list[Broken]:
+    """By address, and by the name, whose virtual address takes it to the task."""
+    return [
+        *two_tasks.path(step, machine, service, "172.45."),
+        two_tasks.other_bytes(step, machine, service),
+        *two_tasks.nothing_captured(step, *two_tasks.VXLAN_MISSED),
     ]
 
 
@@ -135,62 +134,10 @@ WORLDS = [
         body(empty),
         ("6: driver", "6: scope"),
     ),
-    Broken(
-        "placed elsewhere",
-        "7",
-        "machine1",
-        TASKS,
-        body(placed_elsewhere),
-        ("7: the task of alpine-overlay1 is on",),
-    ),
-    Broken(
-        "second placed elsewhere",
-        "8",
-        "machine1",
-        TASKS,
-        body(placed_elsewhere),
-        ("8: the task of alpine-overlay2 is on",),
-    ),
-    Broken(
-        "the task has stopped",
-        "8",
-        "machine1",
-        TASKS,
-        body(stopped),
-        ("8: alpine-overlay2 has one", "8: the task of"),
-    ),
-    Broken(
-        "not in docker ps",
-        "9",
-        "machine1",
-        "docker ps",
-        text("alpine-overlay1", "other"),
-        ("9: `docker ps` shows it",),
-    ),
-    Broken(
-        "not in docker ps there",
-        "12",
-        "machine2",
-        "docker ps",
-        text("alpine-overlay2", "other"),
-        ("12: `docker ps` shows it",),
-    ),
-    Broken(
-        "an address elsewhere",
-        "10",
-        "machine1",
-        CONTAINER,
-        body(elsewhere),
-        ("10: its address",),
-    ),
-    Broken(
-        "its address elsewhere",
-        "13",
-        "machine2",
-        CONTAINER,
-        body(elsewhere),
-        ("13: its address",),
-    ),
+    *two_tasks.service("7", "alpine-overlay1"),
+    *two_tasks.service("8", "alpine-overlay2"),
+    *two_tasks.container("9", "machine1", "alpine-overlay1"),
+    two_tasks.address("10", "machine1", "alpine-overlay1"),
     Broken(
         "two networks of one name",
         "11",
@@ -207,6 +154,8 @@ WORLDS = [
         body(empty),
         ("11: the network has the same id",),
     ),
+    *two_tasks.container("12", "machine2", "alpine-overlay2"),
+    two_tasks.address("13", "machine2", "alpine-overlay2"),
     Broken(
         "another virtual address",
         "14",
@@ -214,69 +163,6 @@ WORLDS = [
         SERVICE,
         put([{"Addr": "172.45.9.9/16"}], "Endpoint", "VirtualIPs"),
         ("14: the name",),
-    ),
-    Broken(
-        "no reply by address",
-        "14",
-        "machine2",
-        "-W 4 172.45.",
-        output(NO_PING),
-        ("14: the task's own address",),
-    ),
-    *(
-        Broken(
-            f"nothing captured on {machine} in {step}",
-            step,
-            machine,
-            CAPTURE,
-            no_packets,
-            (
-                rf"{step}: VXLAN with VNI \d+ carries ICMP echo request",
-                rf"{step}: VXLAN with VNI \d+ carries ICMP echo reply",
-            ),
-        )
-        for step in ("14", "15")
-        for machine in ("machine1", "machine2")
-    ),
-    Broken(
-        "large packets lost",
-        "15",
-        "machine1",
-        "ping -n -M do",
-        failing("3 packets transmitted, 0 received"),
-        ("15: a ping of",),
-    ),
-    Broken(
-        "other bytes arrive",
-        "14",
-        "machine2",
-        "nc -w 5 172",
-        output("0000  -\n"),
-        ("14: 256 KiB sent by TCP to 172",),
-    ),
-    Broken(
-        "none runs",
-        "7",
-        "machine1",
-        TASKS,
-        body(stopped),
-        ("7: alpine-overlay1 has one", "7: the task of"),
-    ),
-    Broken(
-        "no container",
-        "9",
-        "machine1",
-        CONTAINERS,
-        body(empty),
-        ("9: one container", "9: `docker ps`", "9: error"),
-    ),
-    Broken(
-        "no container there",
-        "12",
-        "machine2",
-        CONTAINERS,
-        body(empty),
-        ("12: one container", "12: `docker ps`", "12: error"),
     ),
     Broken(
         "an address of another network",
@@ -294,76 +180,9 @@ WORLDS = [
         put([{"Addr": "172.45.9.9/16"}], "Endpoint", "VirtualIPs"),
         ("15: the name",),
     ),
-    Broken(
-        "no reply by address back",
-        "15",
-        "machine1",
-        "-W 4 172.45.",
-        output(NO_PING),
-        ("15: the task's own address",),
-    ),
-    Broken(
-        "other bytes arrive back",
-        "15",
-        "machine1",
-        "nc -w 5 172",
-        output("0000  -\n"),
-        ("15: 256 KiB sent by TCP to 172",),
-    ),
-    Broken(
-        "large packets lost back",
-        "14",
-        "machine2",
-        "ping -n -M do",
-        failing("3 packets transmitted, 0 received"),
-        ("14: a ping of",),
-    ),
-    Broken(
-        "a container stays", "16", "machine1", "%3Dalpine-overlay1", stays(), ("16: no container",)
-    ),
-    Broken(
-        "the network stays",
-        "17",
-        "machine2",
-        NETWORKS,
-        as_in("6", NETWORKS),
-        ("17: overlaynet1",),
-    ),
-    Broken(
-        "no reply by name",
-        "14",
-        "machine2",
-        "-W 4 alpine-overlay1",
-        output(
-            "PING alpine-overlay1 (172.45.0.2): 56 data bytes\n3 packets transmitted, 0 received\n"
-        ),
-        ("14: replies arrive", "14: the name"),
-    ),
-    Broken(
-        "no reply by name back",
-        "15",
-        "machine1",
-        "-W 4 alpine-overlay2",
-        output(
-            "PING alpine-overlay2 (172.45.0.5): 56 data bytes\n3 packets transmitted, 0 received\n"
-        ),
-        ("15: replies arrive", "15: the name"),
-    ),
-    Broken(
-        "other bytes arrive by name",
-        "14",
-        "machine2",
-        "nc -w 5 alpine-overlay1",
-        output("0000  -\n"),
-        ("14: 256 KiB sent by TCP to alpine-overlay1",),
-    ),
-    Broken(
-        "other bytes arrive by name back",
-        "15",
-        "machine1",
-        "nc -w 5 alpine-overlay2",
-        output("0000  -\n"),
-        ("15: 256 KiB sent by TCP to alpine-overlay2",),
-    ),
+    *_path("14", "machine2", "alpine-overlay1"),
+    *_path("15", "machine1", "alpine-overlay2"),
+    two_tasks.container_stays("16", "machine1", "alpine-overlay1"),
+    two_tasks.network_stays("17", "overlaynet1", there="6"),
     container_left("alpine-overlay2"),
 ]

@@ -6,29 +6,17 @@ import base64
 from typing import Any
 
 from tests.support.tape import Answer, Tape
+from tests.unit.scenarios.worlds import two_tasks
 from tests.unit.scenarios.worlds.broken import (
     CAPTURE,
-    CONTAINER,
-    CONTAINERS,
     NETWORK,
-    NETWORKS,
-    NO_PING,
     NODES,
     PLUGIN,
-    TASKS,
     Broken,
-    as_in,
     body,
     container_left,
-    elsewhere,
-    empty,
-    failing,
-    no_packets,
     output,
-    placed_elsewhere,
     put,
-    stays,
-    stopped,
     text,
 )
 
@@ -87,120 +75,18 @@ def _plugin(step: str, machine: str) -> list[Broken]:
     ]
 
 
-def _service(step: str, service: str) -> list[Broken]:
-    return [
-        Broken(
-            f"{service} placed elsewhere",
-            step,
-            "machine1",
-            TASKS,
-            body(placed_elsewhere),
-            (f"{step}: the task of {service}",),
-        ),
-        Broken(
-            f"the task of {service} has stopped",
-            step,
-            "machine1",
-            TASKS,
-            body(stopped),
-            (f"{step}: {service} has one", f"{step}: the task of {service}"),
-        ),
-    ]
-
-
-def _task(step: str, machine: str, service: str) -> list[Broken]:
-    return [
-        Broken(
-            f"{service} not in docker ps",
-            step,
-            machine,
-            "^docker ps",
-            text(service, "other"),
-            (f"{step}: `docker ps` shows it",),
-        ),
-        Broken(
-            f"no container of {service}",
-            step,
-            machine,
-            CONTAINERS,
-            body(empty),
-            (f"{step}: one container", f"{step}: `docker ps`", f"{step}: error"),
-        ),
-        Broken(
-            f"an address elsewhere for {service}",
-            step,
-            machine,
-            CONTAINER,
-            body(elsewhere),
-            (f"{step}: its address",),
-        ),
-    ]
-
-
-def _path(step: str, machine: str) -> list[Broken]:
-    """What the two kinds of packets, readable or not, have in common."""
-    return [
-        Broken(
-            f"no reply by address in {step}",
-            step,
-            machine,
-            "-W 4 10.1.1.",
-            output(NO_PING),
-            (f"{step}: the task's own address",),
-        ),
-        Broken(
-            f"large packets lost in {step}",
-            step,
-            machine,
-            "ping -n -M do",
-            failing("3 packets transmitted, 0 received"),
-            (f"{step}: a ping of",),
-        ),
-        Broken(
-            f"other bytes arrive in {step}",
-            step,
-            machine,
-            "nc -w 5",
-            output("0000  -\n"),
-            (f"{step}: 256 KiB sent",),
-        ),
-    ]
-
-
 def _way(step: str, machine: str, service: str) -> list[Broken]:
-    asked = f"-W 4 {service}"
     return [
         Broken(
             f"{service} is another address",
             step,
             machine,
-            asked,
+            f"-W 4 {service}",
             text(f"PING {service} (10.1.1.", f"PING {service} (10.9.9."),
             (f"{step}: the name {service}",),
         ),
-        Broken(
-            f"no reply by the name {service}",
-            step,
-            machine,
-            asked,
-            output(NO_PING),
-            (f"{step}: replies arrive from {service}", f"{step}: the name {service}"),
-        ),
-        *(
-            Broken(
-                f"nothing captured on {seen} in {step}",
-                step,
-                seen,
-                CAPTURE,
-                no_packets,
-                (
-                    rf"{step}: VXLAN with VNI \d+ carries ICMP echo request",
-                    rf"{step}: VXLAN with VNI \d+ carries ICMP echo reply",
-                ),
-            )
-            for seen in ("machine1", "machine2")
-        ),
-        *_path(step, machine),
+        *two_tasks.path(step, machine, service, "10.1.1."),
+        *two_tasks.nothing_captured(step, *two_tasks.VXLAN_MISSED),
     ]
 
 
@@ -274,8 +160,8 @@ WORLDS = [
     ),
     Broken("an overlay", "4", "machine1", NETWORK, put("overlay", "Driver"), ("4: driver",)),
     Broken("a local network", "4", "machine1", NETWORK, put("local", "Scope"), ("4: scope",)),
-    *_service("6a", "alpine-tunnel1"),
-    *_service("6b", "alpine-tunnel2"),
+    *two_tasks.service("6a", "alpine-tunnel1"),
+    *two_tasks.service("6b", "alpine-tunnel2"),
     Broken(
         "two networks of one name",
         "5",
@@ -285,19 +171,14 @@ WORLDS = [
         ("5: the network",),
     ),
     Broken("an overlay there", "5", "machine2", NETWORK, put("overlay", "Driver"), ("5: driver",)),
-    *_task("7a", "machine1", "alpine-tunnel1"),
-    *_task("7b", "machine2", "alpine-tunnel2"),
+    *two_tasks.container("7a", "machine1", "alpine-tunnel1"),
+    two_tasks.address("7a", "machine1", "alpine-tunnel1"),
+    *two_tasks.container("7b", "machine2", "alpine-tunnel2"),
+    two_tasks.address("7b", "machine2", "alpine-tunnel2"),
     *_way("8a", "machine2", "alpine-tunnel1"),
     *_way("8b", "machine1", "alpine-tunnel2"),
-    Broken(
-        "a container stays",
-        "9a",
-        "machine2",
-        "%3Dalpine-tunnel2",
-        stays(),
-        ("9a: no container",),
-    ),
-    Broken("the network stays", "9b", "machine2", NETWORKS, as_in("5", NETWORKS), ("9b: tunnel1",)),
+    two_tasks.container_stays("9a", "machine2", "alpine-tunnel2"),
+    two_tasks.network_stays("9b", "tunnel1", there="5"),
     Broken(
         "an interface stays",
         "9c",
@@ -318,22 +199,12 @@ WORLDS = [
 ]
 
 
-def _sealed(step: str, machine: str) -> list[Broken]:
+def _sealed(step: str) -> list[Broken]:
     return [
+        *two_tasks.nothing_captured(step, "sealed passes"),
         *(
             Broken(
-                f"nothing captured on {seen} in {step}",
-                step,
-                seen,
-                CAPTURE,
-                no_packets,
-                (f"{step}: sealed passes",),
-            )
-            for seen in ("machine1", "machine2")
-        ),
-        *(
-            Broken(
-                f"readable on {seen} in {step}",
+                f"readable on {seen} in step {step}",
                 step,
                 seen,
                 CAPTURE,
@@ -359,6 +230,6 @@ ENCRYPTED = [
         )
         for machine in ("machine1", "machine2")
     ),
-    *_sealed("8a", "machine2"),
-    *_sealed("8b", "machine1"),
+    *_sealed("8a"),
+    *_sealed("8b"),
 ]
