@@ -21,8 +21,7 @@ import scenarios
 from scenarios.kit import discovery
 from scenarios.kit.step import Step
 from scenarios.record.model import Record
-from tests.unit.scenarios.played import PLAYED, play
-from tests.unit.scenarios.test_judges import failed
+from tests.unit.scenarios.played import PLAYED, failed, play
 from tests.unit.scenarios.worlds import WORLDS
 from tests.unit.scenarios.worlds.broken import Broken
 
@@ -74,15 +73,14 @@ class Judge:
         """Each break of this way of playing the tape as one line, and whether a test notices it."""
         found = {}
         whole, stated, _ = self.run()
+        judged = [step.expectations for step in whole.steps]
         worlds = [(world, *self.run(world)) for world in WORLDS.get(self.name, [])]
         for this in sorted(stated):
             watching = [(world, record) for world, record, _, red in worlds if this in red]
             for name, edit in BREAKS.items():
                 broken, _, _ = self.run(None, this, edit)
                 said = [step.expectations for step in broken.steps]
-                found[f"step {this[0]}, {this[2]}: {this[1]}: {name}"] = said != [
-                    step.expectations for step in whole.steps
-                ] or any(
+                found[f"step {this[0]}, {this[2]}: {this[1]}: {name}"] = said != judged or any(
                     failed(self.run(world, this, edit)[0]) != failed(record)
                     for world, record in watching
                 )

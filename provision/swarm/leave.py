@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import docker.errors
 import requests
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from provision.changes.journal import MEMBERSHIPS, Entry, Journal
 from provision.changes.outcome import Outcome
@@ -15,6 +14,7 @@ from provision.engine import facts
 from provision.machine.machine import Machine
 from provision.support.errors import MachineError
 from provision.support.progress import Progress
+from provision.support.wait import wait_until
 from provision.swarm import members, node_spec
 
 
@@ -105,16 +105,10 @@ def remove_entry(leader: Machine, node_id: str) -> None:
     with contextlib.suppress(docker.errors.NotFound):
         # After a lost quorum it is no member of the raft group any more: then it just goes.
         node_spec.change(leader, node_id, Role="worker")
-    _retry_conflict(lambda: leader.docker.api.remove_node(node_id, force=True))
-
-
-def _retry_conflict(work: Callable[[], object]) -> None:
-    """A demotion takes a moment to arrive; until then the removal is refused."""
-    for attempt in Retrying(
-        stop=stop_after_delay(30),
-        wait=wait_fixed(0.5),
-        retry=retry_if_exception(lambda error: isinstance(error, docker.errors.APIError)),
-        reraise=True,
-    ):
-        with attempt:
-            work()
+    # A demotion takes a moment to arrive; until then the removal is refused.
+    wait_until(
+        lambda: leader.docker.api.remove_node(node_id, force=True),
+        lambda removed: removed,
+        patience=30,
+        unanswered=(docker.errors.APIError,),
+    )

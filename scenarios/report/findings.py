@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
@@ -132,16 +133,37 @@ def _placement(record: Record) -> Evidence:
 
 
 def _pings(record: Record) -> Evidence:
-    crossing = _crossing(record, ("task-address", "tasks-name"))
+    return _answered(
+        record,
+        ("task-address", "tasks-name"),
+        _target,
+        title="Task addresses answer, both ways",
+        proves="The address belongs to the other task alone, so the replies came from the other "
+        "host.",
+        limits="By which way they came: another route between the hosts would answer as well.",
+    )
+
+
+def _answered(
+    record: Record,
+    kinds: tuple[str, ...],
+    named: Callable[[Ping], str],
+    *,
+    title: str,
+    proves: str,
+    limits: str,
+) -> Evidence:
+    """The evidence of those pings of these kinds that had to cross."""
+    crossing = _crossing(record, kinds)
     return Evidence(
-        "Task addresses answer, both ways",
+        title,
         _both_ways([(ping.source_machine, there, _whole(ping)) for ping, there in crossing]),
         tuple(
-            Fact(f"{ping.source_machine} → {there}", f"{_target(ping)}: {replies(ping)}")
+            Fact(f"{ping.source_machine} → {there}", f"{named(ping)}: {replies(ping)}")
             for ping, there in crossing
         ),
-        "The address belongs to the other task alone, so the replies came from the other host.",
-        "By which way they came: another route between the hosts would answer as well.",
+        proves,
+        limits,
     )
 
 
@@ -171,18 +193,15 @@ def _both_ways(ways: list[tuple[str, str, bool | None]]) -> State:
 
 
 def _full_size(record: Record) -> Evidence:
-    crossing = _crossing(record, ("full-size",))
-    return Evidence(
-        "Full-size packets cross unfragmented",
-        _both_ways([(ping.source_machine, there, _whole(ping)) for ping, there in crossing]),
-        tuple(
-            Fact(f"{ping.source_machine} → {there}", f"{_sized(ping)}: {replies(ping)}")
-            for ping, there in crossing
-        ),
-        "Packets as large as the network allows arrive whole (DF was set): the underlay has room "
-        "for them and for the encapsulation around them.",
-        "That data arrives unchanged: an interface that computes wrong checksums breaks TCP and "
-        "lets pings through.",
+    return _answered(
+        record,
+        ("full-size",),
+        _sized,
+        title="Full-size packets cross unfragmented",
+        proves="Packets as large as the network allows arrive whole (DF was set): the underlay has "
+        "room for them and for the encapsulation around them.",
+        limits="That data arrives unchanged: an interface that computes wrong checksums breaks TCP "
+        "and lets pings through.",
     )
 
 

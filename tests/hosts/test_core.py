@@ -19,9 +19,9 @@ from tests.hosts import root as roots
 from tests.hosts.conftest import Labs
 from tests.hosts.light_hosts import Fabric, Host
 from tests.hosts.test_existing import look
-from tests.hosts.test_overlay import NO_IPVS, failed
+from tests.hosts.test_overlay import NO_IPVS
 from tests.hosts.test_provision import nodes
-from tests.support.play import play
+from tests.support.play import failed, play
 from tests.support.progress import quiet
 from tests.vxlan_driver import package
 from tests.vxlan_driver.scenario import tunnel

@@ -36,7 +36,7 @@ def test_ten_hosts_with_three_managers_and_a_quorum_that_is_lost(
     assert len(nodes(ten_hosts[0])) == 10
     assert managers(ten_hosts[0]) == {"machine1", "machine2", "machine3"}
 
-    # Two of three managers are made anew at once: the third has no quorum any more.
+    # Two of three managers are recreated at once: the third has no quorum any more.
     for host in ten_hosts[:2]:
         host.recreate()
     for host in ten_hosts[:2]:

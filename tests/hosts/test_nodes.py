@@ -20,6 +20,7 @@ from scenarios.spread import spread
 from tests.hosts import root as roots
 from tests.hosts.conftest import Labs
 from tests.hosts.light_hosts import Fabric, Host
+from tests.support.play import failed
 from tests.support.play import play as play_scenario
 from tests.support.progress import quiet
 
@@ -169,10 +170,6 @@ def some(*numbers: int, **changed: str) -> Scenario:
         if int(plan.number) in numbers
     ]
     return other
-
-
-def failed(result: model.Record) -> set[str]:
-    return {e.what for step in result.steps for e in step.expectations if not e.passed}
 
 
 def test_all_that_is_said_of_spreading_is_seen_and_the_nodes_are_as_before(

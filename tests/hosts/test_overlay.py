@@ -18,6 +18,7 @@ from scenarios.overlay import overlay
 from scenarios.record import model
 from tests.hosts import root as roots
 from tests.hosts.light_hosts import Fabric, Host
+from tests.support.play import failed
 from tests.support.play import play as play_scenario
 
 # The kernel of a light host has no IPVS, so a service's virtual address answers nobody there.
@@ -36,10 +37,6 @@ def play(lab: Lab, tmp_path: Path) -> Play:
         return play_scenario(scenario, lab, tmp_path / "report", told, before)
 
     return go
-
-
-def failed(result: model.Record) -> set[str]:
-    return {e.what for step in result.steps for e in step.expectations if not e.passed}
 
 
 def layer_of(result: model.Record) -> str:

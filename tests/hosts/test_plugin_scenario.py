@@ -22,8 +22,8 @@ from scenarios.record import model
 from scenarios.report.write import write_reports
 from scenarios.weave import weave
 from tests.hosts.light_hosts import Fabric, Host
-from tests.hosts.test_overlay import failed
 from tests.support.killed import killed_before
+from tests.support.play import failed
 from tests.support.play import play as play_scenario
 from tests.support.progress import quiet
 from tests.vxlan_driver import package

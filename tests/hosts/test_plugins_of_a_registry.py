@@ -91,7 +91,7 @@ def test_a_plugin_is_installed_on_all_nodes_once_set_enabled_and_removed(
         # A second time nothing is to be done.
         again = install.ensure(machines.values(), want)
         assert [done.commands for done in again.values()] == [[], []]
-        # One that is there and disabled is enabled; one that is set otherwise is set anew.
+        # One that is there and disabled is enabled; one that is set otherwise is set again.
         machines["machine1"].run_checked(f"docker plugin disable {DRIVER}")
         third = install.ensure(machines.values(), want)
         assert [len(done.commands) for done in third.values()] == [1, 0]

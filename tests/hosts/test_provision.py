@@ -65,7 +65,7 @@ def test_no_join_token_is_logged_or_stands_on_a_command_line(
         assert token not in host.exec("journalctl", "--no-pager").stdout
 
 
-def test_a_machine_made_anew_replaces_its_old_entry(two_hosts: list[Host], lab_of: Labs) -> None:
+def test_a_recreated_machine_replaces_its_old_entry(two_hosts: list[Host], lab_of: Labs) -> None:
     up.up(lab_of(two_hosts), quiet())
     two_hosts[1].recreate()
     two_hosts[1].wait_ready()

@@ -20,8 +20,7 @@ from tests.hosts.conftest import Labs
 from tests.hosts.light_hosts import Fabric, Host
 from tests.support.progress import quiet
 from tests.support.tape import Tape, recorded
-from tests.unit.scenarios.played import PLAYED, play
-from tests.unit.scenarios.test_judges import FAILED, failed
+from tests.unit.scenarios.played import FAILED, PLAYED, failed, play
 from tests.vxlan_driver import package
 
 # Write the tapes that the unit tier plays: SWARMRIG_RECORD=1 pytest tests/hosts/test_tape.py

@@ -36,3 +36,7 @@ def play(
             grants=grants,
         )
         return runner.run(scenario, setup)
+
+
+def failed(result: model.Record) -> set[str]:
+    return {e.what for step in result.steps for e in step.expectations if not e.passed}

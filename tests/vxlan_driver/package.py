@@ -53,7 +53,7 @@ def _root() -> Path:
 
 @functools.cache
 def archive() -> Path:
-    """The plugin, as a tar.gz of about 17 MB; made anew when the driver has changed."""
+    """The plugin, as a tar.gz of about 17 MB; built again when the driver has changed."""
     root = _root()
     own = [CONFIG, Path(driver.__file__)]
     key = hashlib.sha256(b"".join(file.read_bytes() for file in own) + str(root).encode())

@@ -24,7 +24,7 @@ def test_an_empty_file_gets_the_setting_alone(text: str) -> None:
     assert json.loads(daemon_config.merged(text, {"a": "b"})) == {"a": "b"}
 
 
-def test_a_file_that_says_it_already_is_not_written_anew() -> None:
+def test_a_file_that_says_it_already_is_not_written_again() -> None:
     text = '{"min-api-version":   "1.24"}'
     assert daemon_config.merged(text, {"min-api-version": "1.24"}) is text
 

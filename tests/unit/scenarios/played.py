@@ -180,3 +180,20 @@ def play(one: Played, folder: Path, change: Change = lambda _: None) -> model.Re
             mock.patch.object(tenacity.nap, "time", clock),
         ):
             return runner.run(one.scenario, setup)
+
+
+# The kernel of the hosts on which it was recorded has no IPVS.
+FAILED = {
+    "overlay": {
+        "14: replies arrive from alpine-overlay1",
+        "15: replies arrive from alpine-overlay2",
+    }
+}
+
+
+def failed(record: model.Record) -> list[str]:
+    """Expectations that failed, and steps that ended in error, with their step's number."""
+    errors = [f"{s.number}: error {s.reason}" for s in record.steps if s.state == "error"]
+    return errors + [
+        f"{s.number}: {e.what}" for s in record.steps for e in s.expectations if not e.passed
+    ]

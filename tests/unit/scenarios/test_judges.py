@@ -8,27 +8,11 @@ from pathlib import Path
 import pytest
 
 from scenarios.kit import discovery
-from scenarios.record.model import Record
-from tests.unit.scenarios.played import PLAYED, play
+from tests.unit.scenarios.played import FAILED, PLAYED, failed, play
 from tests.unit.scenarios.worlds import WORLDS
 from tests.unit.scenarios.worlds.broken import Broken
 
-# The kernel of the hosts on which it was recorded has no IPVS.
-FAILED = {
-    "overlay": {
-        "14: replies arrive from alpine-overlay1",
-        "15: replies arrive from alpine-overlay2",
-    }
-}
 CASES = [(name, world) for name, worlds in WORLDS.items() for world in worlds]
-
-
-def failed(record: Record) -> list[str]:
-    """Expectations that failed, and steps that ended in error, with their step's number."""
-    errors = [f"{s.number}: error {s.reason}" for s in record.steps if s.state == "error"]
-    return errors + [
-        f"{s.number}: {e.what}" for s in record.steps for e in s.expectations if not e.passed
-    ]
 
 
 def test_every_scenario_has_a_tape_and_broken_worlds() -> None:

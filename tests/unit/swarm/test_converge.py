@@ -63,7 +63,7 @@ def test_machines_in_no_swarm_get_one(lab: Lab) -> None:
     assert kinds(plan.plan(lab, Facts({}), Journal())) == wanted
 
 
-def test_a_machine_made_anew_joins_and_its_old_entry_goes(lab: Lab) -> None:
+def test_a_recreated_machine_joins_and_its_old_entry_goes(lab: Lab) -> None:
     seen = healthy(lab)
     seen.members["machine3"] = NOTHING
     found = plan.plan(lab, seen, Journal())
@@ -95,7 +95,7 @@ def test_a_lost_quorum_is_recovered_before_anything_else(lab: Lab) -> None:
     assert kinds(plan.plan(lab, seen, Journal(), allowed)) == [("machine1", "swarm-recover")]
 
 
-def test_a_manager_that_was_demoted_while_it_was_down_joins_anew(lab: Lab) -> None:
+def test_a_manager_that_was_demoted_while_it_was_down_joins_again(lab: Lab) -> None:
     seen = healthy(lab)
     seen.members["machine3"] = Member("pending", "id-machine3", manager=True, error="", cluster="c")
     seen.nodes[2]["Status"]["State"] = "down"
