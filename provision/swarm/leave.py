@@ -108,7 +108,7 @@ def remove_entry(leader: Machine, node_id: str) -> None:
     # A demotion takes a moment to arrive; until then the removal is refused.
     wait_until(
         lambda: leader.docker.api.remove_node(node_id, force=True),
-        lambda removed: removed,
+        lambda _: True,
         patience=30,
         unanswered=(docker.errors.APIError,),
     )
