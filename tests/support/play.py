@@ -39,4 +39,5 @@ def play(
 
 
 def failed(result: model.Record) -> set[str]:
+    """The texts of the expectations that failed, without their steps' numbers."""
     return {e.what for step in result.steps for e in step.expectations if not e.passed}
