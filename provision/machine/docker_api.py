@@ -21,6 +21,7 @@ import requests
 import urllib3
 from docker.transport.basehttpadapter import BaseHTTPAdapter
 
+from provision.machine.channel import ChannelSocket
 from provision.ssh.transport import Transport
 
 # sshd allows ten sessions on a connection (MaxSessions); commands and captures need some too.
@@ -42,7 +43,7 @@ class _Connection(urllib3.connection.HTTPConnection):
         self._open_channel = open_channel
 
     def connect(self) -> None:
-        self.sock = self._open_channel()
+        self.sock = ChannelSocket(self._open_channel())
         timeout = self.timeout
         self.sock.settimeout(timeout if isinstance(timeout, int | float) else None)
 

@@ -10,6 +10,7 @@ import http.client
 
 import paramiko
 
+from provision.machine.channel import ChannelSocket
 from provision.machine.machine import Machine
 from provision.support.errors import MachineError
 
@@ -26,7 +27,7 @@ def get(machine: Machine, port: int, path: str, accept: str = "*/*", timeout: fl
         )
         channel.settimeout(timeout)
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
-        connection.sock = channel
+        connection.sock = ChannelSocket(channel)
         try:
             connection.request("GET", path, headers={"Accept": accept, "Connection": "close"})
             answer = connection.getresponse()
