@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -21,6 +21,16 @@ class Acceleration:
     driver: str
     fast: bool
     why: str
+
+
+@dataclass(frozen=True)
+class OwnImage:
+    """What machines are made of where that is no Vagrant box; `notes` are for the lab's user."""
+
+    name: str
+    version: str
+    why: str
+    notes: tuple[str, ...] = ()
 
 
 class Backend:
@@ -51,6 +61,10 @@ class Backend:
     def default_box(self) -> str:
         """The box of a lab whose lab.toml names none. Raises UserError where there is none."""
         return self.box
+
+    def own_image(self, lab: Lab, log: Callable[[str], None]) -> OwnImage | None:
+        """What machines are made of; None where that is a Vagrant box. Raises UserError."""
+        return None
 
     def version_commands(self) -> Mapping[str, tuple[str, ...]]:
         """The commands that print the versions of its programs, by the program's name."""
@@ -111,6 +125,10 @@ class Backend:
         return vagrants
 
     # -- destroy ------------------------------------------------------------------------------
+
+    def before_destroy(self, lab: Lab) -> list[str]:
+        """End what would make Vagrant's own removal slow; what was removed."""
+        return []
 
     def purge(self, lab: Lab) -> list[str]:
         """Remove what Vagrant does not know of the lab; what was removed."""

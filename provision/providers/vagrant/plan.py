@@ -9,13 +9,12 @@ from filelock import FileLock
 
 from provision.lab import lockfile
 from provision.lab.model import Lab
-from provision.providers import conflicts
+from provision.providers import conflicts, naming
 from provision.providers.backend import Backend
 from provision.providers.backends import registry
 from provision.providers.base import MachineState, Provider
 from provision.providers.boxes import select, store
 from provision.providers.boxes.locked import check_box
-from provision.providers.libvirt import naming
 from provision.providers.vagrant import requirements
 from provision.providers.vagrant.provider import BOOT_LIMIT
 from provision.providers.vagrant.runner import Runner
@@ -36,13 +35,16 @@ def plan(lab: Lab, progress: Progress, locks: lockfile.Locked | None = None) -> 
     name, why = choose_provider(lab)
     backend = registry.backend(name)
     conflicts.check(lab, name)
-    box = _box(lab, backend, progress, (locks or lockfile.load(lab)).of(name))
+    locked = (locks or lockfile.load(lab)).of(name)
+    own = backend.own_image(lab, progress.say)
+    box = own or _box(lab, backend, progress, locked)
     # After the box: a box built here brings the kernel that KVM is tried with.
     acceleration = backend.acceleration()
     notes = [
         f"provider {name}: {why}",
         *requirements.memory_warnings(lab),
-        f"box {box.name}: {box.why}",
+        f"image {own.name} {own.version}: {own.why}" if own else f"box {box.name}: {box.why}",
+        *(own.notes if own else ()),
     ]
     if acceleration:
         kind = "KVM" if acceleration.fast else "emulation (slow: minutes, not seconds)"

@@ -190,6 +190,7 @@ class VagrantProvider:
         if known and (self.state / "Vagrantfile").is_file():
             for name in known:
                 progress.phase(name, "removing it")
+            removed += self.backend.before_destroy(self.lab)
             with contextlib.suppress(subprocess.CalledProcessError):
                 self.runner.run("destroy", "--force")
             removed += [f"machine {name}" for name in known if name not in self.identities()]
