@@ -49,6 +49,10 @@ class Backend:
     management_network: ClassVar[bool] = False
     # Whether its own lists are asked for machines and disks, whatever Vagrant remembers.
     lists_machines: ClassVar[bool] = False
+    # Whether its machines are made of Vagrant's boxes, rather than of `own_image`.
+    uses_boxes: ClassVar[bool] = True
+    # Whether its machines run on the kernel of the host, as containers do.
+    shares_kernel: ClassVar[bool] = False
     # Why it keeps no checkpoints; "" where it keeps some.
     no_checkpoints: ClassVar[str] = ""
 
@@ -111,6 +115,10 @@ class Backend:
     def has_machines(self, state: Path) -> bool:
         """Whether the lab with that state folder has machines."""
         return any(state.glob("vagrant/machines/*/*/id"))
+
+    def ssh_config(self, lab: Lab) -> str:
+        """How OpenSSH reaches the machines, where that takes no Vagrant; "" where it does."""
+        return ""
 
     def console(self, lab: Lab, machine: str) -> str:
         """Where a machine's console can be seen, in words."""

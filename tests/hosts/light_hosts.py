@@ -151,6 +151,13 @@ class Host:
             pid = children[0]
         return pid
 
+    @property
+    def first(self) -> str:
+        """The id, on this machine, of the host's systemd. It has to run."""
+        pid = self._first()
+        assert pid, f"{self.name} does not run"
+        return pid
+
     def exec(
         self, *argv: str, check: bool = True, file: Path | None = None
     ) -> subprocess.CompletedProcess[str]:

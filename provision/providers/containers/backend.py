@@ -28,6 +28,8 @@ ROOT_WARNING = (
 class Docker(Backend):
     name = "docker"
     lists_machines = True
+    uses_boxes = False
+    shares_kernel = True
     no_checkpoints = (
         "Provider docker keeps no checkpoints: a container's processes cannot be saved. "
         "Recreating its machines takes seconds (inv rebuild)."
@@ -86,6 +88,16 @@ class Docker(Backend):
             return bool(belongings.containers(state.name, state))
         except (MachineError, OSError):
             return False  # there is no engine on this host any more
+
+    def ssh_config(self, lab: Lab) -> str:
+        """Starting Vagrant to be told the published ports takes as long as starting a machine."""
+        key = str(lab.state / KEY)
+        quoted = f'"{key}"' if " " in key else key
+        return "\n".join(
+            f"Host {name}\n  HostName {host}\n  Port {port}\n  User {recipe.USER}\n"
+            f"  IdentityFile {quoted}\n  IdentitiesOnly yes\n"
+            for name, (host, port) in belongings.ssh_ports(lab).items()
+        )
 
     def console(self, lab: Lab, machine: str) -> str:
         return f"docker logs {belongings.container_name(lab, machine)}"

@@ -73,6 +73,24 @@ def is_own(thing: dict[str, Any], lab: Lab) -> bool:
     return all(given.get(key) == value for key, value in naming.labels(lab.name, lab.state).items())
 
 
+def ssh_ports(lab: Lab) -> dict[str, tuple[str, int]]:
+    """Where each machine's sshd is published on this host: address and port, by machine.
+
+    Raises MachineError for a machine that has none: its container does not run.
+    """
+    found = by_machine(lab)
+    ports = {}
+    for machine in lab.machines:
+        published = found.get(machine.name, {}).get("NetworkSettings", {}).get("Ports") or {}
+        if not (bound := published.get("22/tcp")):
+            raise MachineError(
+                f"{machine.name}: its container does not run, or its sshd is not published.",
+                f"See docker logs {container_name(lab, machine.name)}, and run inv up again.",
+            )
+        ports[machine.name] = (str(bound[0]["HostIp"]), int(bound[0]["HostPort"]))
+    return ports
+
+
 # -- before machines are made ---------------------------------------------------------------------
 
 

@@ -43,20 +43,28 @@ def ready(suite: str, log: Callable[[str], None]) -> Image:
     with FileLock(cache.folder() / "machine-image.lock"):
         if _in_engine(suite):
             return Image(recipe.NAME, version, "the engine has it already")
-        root = _cached(suite)
-        if root.is_file():
-            why = "it was built here before"
-        elif not (obstacle := _no_mmdebstrap()):
-            log("building the machines' image from Debian's packages (a minute or two)")
-            _build(suite, root)
-            why = "built from Debian's packages"
-        else:
+        obstacle = "" if _cached(suite).is_file() else _no_mmdebstrap()
+        if obstacle:
             log(f"building the machines' image with docker build ({obstacle})")
             _docker_build(suite)
             return Image(recipe.NAME, version, "built with docker build")
+        root = file_system(suite, log)
         log("importing the machines' image into the engine")
         _import(suite, root)
-        return Image(recipe.NAME, version, why)
+        return Image(recipe.NAME, version, "built from Debian's packages")
+
+
+def file_system(suite: str, log: Callable[[str], None]) -> Path:
+    """A machine's file system as a compressed tar, built unless it lies in the cache already.
+
+    Raises MachineError with mmdebstrap's own words.
+    """
+    with FileLock(cache.folder() / "machine-file-system.lock"):
+        root = _cached(suite)
+        if not root.is_file():
+            log("building the machines' image from Debian's packages (a minute or two)")
+            _build(suite, root)
+        return root
 
 
 def _in_engine(suite: str) -> bool:

@@ -13,6 +13,7 @@ from provision.providers.boxes import busybox
 from provision.support import architecture
 
 NAME = "swarmrig/machine"
+USER = "vagrant"
 DEBIAN = {"bookworm": 12, "trixie": 13, "forky": 14}
 SUITE = "trixie"
 # The public key that may log in, as lab-init finds it in its environment.
