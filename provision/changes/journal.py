@@ -94,6 +94,11 @@ class Journal:
         entries = (entry for entry in self.of(host) if entry.kind in MADE)
         return {entry.after["node"] for entry in entries if entry.after.get("node")}
 
+    def join_cut_off(self, host: str) -> bool:
+        """Whether the last time that a host joined is begun and never written down as done."""
+        entries = [entry for entry in self.of(host) if entry.kind in MADE]
+        return bool(entries) and entries[-1].state == "begun"
+
     def adopts(self, host: str, node_id: str) -> bool:
         """Whether a host is, as the node `node_id`, in the swarm that the lab has adopted."""
         return any(e.kind == "swarm-adopt" and node_id in e.items for e in self.of(host))

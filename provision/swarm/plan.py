@@ -285,8 +285,10 @@ def _stale(
     addresses = {machine.address for machine in lab.machines}
     # In the swarm of hosts that exist, somebody else's node may well have one of our names.
     names = set() if journal.existing else {machine.name for machine in lab.machines}
-    # And one that nobody knows yet may be joining it at this moment.
-    lost = {"down"} if journal.existing else {"down", "unknown"}
+    # And one that nobody knows yet may be joining it at this moment, unless it is what our own join
+    # has left: a manager that has started a moment ago does not call it down yet.
+    cut_off = any(journal.join_cut_off(machine.name) for machine in lab.machines)
+    lost = {"down", "unknown"} if cut_off or not journal.existing else {"down"}
     return [
         Change(
             leader,

@@ -191,6 +191,24 @@ def test_what_a_join_left_that_was_cut_off_goes(lab: Lab, tmp_path: Path) -> Non
         assert [i for c in plan.plan(lab, seen, journal) for i in c.items] == of_hosts
 
 
+def test_on_existing_hosts_it_goes_at_once_where_our_own_join_was_cut_off(
+    lab: Lab, tmp_path: Path
+) -> None:
+    """A manager that has started a moment ago calls it unknown, and only later down."""
+    file = tmp_path / "journal.json"
+    for machine in lab.machines:
+        journal_with(file, "swarm-join", machine.name, {"node": f"id-{machine.name}"})
+    entry = {"ID": "cut-off", "Spec": {"Role": "worker"}, "Status": {"State": "unknown"}}
+    seen = replace(healthy(lab), nodes=(*healthy(lab).nodes, entry))
+    journal = Journal(file)
+    again = Change("machine3", "swarm-join", "x")
+    begun = journal.begin(again)
+    assert [c.items for c in plan.plan(lab, seen, Journal(file))] == [("cut-off",)]
+    # Once it has joined, what has no name is somebody else's again.
+    journal.finish(begun, {"node": "id-machine3"})
+    assert plan.plan(lab, seen, Journal(file)) == []
+
+
 def test_an_adopted_swarm_keeps_its_roles(lab: Lab, tmp_path: Path) -> None:
     nodes = tuple(node(lab, m.name, "manager") for m in lab.machines)
     seen = replace(healthy(lab), nodes=nodes)
