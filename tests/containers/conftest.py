@@ -19,6 +19,6 @@ def outer() -> Iterator[Outer]:
     # Both come from a package registry: made before the network is gone.
     roots.root(True, roots.chosen())
     image.file_system(recipe.SUITE, print)
-    made = Outer()
+    made = Outer(roots.chosen())
     yield made
     made.close()

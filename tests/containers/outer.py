@@ -33,12 +33,12 @@ def why_not() -> str:
 class Outer:
     """A running engine. `close()` ends it and all that it runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, release: str) -> None:
         self.fabric = Fabric.start()
-        (self.host,) = self.fabric.add("machine20")
+        (self.host,) = self.fabric.add("machine20", release=release)
         self.tools = self.fabric.folder / "tools"
         self.tools.mkdir()
-        shutil.copy(roots.root(True, roots.chosen()) / "usr/bin/docker", self.tools)
+        shutil.copy(roots.root(True, release) / "usr/bin/docker", self.tools)
         self.vagrant_home = cache.folder() / "vagrant-home"
         self.vagrant_home.mkdir(exist_ok=True)
 
