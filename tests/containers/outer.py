@@ -55,8 +55,13 @@ class Outer:
         }
 
     def command(self, argv: list[str]) -> list[str]:
-        """`argv` as a command in the engine's network."""
-        return ["nsenter", "--target", self.host.first, "--net", *argv]
+        """`argv` as a command where the engine's published ports are."""
+        return ["nsenter", "--target", self.network, "--net", *argv]
+
+    @property
+    def network(self) -> str:
+        """A process in the network of this engine's users: on Linux, that of the engine."""
+        return self.host.first
 
     def run(
         self, argv: list[str], timeout: float = 600, **more: str
