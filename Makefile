@@ -18,6 +18,7 @@ test: ## install what tests need, lint, and run every tier that this machine sup
 	@.venv/bin/python -m pytest tests/browser
 	@# Light hosts mostly wait: three files at a time, each worker with a network of its own.
 	@.venv/bin/python -m pytest --numprocesses 3 --dist loadfile tests/hosts
+	@.venv/bin/python -m pytest tests/containers
 	@# Emulated machines compute: one lab at a time, or they boot for longer than a boot may take.
 	@.venv/bin/python -m pytest tests/vm
 

@@ -56,7 +56,7 @@ def examine(lab: Lab, fresh: bool = True) -> list[Finding]:
         findings += _acceleration(backend, fresh)
     if not lab.files.plan.exists():
         findings += _clashes(lab, chosen)
-    return [*findings, _disk(), _boxes(chosen)]
+    return [*findings, _disk(), *(_boxes(chosen) if not chosen or chosen.uses_boxes else [])]
 
 
 def _providers(lab: Lab) -> tuple[list[Backend], list[Finding]]:
@@ -99,12 +99,13 @@ def _disk() -> Finding:
     return Finding(state, f"{free} GiB of disk are free (10 are wanted)")
 
 
-def _boxes(chosen: Backend | None) -> Finding:
+def _boxes(chosen: Backend | None) -> list[Finding]:
     if select.downloadable():
-        return Finding("ok", "boxes can be downloaded")
+        return [Finding("ok", "boxes can be downloaded")]
     if chosen and chosen.builds_boxes:
-        return Finding("ok", f"no box can be downloaded here; inv box builds one for {chosen.name}")
-    return Finding("warning", "no box can be downloaded here", "Add one: vagrant box add.")
+        what = f"no box can be downloaded here; inv box builds one for {chosen.name}"
+        return [Finding("ok", what)]
+    return [Finding("warning", "no box can be downloaded here", "Add one: vagrant box add.")]
 
 
 def _routes(lab: Lab) -> list[Finding]:

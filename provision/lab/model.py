@@ -11,7 +11,16 @@ from provision.support import text
 from provision.support.errors import UserError
 
 # What lab.toml may name as its provider; `add_provider` adds to the names.
-PROVIDERS = ("auto", "libvirt", "virtualbox", "vmware_desktop", "parallels", "hyperv", "hosts")
+PROVIDERS = (
+    "auto",
+    "libvirt",
+    "virtualbox",
+    "vmware_desktop",
+    "parallels",
+    "hyperv",
+    "docker",
+    "hosts",
+)
 _added: list[str] = []
 Role = Literal["manager", "worker"]
 DEFAULT_IMAGE = "alpine:latest"

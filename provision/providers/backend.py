@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -23,6 +23,16 @@ class Acceleration:
     why: str
 
 
+@dataclass(frozen=True)
+class OwnImage:
+    """What machines are made of where that is no Vagrant box; `notes` are for the lab's user."""
+
+    name: str
+    version: str
+    why: str
+    notes: tuple[str, ...] = ()
+
+
 class Backend:
     """A hypervisor that Vagrant drives, as far as it differs from the others.
 
@@ -39,6 +49,10 @@ class Backend:
     management_network: ClassVar[bool] = False
     # Whether its own lists are asked for machines and disks, whatever Vagrant remembers.
     lists_machines: ClassVar[bool] = False
+    # Whether its machines are made of Vagrant's boxes, rather than of `own_image`.
+    uses_boxes: ClassVar[bool] = True
+    # Whether its machines run on the kernel of the host, as containers do.
+    shares_kernel: ClassVar[bool] = False
     # Why it keeps no checkpoints; "" where it keeps some.
     no_checkpoints: ClassVar[str] = ""
 
@@ -51,6 +65,10 @@ class Backend:
     def default_box(self) -> str:
         """The box of a lab whose lab.toml names none. Raises UserError where there is none."""
         return self.box
+
+    def own_image(self, lab: Lab, log: Callable[[str], None]) -> OwnImage | None:
+        """What machines are made of; None where that is a Vagrant box. Raises UserError."""
+        return None
 
     def version_commands(self) -> Mapping[str, tuple[str, ...]]:
         """The commands that print the versions of its programs, by the program's name."""
@@ -98,6 +116,10 @@ class Backend:
         """Whether the lab with that state folder has machines."""
         return any(state.glob("vagrant/machines/*/*/id"))
 
+    def ssh_config(self, lab: Lab) -> str:
+        """How OpenSSH reaches the machines, where that takes no Vagrant; "" where it does."""
+        return ""
+
     def console(self, lab: Lab, machine: str) -> str:
         """Where a machine's console can be seen, in words."""
         return f"the provider's own window of {machine}"
@@ -111,6 +133,10 @@ class Backend:
         return vagrants
 
     # -- destroy ------------------------------------------------------------------------------
+
+    def before_destroy(self, lab: Lab) -> list[str]:
+        """End what would make Vagrant's own removal slow; what was removed."""
+        return []
 
     def purge(self, lab: Lab) -> list[str]:
         """Remove what Vagrant does not know of the lab; what was removed."""

@@ -62,6 +62,25 @@ def wait_for(what: str, check: Callable[[], object], patience: float = 300) -> N
         raise TimeoutError(f"not within {patience:.0f} s: {what}") from None
 
 
+@contextlib.contextmanager
+def network_of(pid: str) -> Iterator[None]:
+    """This thread, and those it starts, are in the network namespace of a process."""
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def setns(path: str) -> None:
+        with Path(path).open("rb") as file:
+            if libc.setns(file.fileno(), _CLONE_NEWNET) != 0:
+                raise OSError(ctypes.get_errno(), "setns")
+
+    # A thread of its own file: /proc/self names the main thread's.
+    with Path("/proc/thread-self/ns/net").open("rb") as home:
+        setns(f"/proc/{pid}/ns/net")
+        try:
+            yield
+        finally:
+            libc.setns(home.fileno(), _CLONE_NEWNET)
+
+
 class Host:
     """One light host. `user` "ops" may sudo and is in the group docker; "plain" may only sudo;
     sudo asks "asked" for a password. `root` is the Debian root that it boots from."""
@@ -149,6 +168,13 @@ class Host:
             if not children:
                 return pid if pid != str(self._outer.pid) else ""
             pid = children[0]
+        return pid
+
+    @property
+    def first(self) -> str:
+        """The id, on this machine, of the host's systemd. It has to run."""
+        pid = self._first()
+        assert pid, f"{self.name} does not run"
         return pid
 
     def exec(
@@ -337,22 +363,18 @@ class Fabric:
             self.command(list(argv)), check=True, capture_output=True, env={"PATH": _SEARCH}
         )
 
+    @property
+    def first(self) -> str:
+        """The id, on this machine, of the anchor's first process. It has to run."""
+        pid = self._first()
+        assert pid, "the fabric has ended"
+        return pid
+
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
         """This thread, and those it starts, are in the fabric's network namespace."""
-        libc = ctypes.CDLL(None, use_errno=True)
-
-        def setns(path: str) -> None:
-            with Path(path).open("rb") as file:
-                if libc.setns(file.fileno(), _CLONE_NEWNET) != 0:
-                    raise OSError(ctypes.get_errno(), "setns")
-
-        with Path("/proc/self/ns/net").open("rb") as home:
-            setns(f"/proc/{self._first()}/ns/net")
-            try:
-                yield
-            finally:
-                libc.setns(home.fileno(), _CLONE_NEWNET)
+        with network_of(self.first):
+            yield
 
     def add(self, *names: str, docker: bool = True, release: str = "") -> list[Host]:
         """Boot hosts, all at once, and wait until they answer. Names are machine1 to machine20."""

@@ -140,6 +140,8 @@ class World:
             "PATH": _SEARCH,
             "VAGRANT_HOME": str(self.vagrant_home),
             "LIBVIRT_DEFAULT_URI": "qemu:///system",
+            # provider = "auto" is to find virtual machines, whatever engine this machine has.
+            "DOCKER_HOST": "unix:///nonexistent",
             # Labs outside are no neighbours of those in here.
             "SWARMRIG_REGISTRY": str(self.folder / "labs"),
             **more,

@@ -8,6 +8,7 @@ from provision.providers.backends.hyperv import HyperV
 from provision.providers.backends.parallels import Parallels
 from provision.providers.backends.virtualbox import VirtualBox
 from provision.providers.backends.vmware_desktop import VmwareDesktop
+from provision.providers.containers.backend import Docker
 from provision.providers.libvirt.backend import Libvirt
 from provision.support import text
 from provision.support.errors import UserError
@@ -47,6 +48,7 @@ def backend(name: str) -> Backend:
     )
 
 
-# libvirt first: it boots in parallel and saves machines with their memory.
-for _one in (Libvirt(), Parallels(), VmwareDesktop(), VirtualBox(), HyperV()):
+# libvirt first: it boots in parallel and saves machines with their memory. Containers last: virtual
+# machines have a kernel of their own.
+for _one in (Libvirt(), Parallels(), VmwareDesktop(), VirtualBox(), HyperV(), Docker()):
     register(_one)

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.lab.model import Lab
+from provision.providers import naming
 from provision.providers.backend import Acceleration, Backend, has_vagrant_plugin
 from provision.providers.base import Checkpoints, MachineState
-from provision.providers.libvirt import disks, inventory, kvm, naming, networks, snapshots, virsh
+from provision.providers.libvirt import disks, inventory, kvm, networks, snapshots, virsh
 from provision.support import architecture
 from provision.support.errors import MachineError, UserError
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from provision.providers import naming
 from provision.providers.base import MachineState
-from provision.providers.libvirt import naming, virsh
+from provision.providers.libvirt import virsh
 
 
 def states(prefix: str, names: list[str]) -> dict[str, MachineState]:

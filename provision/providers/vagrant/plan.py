@@ -9,13 +9,12 @@ from filelock import FileLock
 
 from provision.lab import lockfile
 from provision.lab.model import Lab
-from provision.providers import conflicts
+from provision.providers import conflicts, naming
 from provision.providers.backend import Backend
 from provision.providers.backends import registry
 from provision.providers.base import MachineState, Provider
 from provision.providers.boxes import select, store
 from provision.providers.boxes.locked import check_box
-from provision.providers.libvirt import naming
 from provision.providers.vagrant import requirements
 from provision.providers.vagrant.provider import BOOT_LIMIT
 from provision.providers.vagrant.runner import Runner
@@ -36,13 +35,16 @@ def plan(lab: Lab, progress: Progress, locks: lockfile.Locked | None = None) -> 
     name, why = choose_provider(lab)
     backend = registry.backend(name)
     conflicts.check(lab, name)
-    box = _box(lab, backend, progress, (locks or lockfile.load(lab)).of(name))
+    locked = (locks or lockfile.load(lab)).of(name)
+    own = backend.own_image(lab, progress.say)
+    box = own or _box(lab, backend, progress, locked)
     # After the box: a box built here brings the kernel that KVM is tried with.
     acceleration = backend.acceleration()
     notes = [
         f"provider {name}: {why}",
         *requirements.memory_warnings(lab),
-        f"box {box.name}: {box.why}",
+        f"image {own.name} {own.version}: {own.why}" if own else f"box {box.name}: {box.why}",
+        *(own.notes if own else ()),
     ]
     if acceleration:
         kind = "KVM" if acceleration.fast else "emulation (slow: minutes, not seconds)"
@@ -87,8 +89,13 @@ def preview(lab: Lab, existing: Provider | None, states: dict[str, MachineState]
             lab, frozenset(), registry.backend(name).management_network
         ):
             raise UserError("\n".join(clashes), "Take another network.subnet in lab.toml.")
-        box = lab.box if lab.box != "auto" else "Debian 12: from the store, downloaded, or built"
-        lines = [f"provider {name}: {why}", f"box {box}", *requirements.memory_warnings(lab)]
+        lines = [f"provider {name}: {why}"]
+        if registry.backend(name).uses_boxes:
+            box = (
+                lab.box if lab.box != "auto" else "Debian 12: from the store, downloaded, or built"
+            )
+            lines.append(f"box {box}")
+        lines += requirements.memory_warnings(lab)
     else:
         lines = [f"provider {existing.name}: the lab has it already"]
     for machine in lab.machines:
@@ -121,14 +128,26 @@ def add_box(lab: Lab, provider: str, catalogue: Path, progress: Progress) -> Non
 def choose_provider(lab: Lab) -> tuple[str, str]:
     """The provider, and why. Raises UserError where Vagrant or the provider is missing."""
     requirements.check_vagrant()
-    if lab.provider != "auto":
-        candidates, why = [registry.backend(lab.provider)], "named in lab.toml"
-    else:
-        candidates, why = registry.backends(), "selected automatically: first usable provider"
+    auto = lab.provider == "auto"
+    candidates = registry.backends() if auto else [registry.backend(lab.provider)]
     missing = {}
     for backend in candidates:
         missing[backend.name] = backend.missing()
         if not missing[backend.name]:
-            return backend.name, why
+            return _or_containers(backend) if auto else (backend.name, "named in lab.toml")
     words = "; ".join(f"{name}: {what}" for name, what in missing.items())
     raise UserError(f"No provider can run this lab. {words}.", "Run inv doctor.")
+
+
+def _or_containers(first: Backend) -> tuple[str, str]:
+    """The first usable provider, unless it would emulate and containers can run instead."""
+    why = "selected automatically: first usable provider"
+    others = [one for one in registry.backends() if one.shares_kernel and one is not first]
+    # The engine is asked first: a trial of KVM can take many seconds.
+    usable = next((one for one in others if not first.shares_kernel and not one.missing()), None)
+    if usable and (found := first.acceleration()) and not found.fast:
+        return usable.name, (
+            f"selected automatically: virtual machines of {first.name} would be emulated here, "
+            f"which is slow ({found.why})"
+        )
+    return first.name, why

@@ -87,7 +87,8 @@ class VagrantProvider:
         with FileLock(cache.folder() / "vagrant-up.lock"):
             self._boot(progress)
         self._forget_host_keys(before)
-        write_atomic(self.state / "ssh_config", self.runner.ssh_config())
+        way = self.backend.ssh_config(self.lab) or self.runner.ssh_config()
+        write_atomic(self.state / "ssh_config", way)
 
     def _see_disks(self, stopped: list[str]) -> None:
         """Refuse to boot from a damaged disk: that takes minutes, and ends in whatever error."""
@@ -190,6 +191,7 @@ class VagrantProvider:
         if known and (self.state / "Vagrantfile").is_file():
             for name in known:
                 progress.phase(name, "removing it")
+            removed += self.backend.before_destroy(self.lab)
             with contextlib.suppress(subprocess.CalledProcessError):
                 self.runner.run("destroy", "--force")
             removed += [f"machine {name}" for name in known if name not in self.identities()]

@@ -8,6 +8,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from provision.lab.model import Lab
+from provision.providers import naming
 from provision.support.errors import UserError
 
 TEMPLATE = Path(__file__).parents[3] / "Vagrantfile.j2"
@@ -63,4 +64,5 @@ def render(lab: Lab, plan: Plan) -> str:
         file=re.sub(r"[\x00-\x1f\x7f]", "?", lab.file.name),
         netmask=str(subnet.netmask),
         prefix_length=subnet.prefixlen,
+        labels=list(naming.labels(lab.name, lab.state).items()),
     )

@@ -18,7 +18,7 @@ PLAN = Plan("libvirt", "swarmrig/debian12", "12.1", "swarmrig-book_", "swarmrig-
 
 
 @pytest.mark.parametrize(
-    "provider", ["libvirt", "virtualbox", "vmware_desktop", "parallels", "hyperv"]
+    "provider", ["libvirt", "virtualbox", "vmware_desktop", "parallels", "hyperv", "docker"]
 )
 def test_rendering_is_the_same_every_time(provider: str) -> None:
     lab, plan = load(CLONE / "lab.toml"), replace(PLAN, provider=provider)
@@ -30,3 +30,14 @@ def test_a_value_cannot_leave_its_quotes() -> None:
     assert ruby("""a' + `rm` #{x} \\""") == """'a\\' + `rm` #{x} \\\\'"""
     with pytest.raises(UserError):
         ruby("a\nb")
+
+
+def test_a_container_gets_the_labs_address_and_labels_and_no_box() -> None:
+    lab = load(CLONE / "lab.toml")
+    text = render(lab, replace(PLAN, provider="docker", box="swarmrig/machine", box_version="13.1"))
+    assert "config.vm.box " not in text
+    assert "docker.image = 'swarmrig/machine:13.1'" in text
+    assert "\"--network\", 'swarmrig-book', \"--ip\", '192.168.56.12'," in text
+    assert f"\"--label\", 'swarmrig.folder={lab.state}'," in text
+    assert "privileged" not in text.replace("no --privileged", "")
+    assert "private_network" not in text

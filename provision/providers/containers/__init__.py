@@ -1,0 +1,1 @@
+"""Machines that are containers, made by Vagrant's docker provider."""

@@ -1,0 +1,139 @@
+"""Containers as one of Vagrant's providers (its docker provider)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from io import StringIO
+from pathlib import Path
+
+import paramiko
+
+from provision.lab.model import Lab
+from provision.providers.backend import Backend, OwnImage
+from provision.providers.base import MachineState
+from provision.providers.containers import belongings, engine, image, kernel, recipe
+from provision.support.errors import MachineError, UserError
+from provision.support.files import write_atomic
+
+# Beside the Vagrantfile, which names them so.
+KEY, ENVIRONMENT = "machine_key", "machine.env"
+_KEY_BITS = 3072
+ROOT_WARNING = (
+    "the machines are containers: they share one kernel, and root in a machine is as good as root "
+    "on the host of the Docker engine"
+)
+
+
+class Docker(Backend):
+    name = "docker"
+    lists_machines = True
+    uses_boxes = False
+    shares_kernel = True
+    no_checkpoints = (
+        "Provider docker keeps no checkpoints: a container's processes cannot be saved. "
+        "Recreating its machines takes seconds (inv rebuild)."
+    )
+
+    # -- this host ----------------------------------------------------------------------------
+
+    def missing(self) -> str:
+        return engine.missing()
+
+    def version_commands(self) -> Mapping[str, tuple[str, ...]]:
+        return {self.name: ("docker", "--version")}
+
+    def own_image(self, lab: Lab, log: Callable[[str], None]) -> OwnImage:
+        if lab.box != "auto":
+            raise UserError(
+                f'{lab.file.name}: box: provider "docker" makes its machines of an image that is '
+                f"built here, not of a box ({lab.box}).",
+                'Remove box, or take box = "auto".',
+            )
+        made = image.ready(recipe.SUITE, log)
+        if lacking := kernel.lacks(recipe.reference(recipe.SUITE)):
+            raise UserError(
+                f"The kernel under the Docker engine has no {', no '.join(lacking)}.",
+                'Overlay networks need it. Take virtual machines: provider = "libvirt", say.',
+            )
+        return OwnImage(made.name, made.version, made.why, (ROOT_WARNING,))
+
+    # -- before machines are made -------------------------------------------------------------
+
+    def conflict(self, lab: Lab) -> UserError | None:
+        return belongings.conflict(lab)
+
+    def own_interfaces(self, lab: Lab) -> set[str]:
+        return {belongings.bridge(lab)} - {""}
+
+    def resume(self, lab: Lab) -> None:
+        belongings.resume(lab)
+
+    def prepare(self, lab: Lab) -> None:
+        """The key first: a container whose machine nobody can log in to would be of no use."""
+        _keep_key(lab.state)
+        belongings.ensure_network(lab)
+        belongings.resize(lab)
+
+    def remove_unfinished(self, lab: Lab, machines: set[str]) -> list[str]:
+        return belongings.remove_machines(lab, machines)
+
+    # -- machines that were made --------------------------------------------------------------
+
+    def states(self, lab: Lab, known: set[str]) -> dict[str, MachineState]:
+        return belongings.states(lab)
+
+    def has_machines(self, state: Path) -> bool:
+        try:
+            return bool(belongings.containers(state.name, state))
+        except (MachineError, OSError):
+            return False  # there is no engine on this host any more
+
+    def ssh_config(self, lab: Lab) -> str:
+        """Starting Vagrant to be told the published ports takes as long as starting a machine."""
+        key = str(lab.state / KEY)
+        quoted = f'"{key}"' if " " in key else key
+        return "\n".join(
+            f"Host {name}\n  HostName {host}\n  Port {port}\n  User {recipe.USER}\n"
+            f"  IdentityFile {quoted}\n  IdentitiesOnly yes\n"
+            for name, (host, port) in belongings.ssh_ports(lab).items()
+        )
+
+    def console(self, lab: Lab, machine: str) -> str:
+        return f"docker logs {belongings.container_name(lab, machine)}"
+
+    def diagnostics(self, lab: Lab) -> str:
+        try:
+            return belongings.described(lab)
+        except (MachineError, OSError) as error:
+            return f"{error}\n"
+
+    # -- destroy ------------------------------------------------------------------------------
+
+    def before_destroy(self, lab: Lab) -> list[str]:
+        """Their processes end at once: Vagrant would wait for each machine's systemd."""
+        return belongings.remove_machines(lab)
+
+    def purge(self, lab: Lab) -> list[str]:
+        return belongings.purge(lab)
+
+    def leftovers(self, lab: Lab, known: set[str]) -> list[str]:
+        return belongings.leftovers(lab)
+
+    def purge_orphans(self, lab: Lab) -> list[str]:
+        return [] if self.missing() else self.purge(lab)
+
+
+def _keep_key(state: Path) -> None:
+    """The lab's own key, and its public half for the machines' environment; made once."""
+    file = state / KEY
+    if not file.is_file():
+        # RSA is what every Vagrant reads: its SSH library needs others for Ed25519, and fails with
+        # ECDSA keys (net-ssh 7.0).
+        text = StringIO()
+        paramiko.RSAKey.generate(_KEY_BITS).write_private_key(text)
+        write_atomic(file, text.getvalue(), mode=0o600)
+    key = paramiko.RSAKey.from_private_key_file(os.fspath(file))
+    write_atomic(
+        state / ENVIRONMENT, f"{recipe.KEY_VARIABLE}={key.get_name()} {key.get_base64()}\n"
+    )

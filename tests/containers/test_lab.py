@@ -1,0 +1,175 @@
+"""The main job on machines that are containers: the lab of the book, from nothing to nothing.
+
+One lab is taken through its life, in this order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.containers.outer import INV, Lab, Outer, container
+
+READY = [("running", "ready (leader)"), ("running", "ready")]
+# What somebody else has in the same engine. Vagrant takes networks of such names for its own.
+NETWORK, VOLUME = "vagrant_network_10.5.0.0_24", "somebodys-data"
+
+
+@pytest.fixture(scope="module")
+def before(outer: Outer) -> dict[str, list[str]]:
+    """What the engine had before the lab: things of somebody else."""
+    outer.docker("network", "create", "--subnet", "10.5.0.0/24", NETWORK)
+    outer.docker("volume", "create", VOLUME)
+    return outer.belongings()
+
+
+@pytest.fixture(scope="module")
+def lab(
+    outer: Outer, before: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Lab]:
+    made = Lab(outer, tmp_path_factory.mktemp("book"))
+    yield made
+    made.inv("destroy")
+
+
+@pytest.mark.parametrize("moment", ["starting Vagrant", "waiting for SSH", "logging in"])
+def test_up_is_killed(lab: Lab, moment: str) -> None:
+    lab.killed_at(moment)
+
+
+def test_up_goes_on_and_brings_two_machines_into_one_swarm(lab: Lab) -> None:
+    said = lab.must("up")
+    assert "is up: 2 machines" in said
+    assert "root in a machine is as good as root on the host of the Docker engine" in said
+    assert len(lab.nodes()) == 2
+    assert lab.states() == READY
+
+
+def test_a_second_up_changes_nothing_and_calls_no_vagrant(lab: Lab) -> None:
+    nodes, log = lab.nodes(), lab.vagrant_log
+    lab.must("up")
+    assert lab.nodes() == nodes
+    assert lab.vagrant_log == log
+
+
+def test_no_machine_is_privileged_and_sshd_is_published_on_loopback_alone(lab: Lab) -> None:
+    for machine in ("machine1", "machine2"):
+        settings = container(lab.outer, f"swarmrig-book_{machine}")
+        assert settings["Privileged"] is False
+        assert sorted(settings["CapAdd"]) == ["NET_ADMIN", "SYS_ADMIN"]  # type: ignore[call-overload]
+        bindings: dict[str, list[dict[str, str]]] = settings["PortBindings"]  # type: ignore[assignment]
+        assert {one["HostIp"] for bound in bindings.values() for one in bound} == {"127.0.0.1"}
+
+
+def test_the_key_that_logs_in_is_the_labs_own(lab: Lab) -> None:
+    key = lab.state / "machine_key"
+    assert key.stat().st_mode & 0o077 == 0
+    authorized = lab.on("machine1", "cat ~/.ssh/authorized_keys").splitlines()
+    public = (lab.state / "machine.env").read_text().strip().partition("=")[2]
+    assert authorized == [public]
+
+
+def test_all_of_the_exercise_is_met_but_what_needs_ipvs(lab: Lab) -> None:
+    lab.inv("scenario", "overlay")
+    record = json.loads(sorted(lab.folder.glob("reports/*/*/report.json"))[-1].read_text())
+    failed = [e for step in record["steps"] for e in step["expectations"] if not e["passed"]]
+    assert {one["layer"] for one in failed} <= {"virtual address"}
+    assert [step["state"] for step in record["steps"]].count("error") == 0
+    assert any("share one kernel" in note for note in record["notes"])
+
+
+def test_memory_and_cpus_are_changed_by_a_restart_of_the_machine(lab: Lab) -> None:
+    nodes, shipped = lab.nodes(), lab.file.read_text()
+    lab.file.write_text(shipped + "[machines]\nmemory = 1536\n")
+    said = lab.must("up")
+    assert "machine1: memory 1024 → 1536: applied by restarting the machine" in said
+    for machine in ("machine1", "machine2"):
+        settings = container(lab.outer, f"swarmrig-book_{machine}")
+        assert settings["Memory"] == 1536 << 20
+    assert lab.nodes() == nodes
+    assert lab.states() == READY
+
+
+def test_a_machine_that_reboots_is_brought_back(lab: Lab) -> None:
+    nodes = lab.nodes()
+    lab.inv("ssh", "machine2", "--command", "sudo systemctl reboot")
+    lab.outer.docker("wait", "swarmrig-book_machine2")
+    assert lab.states()[1][0] == "stopped"
+    lab.must("up")
+    assert lab.nodes() == nodes
+    assert lab.states() == READY
+
+
+def test_a_power_cut_of_the_host_keeps_disks_images_and_the_swarm(lab: Lab) -> None:
+    nodes = lab.nodes()
+    lab.outer.power_cut()
+    assert [state for state, _ in lab.states()] == ["stopped", "stopped"]
+    said = lab.must("up")
+    assert "load swarmrig/busybox" not in said
+    assert lab.nodes() == nodes
+    assert lab.states() == READY
+
+
+def test_name_servers_that_do_not_answer_are_left_out(lab: Lab) -> None:
+    """Else each task's start waits for the look-up of a registry."""
+    lab.on("machine1", "sudo systemctl start swarmrig-resolver")
+    assert lab.on("machine1", "cat /etc/resolv.conf").strip() == ""
+
+
+def test_a_lab_of_the_same_name_in_another_folder_is_refused(lab: Lab, tmp_path: Path) -> None:
+    twin = Lab(lab.outer, tmp_path, more='[network]\nsubnet = "192.168.57.0/24"\n')
+    # As it is for another user, whose list of labs is another one.
+    done = lab.outer.run(
+        [INV, "up"], SWARMRIG_LAB=str(twin.file), SWARMRIG_REGISTRY=str(tmp_path / "labs")
+    )
+    assert done.returncode == 2
+    assert f"of a lab 'book' in {lab.state}" in done.stderr
+    assert lab.states() == READY
+
+
+def test_a_network_that_docker_has_is_refused(outer: Outer, tmp_path: Path) -> None:
+    other = Lab(outer, tmp_path, "other", '[network]\nsubnet = "10.5.0.0/16"\n')
+    done = other.inv("up")
+    assert done.returncode == 2
+    assert "network.subnet: 10.5.0.0/16 " in done.stderr
+
+
+def test_two_labs_run_side_by_side(lab: Lab, tmp_path: Path) -> None:
+    other = Lab(lab.outer, tmp_path, "other", '[network]\nsubnet = "192.168.57.0/24"\n')
+    other.must("up")
+    assert other.states() == READY
+    assert lab.states() == READY
+    other.must("destroy")
+    assert lab.states() == READY
+
+
+def test_a_rebuild_recreates_the_machines_and_says_so(lab: Lab) -> None:
+    nodes = lab.nodes()
+    said = lab.must("rebuild")
+    assert "recreating the lab: Provider docker keeps no checkpoints" in said
+    assert not set(lab.nodes()) & set(nodes)
+    assert lab.states() == READY
+
+
+def test_a_lab_whose_state_folder_is_lost_is_destroyed_by_its_labels(
+    lab: Lab, before: dict[str, list[str]]
+) -> None:
+    kept = lab.folder / "moved"
+    lab.state.rename(kept)
+    said = lab.must("destroy")
+    assert "removed container swarmrig-book_machine1" in said
+    assert lab.outer.belongings() == before
+    kept.rename(lab.state)
+
+
+def test_destroy_leaves_nothing_of_the_lab_and_all_of_others(
+    lab: Lab, before: dict[str, list[str]]
+) -> None:
+    lab.must("destroy")
+    lab.must("up")
+    lab.must("destroy")
+    assert lab.outer.belongings() == before
+    assert not lab.state.exists()

@@ -1,0 +1,36 @@
+"""The image that machines are made of, as text."""
+
+from __future__ import annotations
+
+import pytest
+
+from provision.providers.containers import image, recipe
+
+
+def test_the_docker_command_is_a_package_of_its_own_from_debian_13_on() -> None:
+    assert "docker-cli" not in recipe.packages("bookworm")
+    assert "docker-cli" in recipe.packages("trixie")
+
+
+@pytest.mark.parametrize("suite", recipe.DEBIAN)
+def test_its_version_names_the_debian_and_all_that_it_is_made_of(
+    suite: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = recipe.version(suite)
+    assert first.split(".")[0] == str(recipe.DEBIAN[suite])
+    assert recipe.version(suite) == first
+    monkeypatch.setattr(recipe, "FINISH", recipe.FINISH + "# another\n")
+    assert recipe.version(suite) != first
+
+
+def test_docker_build_makes_the_same_machine() -> None:
+    text = image.dockerfile("trixie")
+    assert text.startswith("FROM debian:trixie-slim ")
+    assert all(package in text for package in recipe.packages("trixie"))
+    assert f'CMD ["{recipe.INIT}"]' in text
+    assert 'VOLUME ["/var/lib/docker", "/var/lib/containerd"]' in text
+
+
+def test_the_version_of_its_busybox_is_that_of_its_authors() -> None:
+    status = "Package: bash\nVersion: 5\n\nPackage: busybox-static\nVersion: 1:1.37.0-6+b3\n"
+    assert image._upstream_version(status) == "1.37.0"
