@@ -65,7 +65,9 @@ def diagnose(record: Record) -> Diagnosis | None:
     """The layer and the likeliest cause; None for a run that passed or was interrupted."""
     if record.verdict not in ("failed", "error"):
         return None
-    failed = [(step, one) for step in record.steps for one in step.expectations if not one.passed]
+    failed = [
+        (step, one) for step in record.steps for one in step.expectations if one.passed is False
+    ]
     layers = [one.layer for _, one in failed if one.layer]
     errors = [step for step in record.steps if step.state == "error"]
     if known := next(filter(None, (_of_error(step, record) for step in errors)), None):
@@ -133,8 +135,8 @@ def _of_layer(layer: Layer, failed: list[tuple[Step, Expectation]], record: Reco
             "In the container, /etc/resolv.conf has to name 127.0.0.11.",
         ),
         "virtual address": (
-            "the service's virtual address does not answer: the kernel has no IPVS, or its load "
-            "balancer has no entry for the task",
+            "the service's virtual address does not answer: the kernel's load balancer (IPVS) has "
+            "no entry for the task, or its module is not loaded",
             "On the machine: sudo modprobe ip_vs",
         ),
     }

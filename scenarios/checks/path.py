@@ -12,6 +12,7 @@ import shlex
 from dataclasses import dataclass
 
 from provision.machine.machine import Machine
+from scenarios.checks import kernel
 from scenarios.evidence.capture import underlay_interface
 from scenarios.evidence.ping import inside
 from scenarios.kit.step import Step, StepFailed
@@ -32,7 +33,6 @@ CONTENT = (_LINE * (BYTES // len(_LINE) + 1)).encode()[:BYTES]
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 ADDRESS_PORT, NAME_PORT = 7701, 7702
 _LISTENS = 60  # seconds
-_LOOK = "PATH=$PATH:/usr/sbin:/sbin; test -e /proc/net/ip_vs || modprobe -n -q ip_vs"
 
 
 @dataclass(frozen=True)
@@ -101,17 +101,24 @@ def expect_tcp(step: Step, here: End, there: End) -> bool:
     return _transfer(step, here, there, there.address, ADDRESS_PORT, proves=TCP_PROVES, layer="TCP")
 
 
-def expect_tcp_by_name(step: Step, here: End, there: End, service: str) -> bool:
-    """The same to the service's virtual address; not judged where the kernel has no IPVS."""
-    if here.machine.run(_LOOK, 30, sudo=True).exit_code != 0:
-        step.context.tell(
-            f"       {here.machine.name}: the kernel has no IPVS, so TCP to the virtual address of "
-            f"{service} is not judged"
+def expect_tcp_by_name(step: Step, here: End, there: End, service: str) -> None:
+    """The same to the service's virtual address; skipped where the kernel has no IPVS."""
+    if why := kernel.without_ipvs(here.machine):
+        step.skip(
+            _arrives(service),
+            why,
+            expected=f"sha256:{DIGEST}",
+            seen="not tried",
+            source="command",
+            proves=VIRTUAL_PROVES,
+            layer="virtual address",
         )
-        return True
-    return _transfer(
-        step, here, there, service, NAME_PORT, proves=VIRTUAL_PROVES, layer="virtual address"
-    )
+        return
+    _transfer(step, here, there, service, NAME_PORT, proves=VIRTUAL_PROVES, layer="virtual address")
+
+
+def _arrives(target: str) -> str:
+    return f"{BYTES // 1024} KiB sent by TCP to {target} arrive unchanged"
 
 
 def _transfer(
@@ -137,7 +144,7 @@ def _transfer(
     )
     digests = re.findall(r"\b[0-9a-f]{64}\b", result.stdout)
     return step.expect(
-        f"{BYTES // 1024} KiB sent by TCP to {target} arrive unchanged",
+        _arrives(target),
         expected=f"sha256:{DIGEST}",
         seen=f"sha256:{digests[-1]}" if digests else f"no answer ({result.last_words})",
         source="command",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,7 +86,9 @@ def _play(
     record.diagnosis = diagnosis.diagnose(record)
     write_reports(record, folder)
     good, bad = record.count(True), record.count(False)
-    terminal.say(f"\n{record.verdict.upper()}: {good} expectations passed, {bad} failed")
+    skipped = [f"{count} skipped: {why}" for why, count in Counter(record.skipped()).items()]
+    counts = ", ".join([f"{good} expectations passed", f"{bad} failed", *skipped])
+    terminal.say(f"\n{record.verdict.upper()}: {counts}")
     if record.diagnosis:
         terminal.say(diagnosis.as_text(record.diagnosis))
     terminal.say(f"Report: {os.path.relpath(folder / 'report.html')}")

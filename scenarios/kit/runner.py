@@ -269,7 +269,7 @@ def _run_step(
         return data
     begin = time.monotonic()
     data.state, data.reason = _attempt(lambda: _execute(plan, Step(context, data, machines)))
-    if data.state == "passed" and any(not one.passed for one in data.expectations):
+    if data.state == "passed" and any(one.passed is False for one in data.expectations):
         data.state = "failed"
     data.seconds = round(time.monotonic() - begin, 3)
     return data
@@ -381,7 +381,9 @@ def _verdict(result: model.Record) -> model.Verdict:
     states = {step.state for step in result.steps}
     if "error" in states:
         return "error"
-    return "failed" if states & {"failed", "skipped"} else "passed"
+    # What was skipped proves nothing: of a run that passed, something has passed.
+    proven = result.count(passed=True) or not result.skipped()
+    return "failed" if states & {"failed", "skipped"} or not proven else "passed"
 
 
 def _summary(step: model.Step) -> str:
@@ -391,8 +393,9 @@ def _summary(step: model.Step) -> str:
     lines += [
         f"       expected {e.what}: {e.expected!r}; seen: {e.seen!r}"
         for e in step.expectations
-        if not e.passed
+        if e.passed is False
     ]
+    lines += [f"       skipped: {e.what}: {e.skipped}" for e in step.expectations if e.skipped]
     if step.reason:
         lines.append(f"       {step.reason}")
     return "\n".join(lines)

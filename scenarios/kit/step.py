@@ -186,6 +186,38 @@ class Step:
         )
         return ok
 
+    def skip(
+        self,
+        what: str,
+        why: str,
+        *,
+        expected: Any,
+        seen: Any,
+        source: str = "Engine API",
+        proves: str = "",
+        layer: model.Layer = "",
+    ) -> None:
+        """Record an expectation that no network could meet here, and why: the kernel lacks it.
+
+        It neither passes nor fails. `why` comes from `scenarios.checks.kernel`, which asks the
+        machine. Raises ValueError without a reason.
+        """
+        if not why:
+            raise ValueError(f"skipped without a reason: {what}")
+        self.data.expectations.append(
+            model.Expectation(
+                what=what,
+                expected=expected,
+                seen=seen,
+                passed=None,
+                source=source,
+                machine=self.machine.name,
+                proves=proves,
+                layer=layer,
+                skipped=why,
+            )
+        )
+
     def keep(self, title: str, document: Any, machine: Machine | None = None) -> None:
         """Keep an inspect document (anything JSON can hold) beside the report, under raw/."""
         on = machine or self.machine

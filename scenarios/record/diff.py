@@ -78,9 +78,10 @@ def _expectation(expectation: Expectation, normal: Normalizer) -> str:
 
     expected = normal.value(expectation.expected, number)
     seen = normal.value(expectation.seen, number)
-    mark = "passed" if expectation.passed else "FAILED"
+    mark = {True: "passed", False: "FAILED", None: "skipped"}[expectation.passed]
     what = normal.text(expectation.what)
-    return f"{expectation.machine} {mark}: {what}: expected {expected}; seen {seen}"
+    why = f" ({normal.text(expectation.skipped)})" if expectation.skipped else ""
+    return f"{expectation.machine} {mark}{why}: {what}: expected {expected}; seen {seen}"
 
 
 def _capture(capture: Capture, normal: Normalizer) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 
 StepState = Literal["passed", "failed", "skipped", "error"]
 Verdict = Literal["passed", "failed", "error", "interrupted"]
@@ -51,11 +51,14 @@ class Expectation(_Data):
     what: str = Field(description="what had to be seen, in words")
     expected: Any
     seen: Any
-    passed: bool
+    passed: bool | None = Field(description="null where it was skipped")
     source: str = Field(description='where it was seen: "Engine API", "ping", "capture", "command"')
     machine: str = ""
     proves: str = Field("", description="what this shows, and what it does not show")
     layer: Layer = Field("", description="which layer of the path this judges, if it judges one")
+    skipped: str = Field(
+        "", description="why no network could have met it here: what the machine's kernel lacks"
+    )
 
 
 class Ping(_Data):
@@ -217,7 +220,7 @@ class Diagnosis(_Data):
 class Record(_Data):
     """A whole run."""
 
-    schema_version: Literal["1.0", "1.1"] = "1.1"
+    schema_version: Literal["1.0", "1.1", "1.2"] = "1.2"
     scenario: str
     exercise: str
     title: str
@@ -237,3 +240,8 @@ class Record(_Data):
     def count(self, passed: bool) -> int:
         """How many expectations passed (or failed)."""
         return sum(e.passed is passed for step in self.steps for e in step.expectations)
+
+    def skipped(self) -> list[str]:
+        """Why each expectation that was skipped was not judged."""
+        found = (e for step in self.steps for e in step.expectations)
+        return [e.skipped for e in found if e.passed is None]

@@ -56,7 +56,7 @@ def _cases(record: Record, step: Step) -> list[TestCase]:
         cases.append(_case(classname, step.title, Skipped(_legal(step.reason or "skipped"))))
     elif step.state == "error":
         cases.append(_case(classname, step.title, Error(_legal(step.reason), "error")))
-    elif step.state == "failed" and all(e.passed for e in step.expectations):
+    elif step.state == "failed" and all(e.passed is not False for e in step.expectations):
         cases.append(_case(classname, step.title, Failure(_legal(step.reason), "step")))
     return cases
 
@@ -65,6 +65,8 @@ def _expectation(classname: str, expectation: Expectation) -> TestCase:
     where = f"{expectation.machine}: " if expectation.machine else ""
     if expectation.passed:
         return _case(classname, where + expectation.what)
+    if expectation.passed is None:
+        return _case(classname, where + expectation.what, Skipped(_legal(expectation.skipped)))
     words = f"expected {value(expectation.expected)}, seen {value(expectation.seen)}"
     failure = Failure(_legal(words), "expectation")
     failure.text = _legal(f"{words}\nsource: {expectation.source}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ def context(record: Record) -> dict[str, Any]:
         "first_failure": first_failure(record),
         "passed": record.count(True),
         "failed": record.count(False),
+        "skipped": reasons(record),
         "engines": engines(record),
     }
 
@@ -53,10 +55,15 @@ def context(record: Record) -> dict[str, Any]:
 def first_failure(record: Record) -> tuple[Step, Expectation | None] | None:
     """The first step that failed or broke, with the expectation that was not met, if one was."""
     for step in record.steps:
-        unmet = next((e for e in step.expectations if not e.passed), None)
+        unmet = next((e for e in step.expectations if e.passed is False), None)
         if unmet or step.state in ("failed", "error"):
             return step, unmet
     return None
+
+
+def reasons(record: Record) -> list[tuple[str, int]]:
+    """Why expectations were skipped, each reason with how many of them."""
+    return list(Counter(record.skipped()).items())
 
 
 def engines(record: Record) -> str:

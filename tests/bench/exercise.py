@@ -31,7 +31,7 @@ def run(runs: int) -> Iterator[str]:
     with light_lab(2) as light:
 
         def there(argv: list[str], good: tuple[int, ...] = (0, 1)) -> None:
-            # 1: without IPVS in the kernel no service's virtual address answers, on either side.
+            # 1: the shell script fails where no virtual address answers, without IPVS.
             done = subprocess.run(
                 light.fabric.command(argv),
                 check=False,

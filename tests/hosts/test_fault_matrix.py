@@ -25,8 +25,6 @@ from tests.hosts.light_hosts import Fabric, Host
 from tests.support.play import play
 
 ALL = os.environ.get("SWARMRIG_FAULTS") == "all"
-# The kernel of a light host has no IPVS, so a service's virtual address answers nobody there.
-NO_IPVS: model.Layer = "virtual address"
 
 
 def chosen(faults: tuple[Fault, ...]) -> list[Fault]:
@@ -89,11 +87,9 @@ def world(lab: Lab, two_hosts: list[Host], fabric: Fabric) -> World:
 
 
 def judged(fault: Fault, world: World, lab: Lab, folder: Path) -> model.Diagnosis | None:
-    """What a run says while the fault is planted, leaving out what this kernel cannot do."""
+    """What a run says while the fault is planted."""
     with fault.plant(world):
         record = play(crossing(fault.names), lab, folder)
-    for step in record.steps:
-        step.expectations = [one for one in step.expectations if one.layer != NO_IPVS]
     assert [step.reason for step in record.steps if step.state == "error"] == []
     return diagnosis.diagnose(record) if record.count(passed=False) else None
 

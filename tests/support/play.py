@@ -40,4 +40,10 @@ def play(
 
 def failed(result: model.Record) -> set[str]:
     """The texts of the expectations that failed, without their steps' numbers."""
-    return {e.what for step in result.steps for e in step.expectations if not e.passed}
+    return {e.what for step in result.steps for e in step.expectations if e.passed is False}
+
+
+def skipped(result: model.Record) -> dict[str, str]:
+    """Why expectations were skipped, by the machine of each."""
+    found = (e for step in result.steps for e in step.expectations)
+    return {e.machine: e.skipped for e in found if e.passed is None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -117,6 +118,43 @@ def test_any_exception_is_its_steps_error_and_the_run_continues(
     for name in ("report.json", "report.md", "report.html", "junit.xml"):
         assert (folder / name).stat().st_size > 100
     assert store.load(folder) == record
+
+
+def test_what_a_kernel_lacks_neither_passes_nor_fails(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def lacks(step: Step) -> None:
+        step.skip("it answers", "the kernel has no IPVS", expected=1, seen=0)
+
+    given = dataclasses.replace(setup(tmp_path), tell=told.append)
+    record = runner.run(scenario(lacks), given)
+    assert record.steps[0].state == "passed"
+    assert record.verdict == "passed"
+    assert (record.count(True), record.count(False)) == (2, 0)
+    assert record.skipped() == ["the kernel has no IPVS"]
+    assert "skipped: it answers: the kernel has no IPVS" in "\n".join(told)
+
+
+def test_a_skip_hides_no_failure_beside_it(tmp_path: Path) -> None:
+    def lacks(step: Step) -> None:
+        step.skip("it answers", "the kernel has no IPVS", expected=1, seen=0)
+        step.expect("it is there", expected=1, seen=0)
+
+    record = runner.run(scenario(lacks), setup(tmp_path))
+    assert (record.steps[0].state, record.verdict) == ("failed", "failed")
+
+
+def test_a_run_that_could_judge_nothing_has_not_passed(tmp_path: Path) -> None:
+    record = runner.run(scenario(nothing), setup(tmp_path))
+    for step in record.steps:
+        for one in step.expectations:
+            one.passed, one.skipped = None, "the kernel lacks it"
+    assert runner._verdict(record) == "failed"
+
+
+def test_nothing_is_skipped_without_a_reason(tmp_path: Path) -> None:
+    record = runner.run(scenario(lambda s: s.skip("x", "", expected=1, seen=0)), setup(tmp_path))
+    assert record.steps[0].state == "error"
 
 
 def test_ctrl_c_inside_a_step_interrupts_the_run(tmp_path: Path) -> None:

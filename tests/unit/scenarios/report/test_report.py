@@ -30,6 +30,7 @@ FILES = ("report.json", "report.md", "report.html", "junit.xml")
 RECORDS = {
     "passed": samples.sample(),
     "underlay blocked": samples.underlay_blocked(),
+    "no IPVS": samples.no_ipvs(),
     "image missing": samples.image_missing(),
     "hostile": samples.hostile(),
     "ten hosts": samples.many_hosts(10),
@@ -139,11 +140,11 @@ def test_a_folder_without_a_report_is_the_users_to_mend(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-@pytest.mark.parametrize("version", ["1.2", "2.0", "10.0"])
+@pytest.mark.parametrize("version", ["1.3", "2.0", "10.0"])
 def test_a_report_of_a_newer_schema_is_refused_by_its_version(tmp_path: Path, version: str) -> None:
     data = samples.sample().model_dump(mode="json") | {"schema_version": version, "novel": 1}
     (tmp_path / "report.json").write_text(json.dumps(data))
-    with pytest.raises(UserError, match=f"schema {version}; this Swarmrig reads 1.1"):
+    with pytest.raises(UserError, match=f"schema {version}; this Swarmrig reads 1.2"):
         load(tmp_path)
 
 
@@ -152,8 +153,8 @@ def test_a_report_of_a_newer_schema_is_refused_by_its_version(tmp_path: Path, ve
     [
         (b'{"scenario": ', "not a report"),
         (b"\xff\xfe", "not a report"),
-        (b"[]", "not a report of schema 1.1: the whole file"),
-        (b'{"schema_version": "1.0"}', "not a report of schema 1.1: scenario: Field required"),
+        (b"[]", "not a report of schema 1.2: the whole file"),
+        (b'{"schema_version": "1.0"}', "not a report of schema 1.2: scenario: Field required"),
     ],
 )
 def test_a_broken_report_says_what_is_wrong_and_where(
@@ -220,6 +221,24 @@ def test_a_step_that_broke_or_was_skipped_says_why(tmp_path: Path) -> None:
     assert words.count("step 7 did not leave a running task") == 10
     assert "10 steps of 19 skipped" in words
     assert "No such image: alpine:latest" in words
+
+
+def test_what_was_skipped_is_counted_with_its_reason_and_shows_nothing(tmp_path: Path) -> None:
+    folder = write_reports(samples.no_ipvs(), tmp_path)
+    words = _Page((folder / "report.html").read_text()).text
+    why = "1 expectation skipped: the kernel of machine2 has no IPVS"
+    assert f"36 expectations passed; {why}; 1 expectation skipped: the kernel of machine1" in words
+    assert "What failed first" not in words
+    assert "All 36" not in words
+    text = (folder / "report.md").read_text()
+    assert f"**36 expectations passed**, none failed. {why}." in text
+    assert "– skipped" in text
+    title = kind(samples.sample(), "virtual address").title
+    assert title not in words
+    assert title not in text
+    write_comparison(samples.no_ipvs(), samples.sample(), tmp_path)
+    for name in ("comparison.html", "comparison.md"):
+        assert "1 skipped: the kernel of machine1 has no IPVS" in (tmp_path / name).read_text()
 
 
 def test_what_a_failed_expectation_would_prove_is_not_told_as_proven(tmp_path: Path) -> None:
@@ -313,10 +332,11 @@ def test_a_hostile_value_stays_in_its_cell(tmp_path: Path) -> None:
 def test_junit_counts_what_the_record_counts(record: Record, tmp_path: Path) -> None:
     document = JUnitXml.fromfile(str(write_reports(record, tmp_path) / "junit.xml"))
     states = [step.state for step in record.steps]
-    extra = states.count("skipped") + states.count("error")
+    skipped = states.count("skipped") + len(record.skipped())
+    extra = skipped + states.count("error")
     assert document.tests == record.count(True) + record.count(False) + extra
     assert document.failures == record.count(False)
-    assert document.skipped == states.count("skipped")
+    assert document.skipped == skipped
     assert document.errors == states.count("error")
     assert document.time == pytest.approx(record.seconds)
 
