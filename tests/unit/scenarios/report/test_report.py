@@ -232,7 +232,7 @@ def test_what_was_skipped_is_counted_with_its_reason_and_shows_nothing(tmp_path:
     assert "All 36" not in words
     text = (folder / "report.md").read_text()
     assert f"**36 expectations passed**, none failed. {why}." in text
-    assert "– skipped" in text
+    assert "\N{EN DASH} skipped" in text
     title = kind(samples.sample(), "virtual address").title
     assert title not in words
     assert title not in text
