@@ -83,10 +83,7 @@ def preview(lab: Lab, existing: Provider | None, states: dict[str, MachineState]
     lines = []
     if existing is None:
         name, why = choose_provider(lab)
-        if clashes := conflicts.clashes(
-            lab, frozenset(), registry.backend(name).management_network
-        ):
-            raise UserError("\n".join(clashes), "Take another network.subnet in lab.toml.")
+        conflicts.foretell(lab, registry.backend(name))
         box = lab.box if lab.box != "auto" else "Debian 12: from the store, downloaded, or built"
         lines = [f"provider {name}: {why}", f"box {box}", *requirements.memory_warnings(lab)]
     else:
@@ -120,14 +117,14 @@ def add_box(lab: Lab, provider: str, catalogue: Path, progress: Progress) -> Non
 
 def choose_provider(lab: Lab) -> tuple[str, str]:
     """The provider, and why. Raises UserError where Vagrant or the provider is missing."""
-    requirements.check_vagrant()
+    vagrant = requirements.check_vagrant()
     if lab.provider != "auto":
         candidates, why = [registry.backend(lab.provider)], "named in lab.toml"
     else:
         candidates, why = registry.backends(), "selected automatically: first usable provider"
     missing = {}
     for backend in candidates:
-        missing[backend.name] = backend.missing()
+        missing[backend.name] = requirements.provider_lacks(backend, vagrant)
         if not missing[backend.name]:
             return backend.name, why
     words = "; ".join(f"{name}: {what}" for name, what in missing.items())
