@@ -43,11 +43,13 @@ def examine(lab: Lab, fresh: bool = True) -> list[Finding]:
     if lab.provider == "hosts":
         findings.append(Finding("ok", "provider hosts: nothing is booted here"))
         return findings + _routes(lab)
+    vagrant = ""
     try:
-        findings.append(Finding("ok", f"Vagrant {requirements.check_vagrant()}"))
+        vagrant = requirements.check_vagrant()
+        findings.append(Finding("ok", f"Vagrant {vagrant}"))
     except UserError as error:
         findings.append(Finding("missing", str(error), error.advice))
-    usable, found = _providers(lab)
+    usable, found = _providers(lab, vagrant)
     findings += found
     findings += [Finding("warning", line) for line in requirements.memory_warnings(lab)]
     named = registry.find(lab.provider)
@@ -55,16 +57,16 @@ def examine(lab: Lab, fresh: bool = True) -> list[Finding]:
     for backend in usable:
         findings += _acceleration(backend, fresh)
     if not lab.files.plan.exists():
-        findings += _clashes(lab, chosen)
+        findings += _clashes(lab, chosen, usable)
     return [*findings, _disk(), *(_boxes(chosen) if not chosen or chosen.uses_boxes else [])]
 
 
-def _providers(lab: Lab) -> tuple[list[Backend], list[Finding]]:
+def _providers(lab: Lab, vagrant: str) -> tuple[list[Backend], list[Finding]]:
     """The providers that can be used, the preferred one first, and a finding for each."""
     usable, findings = [], []
     for backend in registry.backends():
         state: State = "ok"
-        if lacks := backend.missing():
+        if lacks := requirements.provider_lacks(backend, vagrant):
             state = "missing" if lab.provider == backend.name else "absent"
         else:
             usable.append(backend)
@@ -84,13 +86,15 @@ def _acceleration(backend: Backend, fresh: bool) -> list[Finding]:
     return [Finding("warning", f"emulation, which is slow: {found.why}")]
 
 
-def _clashes(lab: Lab, chosen: Backend | None) -> list[Finding]:
-    management = chosen.management_network if chosen else True
-    lines = [
-        *lab_index.clashes(lab, chosen.name if chosen else ""),
-        *conflicts.clashes(lab, frozenset(), management),
-    ]
-    return [Finding("missing", line, "Take another in lab.toml.") for line in lines]
+def _clashes(lab: Lab, chosen: Backend | None, usable: list[Backend]) -> list[Finding]:
+    lines = lab_index.clashes(lab, chosen.name if chosen else "")
+    findings = [Finding("missing", line, lab_index.ADVICE) for line in lines]
+    if chosen in usable:
+        if problem := conflicts.find(lab, chosen):
+            findings.append(Finding("missing", str(problem), problem.advice))
+        return findings
+    lines = conflicts.clashes(lab, frozenset(), chosen.management_network if chosen else True)
+    return findings + [Finding("missing", line, "Take another in lab.toml.") for line in lines]
 
 
 def _disk() -> Finding:

@@ -59,7 +59,14 @@ class Backend:
     # -- this host ----------------------------------------------------------------------------
 
     def missing(self) -> str:
-        """What it lacks on this host, in words; "" where it can be used."""
+        """What it lacks on this host, in words; "" where nothing is missing."""
+        return ""
+
+    def unusable(self, vagrant: str) -> str:
+        """Why it cannot be used though nothing is missing, in words, with what to do; else "".
+
+        `vagrant` is the installed Vagrant's version, "" where it is not known.
+        """
         return ""
 
     def default_box(self) -> str:
@@ -81,7 +88,7 @@ class Backend:
     # -- before machines are made -------------------------------------------------------------
 
     def conflict(self, lab: Lab) -> UserError | None:
-        """What the provider already has that this lab would collide with."""
+        """What the provider already has that this lab would collide with, or does not allow it."""
         return None
 
     def own_interfaces(self, lab: Lab) -> set[str]:

@@ -9,6 +9,7 @@ from ipaddress import IPv4Interface, IPv4Network
 
 from provision.lab.model import Lab
 from provision.providers import lab_index
+from provision.providers.backend import Backend
 from provision.providers.backends import registry
 from provision.providers.boxes import select, store
 from provision.support.errors import UserError
@@ -57,15 +58,31 @@ def clashes(
     return found
 
 
+def find(lab: Lab, backend: Backend) -> UserError | None:
+    """What of the provider or of this host's networks is in the lab's way; nothing is changed."""
+    if problem := backend.conflict(lab):
+        return problem
+    if found := clashes(lab, backend.own_interfaces(lab), backend.management_network):
+        return UserError("\n".join(found), "Take another network.subnet in lab.toml.")
+    return None
+
+
+def foretell(lab: Lab, backend: Backend) -> None:
+    """Raise what `check` would, and note nothing."""
+    if found := lab_index.clashes(lab, backend.name):
+        raise UserError("\n".join(found), lab_index.ADVICE)
+    if problem := find(lab, backend):
+        raise problem
+
+
 def check(lab: Lab, provider: str) -> None:
     """Note the lab as one of this host's. Raises UserError for a clash of name or network."""
-    backend = registry.backend(provider)
     lab_index.register(lab, provider)
-    problem = backend.conflict(lab)
-    if not problem:
-        found = clashes(lab, backend.own_interfaces(lab), backend.management_network)
-        if found:
-            problem = UserError("\n".join(found), "Take another network.subnet in lab.toml.")
+    try:
+        problem = find(lab, registry.backend(provider))
+    except BaseException:
+        lab_index.forget(lab.state)
+        raise
     if problem:
         lab_index.forget(lab.state)
         raise problem

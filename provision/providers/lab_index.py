@@ -26,6 +26,8 @@ from provision.support import cache
 from provision.support.errors import UserError
 from provision.support.files import write_atomic
 
+ADVICE = "Take another in lab.toml, or remove that lab: inv destroy there."
+
 
 @dataclass(frozen=True)
 class Note:
@@ -81,9 +83,7 @@ def register(lab: Lab, provider: str) -> None:
         return  # existing machines share nothing with this host
     with _locked():
         if found := clashes(lab, provider):
-            raise UserError(
-                "\n".join(found), "Take another in lab.toml, or remove that lab: inv destroy there."
-            )
+            raise UserError("\n".join(found), ADVICE)
         lab.state.mkdir(parents=True, exist_ok=True)
         note = Note(
             lab.name,

@@ -1,1 +1,1 @@
-"""Vagrant's providers, and the registry of all of them; libvirt has a package of its own."""
+"""Vagrant's providers and their registry; libvirt and VirtualBox are packages of their own."""

@@ -6,10 +6,10 @@ from provision.lab import model
 from provision.providers.backend import Backend
 from provision.providers.backends.hyperv import HyperV
 from provision.providers.backends.parallels import Parallels
-from provision.providers.backends.virtualbox import VirtualBox
 from provision.providers.backends.vmware_desktop import VmwareDesktop
 from provision.providers.containers.backend import Docker
 from provision.providers.libvirt.backend import Libvirt
+from provision.providers.virtualbox.backend import VirtualBox
 from provision.support import text
 from provision.support.errors import UserError
 

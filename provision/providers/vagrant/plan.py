@@ -85,10 +85,7 @@ def preview(lab: Lab, existing: Provider | None, states: dict[str, MachineState]
     lines = []
     if existing is None:
         name, why = choose_provider(lab)
-        if clashes := conflicts.clashes(
-            lab, frozenset(), registry.backend(name).management_network
-        ):
-            raise UserError("\n".join(clashes), "Take another network.subnet in lab.toml.")
+        conflicts.foretell(lab, registry.backend(name))
         lines = [f"provider {name}: {why}"]
         if registry.backend(name).uses_boxes:
             box = (
@@ -127,12 +124,12 @@ def add_box(lab: Lab, provider: str, catalogue: Path, progress: Progress) -> Non
 
 def choose_provider(lab: Lab) -> tuple[str, str]:
     """The provider, and why. Raises UserError where Vagrant or the provider is missing."""
-    requirements.check_vagrant()
+    vagrant = requirements.check_vagrant()
     auto = lab.provider == "auto"
     candidates = registry.backends() if auto else [registry.backend(lab.provider)]
     missing = {}
     for backend in candidates:
-        missing[backend.name] = backend.missing()
+        missing[backend.name] = requirements.provider_lacks(backend, vagrant)
         if not missing[backend.name]:
             return _or_containers(backend) if auto else (backend.name, "named in lab.toml")
     words = "; ".join(f"{name}: {what}" for name, what in missing.items())

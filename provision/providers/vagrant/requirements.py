@@ -7,7 +7,7 @@ import re
 import shutil
 
 from provision.lab.model import Lab
-from provision.providers.backends import registry
+from provision.providers.backend import Backend
 from provision.support.errors import UserError
 from provision.support.tools import run_tool
 
@@ -40,9 +40,9 @@ def check_vagrant() -> str:
     return version
 
 
-def provider_missing(name: str) -> str:
-    """What a provider lacks on this host, in words; "" where it can be used."""
-    return registry.backend(name).missing()
+def provider_lacks(backend: Backend, vagrant: str) -> str:
+    """Why a provider cannot be used on this host, in words; "" where it can be."""
+    return backend.missing() or backend.unusable(vagrant)
 
 
 def memory() -> int | None:

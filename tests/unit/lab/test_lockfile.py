@@ -15,9 +15,9 @@ from provision.lab import load, lockfile
 from provision.lab.lockfile import Box, Entry, Image
 from provision.lab.model import Lab
 from provision.lifecycle import lock
-from provision.providers.backends.virtualbox import VirtualBox
 from provision.providers.boxes import locked, select
 from provision.providers.boxes.store import checksum, store
+from provision.providers.virtualbox.backend import VirtualBox
 from provision.support import architecture
 from provision.support.errors import UserError
 

@@ -9,8 +9,8 @@ import pytest
 
 from provision.lab import load
 from provision.providers import conflicts, lab_index
-from provision.providers.backends.virtualbox import VirtualBox
 from provision.providers.libvirt import inventory, virsh
+from provision.providers.virtualbox.backend import VirtualBox
 
 PREFIX = "swarmrig-book_"
 DOMAIN = f"{PREFIX}machine1"

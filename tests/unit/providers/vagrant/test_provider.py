@@ -20,12 +20,12 @@ import pytest
 from provision.lab import load
 from provision.lifecycle import dry_run
 from provision.providers import conflicts
-from provision.providers.backends.virtualbox import VirtualBox
 from provision.providers.base import Checkpoints
 from provision.providers.boxes import select
 from provision.providers.vagrant import plan, runner
 from provision.providers.vagrant.provider import VagrantProvider
 from provision.providers.vagrant.template import Plan
+from provision.providers.virtualbox.backend import VirtualBox
 from provision.support.errors import MachineError, UserError
 from tests.support.progress import quiet
 
@@ -440,7 +440,7 @@ def test_what_up_would_make_is_reported_and_nothing_is_made(
     (tmp_path / "lab.toml").write_text('box = "some/box"\n[machines]\nmemory = 2048\n')
     lab = load.load(tmp_path / "lab.toml")
     monkeypatch.setattr(plan, "choose_provider", lambda _: ("libvirt", "it is here"))
-    monkeypatch.setattr(conflicts, "clashes", lambda *_: [])
+    monkeypatch.setattr(conflicts, "foretell", lambda *_: None)
     text = dry_run.dry_run(lab, quiet()).splitlines()
     assert text[:2] == ["provider libvirt: it is here", "box some/box"]
     assert "machine2: would be made: 1 CPU, 2048 MiB, 192.168.56.12" in text

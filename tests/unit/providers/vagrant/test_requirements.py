@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from provision.lab.load import load
+from provision.providers.backends import registry
 from provision.providers.vagrant import requirements
 from provision.support.errors import UserError
 
@@ -45,5 +46,5 @@ def test_a_provider_that_is_missing_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "VBoxManage" in requirements.provider_missing("virtualbox")
-    assert "prlctl" in requirements.provider_missing("parallels")
+    for name, program in {"virtualbox": "VBoxManage", "parallels": "prlctl"}.items():
+        assert program in requirements.provider_lacks(registry.backend(name), "2.3.4")

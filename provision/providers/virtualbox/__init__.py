@@ -1,0 +1,1 @@
+"""VirtualBox as one of Vagrant's providers: its program asked directly."""
