@@ -278,14 +278,19 @@ def render(c: Context, lab: str = "") -> None:
     host.render(lab)
 
 
-@task(help={"plain": "leave Docker out, to test its installation"})
+@task(
+    help={
+        "plain": "leave Docker out, to test its installation",
+        "suite": "bookworm, trixie or forky: the Debian inside (default: trixie)",
+    }
+)
 @report_errors
-def box(c: Context, plain: bool = False) -> None:
+def box(c: Context, plain: bool = False, suite: str = "") -> None:
     """Build a box from Debian packages, without downloads.
 
     For hosts that cannot download a Vagrant box. Debian's package archive must be reachable.
     """
-    host.box(docker=not plain)
+    host.box(docker=not plain, suite=suite)
 
 
 @task(

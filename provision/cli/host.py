@@ -6,7 +6,7 @@ from rich.console import Console
 
 from provision.diagnostics import doctor as doctors
 from provision.lab import load
-from provision.providers.boxes import build
+from provision.providers.boxes import build, recipe
 from provision.providers.vagrant import plan, provider, template
 from provision.support.errors import MachineError
 from provision.support.progress import Progress
@@ -33,7 +33,7 @@ def render(lab_file: str) -> None:
     Console().file.write(template.render(lab, chosen))
 
 
-def box(docker: bool) -> None:
-    """Build the box, or show the existing one."""
-    made = build.build(docker, log=Progress().say)
+def box(docker: bool, suite: str = "") -> None:
+    """Build the box of a suite, or show the existing one. Raises UserError for an unknown suite."""
+    made = build.build(recipe.of_suite(suite or recipe.SUITE, docker), log=Progress().say)
     Progress().say(f"{made.name} {made.version}: {made.path}")

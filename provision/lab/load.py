@@ -197,7 +197,17 @@ def _build(file: Path, parsed: LabFile, problems: Problems) -> Lab:
         image_archives=_archives(file, parsed, problems),
         weave=_weave(file, parsed.weave, problems) if parsed.weave else None,
         ssh_config=_ssh_config(file, parsed, problems),
+        suite=_suite(parsed, problems),
     )
+
+
+def _suite(parsed: LabFile, problems: Problems) -> str:
+    """The Debian that machines are made of, where what they are made of is built here."""
+    if parsed.suite and parsed.provider == "hosts":
+        problems.add("suite", 'not with provider = "hosts": the hosts have a system already')
+    elif parsed.suite and parsed.box != "auto":
+        problems.add("suite", f"not with a box: {parsed.box} has its own")
+    return parsed.suite or ""
 
 
 def _networks(parsed: LabFile, problems: Problems) -> tuple[IPv4Network, IPv4Network]:

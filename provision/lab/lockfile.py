@@ -68,6 +68,8 @@ def asked(lab: Lab) -> dict[str, Any]:
         "docker": lab.docker_version,
         "image": lab.image,
     }
+    if lab.suite:
+        wishes["suite"] = lab.suite
     if lab.weave:
         wishes["plugin"] = lab.weave.reference
     return wishes

@@ -23,6 +23,8 @@ PROVIDERS = (
 )
 _added: list[str] = []
 Role = Literal["manager", "worker"]
+# Debian's suites that boxes and images are built of.
+Suite = Literal["bookworm", "trixie", "forky"]
 DEFAULT_IMAGE = "alpine:latest"
 AUTO_PLUGIN = "auto"
 PASSWORD_SETTING = "WEAVE_PASSWORD"  # noqa: S105 - the setting's name
@@ -90,7 +92,10 @@ class PluginSpec:
 
 @dataclass(frozen=True)
 class Lab:
-    """A complete, checked lab: what `load` makes of a file. `file` is absolute."""
+    """A complete, checked lab: what `load` makes of a file. `file` is absolute.
+
+    `suite` is the Debian of boxes and images that are built here, "" for the default one.
+    """
 
     name: str
     file: Path
@@ -105,6 +110,7 @@ class Lab:
     image_archives: tuple[Path, ...] = field(default=())
     weave: PluginSpec | None = None
     ssh_config: Path | None = None
+    suite: str = ""
 
     @property
     def home(self) -> Path:

@@ -16,7 +16,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from provision.lab.model import AUTO_PLUGIN, DEFAULT_IMAGE, PROVIDERS, Role, provider_names
+from provision.lab.model import AUTO_PLUGIN, DEFAULT_IMAGE, PROVIDERS, Role, Suite, provider_names
 from provision.support.files import write_atomic
 
 MOST_MACHINES = 50
@@ -175,6 +175,11 @@ class LabFile(_Table):
     provider: ProviderName = _key("auto", ", ".join(f'"{name}"' for name in PROVIDERS))
     box: Text = _key("auto", '"auto", or a Vagrant box: its name, or the path of a .box file')
     box_version: Text | None = _key(None, 'a version constraint as Vagrant takes it, such as "1.2"')
+    suite: Suite | None = _key(
+        None,
+        '"bookworm", "trixie" or "forky": the Debian of the machines where their box or image is '
+        'built here (default: "trixie"; not with a box, nor with provider "hosts")',
+    )
     ssh_config: Text | None = _key(
         None,
         "the path of an OpenSSH client configuration that stands in for ~/.ssh/config (only with "

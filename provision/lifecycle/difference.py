@@ -45,6 +45,7 @@ def _of_lab(applied: Lab, wanted: Lab) -> Iterator[Difference]:
         recreate += [
             ("box", applied.box, wanted.box),
             ("box_version", applied.box_version, wanted.box_version),
+            ("suite", applied.suite, wanted.suite),
             ("network.subnet", applied.subnet, wanted.subnet),
             ("network.management", applied.management_subnet, wanted.management_subnet),
         ]

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from provision.providers.containers import image, recipe
+from provision.providers.boxes.recipe import SUITE
+from provision.providers.containers import image
 from tests.containers.outer import Outer, why_not
 from tests.hosts import root as roots
 from tests.support.tier import cannot_run
@@ -18,7 +19,7 @@ def outer() -> Iterator[Outer]:
         cannot_run(reason)
     # Both come from a package registry: made before the network is gone.
     roots.root(True, roots.chosen())
-    image.file_system(recipe.SUITE, print)
+    image.file_system(SUITE, print)
     made = Outer(roots.chosen())
     yield made
     made.close()

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from provision.providers.containers import image, recipe
+from provision.providers.boxes.recipe import SUITE
+from provision.providers.containers import image
 from tests.containers.desktop import Desktop
 from tests.containers.outer import Lab, Outer, why_not
 from tests.hosts import root as roots
@@ -22,7 +23,7 @@ def prepared() -> None:
         cannot_run(reason)
     for release in roots.RELEASES:
         roots.root(True, release)
-    image.file_system(recipe.SUITE, print)
+    image.file_system(SUITE, print)
 
 
 def comes_up_and_goes(

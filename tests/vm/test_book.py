@@ -270,7 +270,7 @@ def test_a_machine_whose_clock_is_wrong_by_hours_gets_the_right_time(lab: Lab) -
 def test_what_the_lab_is_made_of_is_locked_and_a_difference_is_told(lab: Lab) -> None:
     text = lab.lock.read_text()
     ((_, entry),) = json.loads(text)["labs"]["book"].items()
-    assert entry["box"]["name"] == "swarmrig/debian12"
+    assert entry["box"]["name"] == "swarmrig/debian13"
     assert entry["box"]["checksum"].startswith("sha256:")
     assert set(entry["engines"]) == {"machine1", "machine2"}
     assert {"vagrant", "libvirt", "qemu", "swarmrig"} <= set(entry["tools"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from provision.providers.boxes import build, busybox
+from provision.providers.boxes.recipe import Recipe
 from tests.vm.test_book import Lab
 from tests.vm.vagrant_world import World
 
@@ -12,13 +13,13 @@ from tests.vm.vagrant_world import World
 def test_docker_is_installed_on_all_machines_and_an_archive_brings_the_image(
     world: World, tmp_path: Path
 ) -> None:
-    build.build(docker=False)
+    build.build(Recipe(docker=False))
     busybox.write_archive(Path("/bin/busybox"), tmp_path / "image.tar", "swarmrig/busybox:t")
     lab = Lab(world, tmp_path)
     (tmp_path / "lab.toml").write_text(
         """
         name = "plain"
-        box = "swarmrig/debian12-plain"
+        box = "swarmrig/debian13-plain"
         [images]
         scenario = "swarmrig/busybox:t"
         archives = ["image.tar"]

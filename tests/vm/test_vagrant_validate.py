@@ -23,7 +23,7 @@ def vagrant() -> None:
         cannot_run("Vagrant is not installed")
 
 
-def rendered(provider: str, box: str = "swarmrig/debian12") -> str:
+def rendered(provider: str, box: str = "swarmrig/debian13") -> str:
     plan = Plan(provider, box, None, "swarmrig-book_", "swarmrig-book", "qemu")
     return render(load.load(LAB), plan)
 

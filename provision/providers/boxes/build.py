@@ -1,8 +1,5 @@
 """A base box built from Debian's packages, for hosts that can download none.
 
-`swarmrig/debian12` has Docker, tcpdump and a scenario image inside, so that a lab needs no network
-at all. `swarmrig/debian12-plain` has none of them but a package repository to install them from:
-it is there to try Docker's installation where there is no network.
 Box format: https://vagrant-libvirt.github.io/vagrant-libvirt/boxes.html (version 1).
 """
 
@@ -22,109 +19,19 @@ from tempfile import TemporaryDirectory
 
 from filelock import FileLock
 
-from provision.providers.boxes import busybox
 from provision.providers.boxes.busybox import tag_for, write_archive
+from provision.providers.boxes.recipe import (
+    DISK_GIB,
+    FINISH,
+    SMALL_INITRAMFS,
+    Recipe,
+    docker_packages,
+)
 from provision.support import architecture, cache
 from provision.support.errors import MachineError, UserError
 from provision.support.files import write_atomic
 
-SUITE = "bookworm"
-DISK_GIB = 8
-# Bumped when the recipe below changes in a way that its text does not show.
-_EPOCH = 1
-
-_BASE = [
-    "systemd-sysv",
-    "dbus",
-    "udev",
-    "kmod",
-    "openssh-server",
-    "sudo",
-    "iproute2",
-    "iputils-ping",
-    "ifupdown",
-    "isc-dhcp-client",
-    "procps",
-    "ca-certificates",
-    "iptables",
-    "nftables",
-]
-# apparmor: where the kernel has it on, every container fails without its parser.
-_DOCKER = ["docker.io", "apparmor", "tcpdump", "busybox-static"]
-
-# Vagrant's well-known key: Vagrant replaces it by one of its own at the first boot.
-# Source: https://github.com/hashicorp/vagrant/tree/main/keys
-_INSECURE_KEY = (
-    "ssh-rsa AAAAB3NzaC1yc2EAAAABIwAAAQEA6NF8iallvQVp22WDkTkyrtvp9eWW6A8YVr+kz4TjGYe7gHzIw+niNlt"
-    "GEFHzD8+v1I2YJ6oXevct1YeS0o9HZyN1Q9qgCgzUFtdOKLv6IedplqoPkcmF0aYet2PkEDo3MlTBckFXPITAMzF8dJ"
-    "SIFo9D8HfdOV0IAdx4O7PtixWKn5y2hMNG0zQPyUecp4pzC6kivAIhyfHilFR61RGL+GPXQ2MWZWFYbAGjyiYJnAmCP"
-    "3NOTd0jMZEnDkbUvxhMmBYSdETk1rRgm+R4LOzFUGaHqHDLKLX+FIPKcF96hrucXzcWyLbIbEgE98OHlnVYCzRdK8jl"
-    "qm8tehUc9c9WhQ== vagrant insecure public key"
-)
-
-# A small initramfs unpacks fast: the disk's and the file system's modules will do.
-_SMALL_INITRAMFS = """
-mkdir -p "$1"/etc/initramfs-tools/conf.d
-echo MODULES=list > "$1"/etc/initramfs-tools/conf.d/swarmrig
-printf '%s\\n' virtio_pci virtio_blk virtio_scsi ext4 ahci sd_mod > "$1"/etc/initramfs-tools/modules
-"""
-
-# Runs in the new system's folder ($1) before it is packed.
-_FINISH = f"""
-set -e
-cd "$1"
-chroot . useradd -m -s /bin/bash -p '*' vagrant
-if chroot . getent group docker >/dev/null; then chroot . usermod -aG docker vagrant; fi
-mkdir -p -m 700 home/vagrant/.ssh
-echo '{_INSECURE_KEY}' > home/vagrant/.ssh/authorized_keys
-chmod 600 home/vagrant/.ssh/authorized_keys
-chroot . chown -R vagrant:vagrant /home/vagrant/.ssh
-echo 'vagrant ALL=(ALL) NOPASSWD:ALL' > etc/sudoers.d/vagrant
-chmod 440 etc/sudoers.d/vagrant
-echo swarmrig > etc/hostname
-printf '127.0.0.1 localhost\\n127.0.1.1 swarmrig\\n' > etc/hosts
-echo 'LABEL=root / ext4 noatime,errors=remount-ro 0 1' > etc/fstab
-printf 'auto lo\\niface lo inet loopback\\nauto eth0\\niface eth0 inet dhcp\\n' \
-  > etc/network/interfaces
-# A login by key needs nothing of PAM, which takes a third of its time under emulation. Without PAM
-# sshd refuses an account whose password is locked by "!": "*" is none, and locks nothing.
-printf 'UseDNS no\\nGSSAPIAuthentication no\\nUsePAM no\\n' > etc/ssh/sshd_config.d/swarmrig.conf
-# Host keys and the machine's id are made at the first boot: no two machines share them.
-rm -f etc/ssh/ssh_host_*
-: > etc/machine-id
-cat > etc/systemd/system/swarmrig-host-keys.service <<'UNIT'
-[Unit]
-Description=SSH host keys of this machine
-Before=ssh.service
-ConditionPathExists=!/etc/ssh/ssh_host_ed25519_key
-[Service]
-Type=oneshot
-ExecStart=/usr/bin/ssh-keygen -q -t ed25519 -N "" -f /etc/ssh/ssh_host_ed25519_key
-ExecStart=/usr/bin/ssh-keygen -q -t ecdsa -N "" -f /etc/ssh/ssh_host_ecdsa_key
-[Install]
-WantedBy=multi-user.target
-UNIT
-chroot . systemctl enable -q swarmrig-host-keys.service ssh.service
-# Under emulation every unit counts; none of these does anything for a lab.
-for unit in apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer e2scrub_reap.service \
-  fstrim.timer dpkg-db-backup.timer systemd-pstore.service getty@tty1.service; do
-  ln -sf /dev/null "etc/systemd/system/$unit"
-done
-# What overlay networks need, and what network plugins ask for without being able to load it.
-printf '%s\\n' overlay br_netfilter vxlan dummy ip_vs > etc/modules-load.d/swarmrig.conf
-mkdir -p boot/extlinux
-kernel=$(basename boot/vmlinuz-*)
-cat > boot/extlinux/extlinux.conf <<BOOT
-DEFAULT linux
-PROMPT 0
-TIMEOUT 1
-LABEL linux
-  LINUX /boot/$kernel
-  INITRD /boot/initrd.img-${{kernel#vmlinuz-}}
-  APPEND root=LABEL=root ro console=tty0 console=ttyS0 net.ifnames=0 quiet mitigations=off
-BOOT
-rm -rf var/cache/apt/archives/*.deb usr/share/doc/* usr/share/man/*
-"""
+DEFAULT = Recipe()
 
 
 @dataclass(frozen=True)
@@ -139,35 +46,9 @@ class BoxFile:
     provider: str = "libvirt"
 
 
-def name_for(docker: bool) -> str:
-    return "swarmrig/debian12" if docker else "swarmrig/debian12-plain"
-
-
-def names() -> set[str]:
-    """The names of the boxes that are built here."""
-    return {name_for(docker) for docker in (True, False)}
-
-
-def recipe_hash(docker: bool = True) -> str:
-    """A short hash of all that the box is made of, this module's recipe and the architecture."""
-    parts = [
-        SUITE,
-        DISK_GIB,
-        _EPOCH,
-        _BASE,
-        _DOCKER,
-        _SMALL_INITRAMFS,
-        _FINISH,
-        docker,
-        architecture.debian_architecture(),
-    ]
-    parts.append(Path(busybox.__file__).read_text())
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
-
-
-def cached(docker: bool = True) -> BoxFile | None:
-    """The box of the present recipe, if it was built already."""
-    about = _folder(docker) / "box.json"
+def cached(recipe: Recipe = DEFAULT) -> BoxFile | None:
+    """The box of a recipe as it is now, if it was built already."""
+    about = _folder(recipe) / "box.json"
     if not about.is_file():
         return None
     noted = json.loads(about.read_text())
@@ -180,28 +61,28 @@ def cached(docker: bool = True) -> BoxFile | None:
     )
 
 
-def _folder(docker: bool) -> Path:
-    kind = "docker" if docker else "plain"
-    return cache.folder() / "boxes" / f"{kind}-{recipe_hash(docker)}"
+def _folder(recipe: Recipe) -> Path:
+    kind = "docker" if recipe.docker else "plain"
+    return cache.folder() / "boxes" / f"{recipe.suite}-{kind}-{recipe.hash()}"
 
 
-def build(docker: bool = True, log: Callable[[str], None] = print) -> BoxFile:
+def build(recipe: Recipe = DEFAULT, log: Callable[[str], None] = print) -> BoxFile:
     """The box, built unless it lies in the cache already: whole or not at all.
 
     Takes a minute or two, and root (mounts and device nodes). Raises UserError where a tool or
     root is missing, MachineError with the failing tool's last words and its log.
     """
-    with FileLock(cache.folder() / f"box-{'docker' if docker else 'plain'}.lock"):
-        there = cached(docker)
+    with FileLock(cache.folder() / f"box-{recipe.suite}-{recipe.docker}.lock"):
+        there = cached(recipe)
         if there:
             return there
         _check_tools()
-        target = _folder(docker)
+        target = _folder(recipe)
         target.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=target.parent, prefix="building-") as made:
             work = Path(made)
             work.chmod(0o755)
-            image = _build_in(work, docker, log)
+            image = _build_in(work, recipe, log)
             log("packing the box")
             box = work / "out" / "package.box"
             _pack(work, box)
@@ -213,8 +94,8 @@ def build(docker: bool = True, log: Callable[[str], None] = print) -> BoxFile:
                 box.parent / "box.json",
                 json.dumps(
                     {
-                        "name": name_for(docker),
-                        "version": f"12.{int(recipe_hash(docker)[:7], 16)}",
+                        "name": recipe.name,
+                        "version": recipe.version,
                         "sha256": digest.hexdigest(),
                         "image": image,
                     },
@@ -223,7 +104,7 @@ def build(docker: bool = True, log: Callable[[str], None] = print) -> BoxFile:
             )
             shutil.rmtree(target, ignore_errors=True)
             box.parent.rename(target)
-        result = cached(docker)
+        result = cached(recipe)
         assert result is not None
         return result
 
@@ -263,20 +144,20 @@ def _mbr() -> Path | None:
     return next((Path(place) for place in places if Path(place).is_file()), None)
 
 
-def _build_in(work: Path, docker: bool, log: Callable[[str], None]) -> str:
+def _build_in(work: Path, recipe: Recipe, log: Callable[[str], None]) -> str:
     (work / "out").mkdir()
     root = work / "root.tar"
-    kernel = f"linux-image-cloud-{architecture.debian_architecture()}"
-    packages = [*_BASE, kernel, *(_DOCKER if docker else [])]
+    docker = docker_packages(recipe.suite) if recipe.docker else []
+    packages = [*recipe.base(), recipe.kernel, *docker]
     hook = work / "finish.sh"
-    hook.write_text(_FINISH)
+    hook.write_text(FINISH)
     hooks = [f'sh {hook} "$1"']
     image = ""
     carried = work / "carried"
     (carried / "images").mkdir(parents=True)
-    if not docker:
+    if not recipe.docker:
         log("getting the packages that the plain box installs by itself")
-        _repository(carried / "apt", work)
+        _repository(recipe, carried / "apt", work)
         hooks.append(
             'rm -f "$1"/etc/apt/sources.list.d/*; '
             'echo "deb [trusted=yes] file:/usr/share/swarmrig/apt ./" > "$1"/etc/apt/sources.list'
@@ -290,19 +171,19 @@ def _build_in(work: Path, docker: bool, log: Callable[[str], None]) -> str:
             '--aptopt=Acquire::Check-Valid-Until "false"',
             '--aptopt=APT::Install-Recommends "false"',
             f"--include={','.join(packages)}",
-            f"--essential-hook={_SMALL_INITRAMFS}",
+            f"--essential-hook={SMALL_INITRAMFS}",
             *(f"--customize-hook={hook}" for hook in hooks),
-            SUITE,
+            recipe.suite,
             str(root),
         ],
         work / "mmdebstrap.log",
     )
-    if docker:
+    if recipe.docker:
         log("making the scenario image from the box's own busybox")
         image = _image(root, carried, work)
     write_atomic(
         carried / "box.json",
-        json.dumps({"recipe": recipe_hash(docker), "image": {"tag": image}, "suite": SUITE}),
+        json.dumps({"recipe": recipe.hash(), "image": {"tag": image}, "suite": recipe.suite}),
     )
     _keep_kernel(root)
     log("making the disk")
@@ -350,7 +231,7 @@ def _has(tar: tarfile.TarFile, name: str) -> bool:
         return False
 
 
-def _repository(target: Path, work: Path) -> None:
+def _repository(recipe: Recipe, target: Path, work: Path) -> None:
     """A flat package repository with Docker, tcpdump and all that they need beyond the base."""
     target.mkdir()
     _run(
@@ -359,15 +240,15 @@ def _repository(target: Path, work: Path) -> None:
             "--variant=minbase",
             f"--architectures={architecture.debian_architecture()}",
             '--aptopt=APT::Install-Recommends "false"',
-            f"--include={','.join(_BASE)},apt-utils",
+            f"--include={','.join(recipe.base())},apt-utils",
             # Downloaded only, not installed: exactly what a plain box lacks.
             '--customize-hook=chroot "$1" apt-get install -y --download-only '
-            "--no-install-recommends " + " ".join(_DOCKER),
+            "--no-install-recommends " + " ".join(docker_packages(recipe.suite)),
             f'--customize-hook=cp "$1"/var/cache/apt/archives/*.deb {target}/',
             f'--customize-hook=mkdir -p "$1"/repo; cp {target}/*.deb "$1"/repo/; '
             "chroot \"$1\" sh -c 'cd /repo && apt-ftparchive packages . > Packages'; "
             f'cp "$1"/repo/Packages {target}/',
-            SUITE,
+            recipe.suite,
             "/dev/null",
         ],
         work / "repository.log",

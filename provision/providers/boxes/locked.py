@@ -6,7 +6,8 @@ from pathlib import Path
 
 from provision.lab.lockfile import NAME, Box, Entry
 from provision.lab.model import Lab
-from provision.providers.boxes import build, store
+from provision.providers.boxes import store
+from provision.providers.boxes.recipe import recipes
 from provision.support import files
 from provision.support.errors import UserError
 
@@ -27,7 +28,7 @@ def check_box(lab: Lab, provider: str, box: tuple[str, str], locked: Entry | Non
     (a recipe of ours) differs from host to host, and is no error.
     """
     name, version = box
-    if not locked or not locked.box or name in build.names():
+    if not locked or not locked.box or name in recipes():
         return
     was, now = locked.box, box_of(lab, provider, name, version)
     same_name = (was.name, was.version) == (now.name, now.version)

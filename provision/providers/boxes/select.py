@@ -12,6 +12,7 @@ from pathlib import Path
 from provision.lab.model import Lab
 from provision.providers.backend import Backend
 from provision.providers.boxes import build, store
+from provision.providers.boxes.recipe import SUITE, Recipe, recipes
 from provision.support.errors import UserError
 from provision.support.files import write_atomic
 
@@ -50,13 +51,14 @@ def choose(
     name = backend.default_box()
     if store.stored(name, provider):
         return Choice(name, None, "it is in Vagrant's box store already")
-    if backend.builds_boxes and (cached := build.cached()):
+    recipe = Recipe(lab.suite or SUITE)
+    if backend.builds_boxes and (cached := build.cached(recipe)):
         return _built(cached, "it was built here before (inv box)")
     if downloadable():
         return Choice(name, None, f"{CATALOGUE} answers, so it can be downloaded")
     if backend.builds_boxes:
         log(f"{CATALOGUE} cannot be reached: building a box from Debian's packages")
-        return _built(build.build(log=log), "no box can be downloaded here, so one was built")
+        return _built(build.build(recipe, log), "no box can be downloaded here, so one was built")
     raise UserError(
         f"Box {name} for {provider} is not in Vagrant's box store, and {CATALOGUE} cannot be "
         "reached.",
@@ -66,22 +68,21 @@ def choose(
 
 def _locked(provider: str, name: str, version: str) -> Choice | None:
     why = "it is the one in swarmrig.lock"
-    ours = {build.name_for(docker): docker for docker in (True, False)}
-    if name in ours and (cached := build.cached(ours[name])) and cached.version == version:
+    ours = recipes().get(name)
+    if ours and (cached := build.cached(ours)) and cached.version == version:
         return _built(cached, why)
-    if store.stored(name, provider, version) or (name not in ours and downloadable()):
+    if store.stored(name, provider, version) or (not ours and downloadable()):
         return Choice(name, version, why)
     return None
 
 
 def _named(lab: Lab, provider: str) -> Choice:
-    ours = {build.name_for(docker): docker for docker in (True, False)}
-    if lab.box in ours:
-        cached = build.cached(ours[lab.box])
+    if recipe := recipes().get(lab.box):
+        cached = build.cached(recipe)
         if not cached:
             raise UserError(
                 f"Box {lab.box} has not been built yet.",
-                "Build it: inv box" + ("" if ours[lab.box] else " --plain"),
+                f"Build it: inv box --suite {recipe.suite}" + ("" if recipe.docker else " --plain"),
             )
         return _built(cached, "named in lab.toml")
     file = lab.home / lab.box

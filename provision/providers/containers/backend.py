@@ -12,6 +12,7 @@ import paramiko
 from provision.lab.model import Lab
 from provision.providers.backend import Backend, OwnImage
 from provision.providers.base import MachineState
+from provision.providers.boxes.recipe import SUITE
 from provision.providers.containers import belongings, engine, image, kernel, recipe
 from provision.support.errors import MachineError, UserError
 from provision.support.files import write_atomic
@@ -50,8 +51,9 @@ class Docker(Backend):
                 f"built here, not of a box ({lab.box}).",
                 'Remove box, or take box = "auto".',
             )
-        made = image.ready(recipe.SUITE, log)
-        if lacking := kernel.lacks(recipe.reference(recipe.SUITE)):
+        suite = lab.suite or SUITE
+        made = image.ready(suite, log)
+        if lacking := kernel.lacks(recipe.reference(suite)):
             raise UserError(
                 f"The kernel under the Docker engine has no {', no '.join(lacking)}.",
                 'Overlay networks need it. Take virtual machines: provider = "libvirt", say.',

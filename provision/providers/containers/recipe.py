@@ -10,35 +10,17 @@ import hashlib
 import json
 
 from provision.providers.boxes import busybox
+from provision.providers.boxes.recipe import COMMON, HOST_KEYS_UNIT, SUITES, docker_packages
 from provision.support import architecture
 
 NAME = "swarmrig/machine"
 USER = "vagrant"
-DEBIAN = {"bookworm": 12, "trixie": 13, "forky": 14}
-SUITE = "trixie"
 # The public key that may log in, as lab-init finds it in its environment.
 KEY_VARIABLE = "SWARMRIG_KEY"
 CARRIED = "/usr/share/swarmrig"
 # Docker's own folders lie in volumes: its storage driver cannot lie on another of its kind.
 VOLUMES = ("/var/lib/docker", "/var/lib/containerd")
 INIT = "/usr/sbin/lab-init"
-
-_BASE = [
-    "systemd-sysv",
-    "dbus",
-    "openssh-server",
-    "sudo",
-    "iproute2",
-    "iputils-ping",
-    "procps",
-    "ca-certificates",
-    "iptables",
-    "nftables",
-]
-# apparmor: where the host's kernel has it on, every container of the machine needs its parser.
-_DOCKER = ["docker.io", "apparmor", "tcpdump", "busybox-static"]
-# The `docker` command is a package of its own from Debian 13 on.
-_CLIENT_APART = {"trixie", "forky"}
 
 # The first process: makes writable what an engine mounts read-only for a container without
 # --privileged, lets the lab's key log in, and becomes systemd.
@@ -86,17 +68,7 @@ printf 'UseDNS no\\nGSSAPIAuthentication no\\nUsePAM no\\n' > /etc/ssh/sshd_conf
 rm -f /etc/ssh/ssh_host_*
 : > /etc/machine-id
 cat > /etc/systemd/system/swarmrig-host-keys.service <<'UNIT'
-[Unit]
-Description=SSH host keys of this machine
-Before=ssh.service
-ConditionPathExists=!/etc/ssh/ssh_host_ed25519_key
-[Service]
-Type=oneshot
-ExecStart=/usr/bin/ssh-keygen -q -t ed25519 -N "" -f /etc/ssh/ssh_host_ed25519_key
-ExecStart=/usr/bin/ssh-keygen -q -t ecdsa -N "" -f /etc/ssh/ssh_host_ecdsa_key
-[Install]
-WantedBy=multi-user.target
-UNIT
+{HOST_KEYS_UNIT}UNIT
 cat > /usr/sbin/lab-resolver <<'SCRIPT'
 {_RESOLVER}SCRIPT
 cat > {INIT} <<'SCRIPT'
@@ -132,14 +104,14 @@ rm -rf /var/cache/apt/archives/*.deb /var/lib/apt/lists/* /usr/share/doc/* /usr/
 
 def packages(suite: str) -> list[str]:
     """The packages of a machine, by the name of its Debian."""
-    return [*_BASE, *_DOCKER, *(["docker-cli"] if suite in _CLIENT_APART else [])]
+    return [*COMMON, *docker_packages(suite)]
 
 
 def version(suite: str) -> str:
     """What the image is made of, as its version: "13.<number>"."""
     parts = [suite, packages(suite), FINISH, VOLUMES, architecture.debian_architecture()]
     digest = hashlib.sha256(json.dumps([*parts, busybox.REPOSITORY]).encode()).hexdigest()
-    return f"{DEBIAN[suite]}.{int(digest[:7], 16)}"
+    return f"{SUITES[suite]}.{int(digest[:7], 16)}"
 
 
 def reference(suite: str) -> str:

@@ -147,14 +147,14 @@ def test_a_box_of_other_content_is_refused(tmp_path: Path) -> None:
 
 def test_a_box_built_here_has_other_bytes_on_each_host(tmp_path: Path) -> None:
     mine = lab(tmp_path)
-    stored("swarmrig/debian12", "12.1", b"disk")
-    there = locked.box_of(mine, "libvirt", "swarmrig/debian12", "12.1")
+    stored("swarmrig/debian13", "13.1", b"disk")
+    there = locked.box_of(mine, "libvirt", "swarmrig/debian13", "13.1")
     lockfile.write(mine, "libvirt", entry(mine, box=there))
-    stored("swarmrig/debian12", "12.1", b"another disk")
-    check(mine, "swarmrig/debian12", "12.1")
-    now = locked.box_of(mine, "libvirt", "swarmrig/debian12", "12.1")
+    stored("swarmrig/debian13", "13.1", b"another disk")
+    check(mine, "swarmrig/debian13", "13.1")
+    now = locked.box_of(mine, "libvirt", "swarmrig/debian13", "13.1")
     assert lockfile.differences(entry(mine, box=there), entry(mine, box=now)) == [
-        "box swarmrig/debian12 12.1: built here, with other bytes"
+        "box swarmrig/debian13 13.1: built here, with other bytes"
     ]
 
 

@@ -77,6 +77,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     lacks = {one.name: "not here" for one in registry.backends()}
     for one in registry.backends():
         monkeypatch.setattr(one, "missing", lambda name=one.name: lacks[name])
+        monkeypatch.setattr(one, "unusable", lambda _: "")
     monkeypatch.setattr(requirements, "check_vagrant", lambda: "2.3.4")
     return lacks
 

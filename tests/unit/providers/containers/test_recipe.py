@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from provision.providers.boxes.recipe import SUITES
 from provision.providers.containers import image, recipe
 
 
@@ -12,12 +13,12 @@ def test_the_docker_command_is_a_package_of_its_own_from_debian_13_on() -> None:
     assert "docker-cli" in recipe.packages("trixie")
 
 
-@pytest.mark.parametrize("suite", recipe.DEBIAN)
+@pytest.mark.parametrize("suite", SUITES)
 def test_its_version_names_the_debian_and_all_that_it_is_made_of(
     suite: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = recipe.version(suite)
-    assert first.split(".")[0] == str(recipe.DEBIAN[suite])
+    assert first.split(".")[0] == str(SUITES[suite])
     assert recipe.version(suite) == first
     monkeypatch.setattr(recipe, "FINISH", recipe.FINISH + "# another\n")
     assert recipe.version(suite) != first

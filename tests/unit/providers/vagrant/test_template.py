@@ -14,7 +14,7 @@ from provision.support.errors import UserError
 CLONE = Path(__file__).parents[4]
 
 
-PLAN = Plan("libvirt", "swarmrig/debian12", "12.1", "swarmrig-book_", "swarmrig-book", "qemu")
+PLAN = Plan("libvirt", "swarmrig/debian13", "13.1", "swarmrig-book_", "swarmrig-book", "qemu")
 
 
 @pytest.mark.parametrize(
