@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar
 
 from provision.lab.model import Lab
@@ -41,8 +42,11 @@ class Backend:
     """
 
     name: ClassVar[str] = ""
-    # A Debian 12 box; `default_box` where it depends on the architecture.
-    box: ClassVar[str] = "bento/debian-12"
+    # Boxes that can be downloaded, by their Debian suite, the preferred one first.
+    # Source: https://portal.cloud.hashicorp.com/vagrant/discover/bento
+    boxes: Mapping[str, str] = MappingProxyType(
+        {"trixie": "bento/debian-13", "bookworm": "bento/debian-12"}
+    )
     # Whether `inv box` builds a box for it.
     builds_boxes: ClassVar[bool] = False
     # Whether it reaches the machines over a second network, network.management in lab.toml.
@@ -69,9 +73,14 @@ class Backend:
         """
         return ""
 
-    def default_box(self) -> str:
-        """The box of a lab whose lab.toml names none. Raises UserError where there is none."""
-        return self.box
+    def default_box(self, suite: str = "") -> str:
+        """The box to download for a lab whose lab.toml names none, of any suite or of that one.
+
+        "" where none is published for the provider.
+        """
+        if suite:
+            return self.boxes.get(suite, "")
+        return next(iter(self.boxes.values()), "")
 
     def own_image(self, lab: Lab, log: Callable[[str], None]) -> OwnImage | None:
         """What machines are made of; None where that is a Vagrant box. Raises UserError."""

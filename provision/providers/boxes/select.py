@@ -48,17 +48,23 @@ def choose(
         return choice
     if lab.box != "auto":
         return _named(lab, provider)
-    name = backend.default_box()
-    if store.stored(name, provider):
+    name = backend.default_box(lab.suite)
+    if name and store.stored(name, provider):
         return Choice(name, None, "it is in Vagrant's box store already")
     recipe = Recipe(lab.suite or SUITE)
     if backend.builds_boxes and (cached := build.cached(recipe)):
         return _built(cached, "it was built here before (inv box)")
-    if downloadable():
+    if name and downloadable():
         return Choice(name, None, f"{CATALOGUE} answers, so it can be downloaded")
+    none = f"{CATALOGUE} cannot be reached" if name else f"no box of {lab.suite} is published"
     if backend.builds_boxes:
-        log(f"{CATALOGUE} cannot be reached: building a box from Debian's packages")
-        return _built(build.build(recipe, log), "no box can be downloaded here, so one was built")
+        log(f"{none}: building a box from Debian's packages")
+        return _built(build.build(recipe, log), f"built here, since {none}")
+    if not name:
+        raise UserError(
+            f"{lab.file.name}: suite: {none} for {provider}.",
+            f"Take suite = {' or '.join(map(repr, backend.boxes))}, or name a box.",
+        )
     raise UserError(
         f"Box {name} for {provider} is not in Vagrant's box store, and {CATALOGUE} cannot be "
         "reached.",

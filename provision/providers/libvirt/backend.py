@@ -21,8 +21,11 @@ from provision.support.errors import MachineError, UserError
 if TYPE_CHECKING:
     from provision.support.progress import Progress
 
-# Debian's own box comes for amd64 alone.
-_BOXES = {"amd64": "debian/bookworm64", "arm64": "cloud-image/debian-12"}
+# Debian's own boxes come for amd64 alone.
+_BOXES = {
+    "amd64": {"trixie": "debian/trixie64", "bookworm": "debian/bookworm64"},
+    "arm64": {"trixie": "cloud-image/debian-13", "bookworm": "cloud-image/debian-12"},
+}
 
 
 class Libvirt(Backend):
@@ -41,7 +44,8 @@ class Libvirt(Backend):
         error = virsh.connection_error()
         return f"libvirtd does not answer: {error}" if error else ""
 
-    def default_box(self) -> str:
+    @property
+    def boxes(self) -> Mapping[str, str]:  # type: ignore[override]
         return _BOXES[architecture.debian_architecture()]
 
     def version_commands(self) -> Mapping[str, tuple[str, ...]]:

@@ -88,9 +88,7 @@ def preview(lab: Lab, existing: Provider | None, states: dict[str, MachineState]
         conflicts.foretell(lab, registry.backend(name))
         lines = [f"provider {name}: {why}"]
         if registry.backend(name).uses_boxes:
-            box = (
-                lab.box if lab.box != "auto" else "Debian 12: from the store, downloaded, or built"
-            )
+            box = lab.box if lab.box != "auto" else "Debian: from the store, downloaded, or built"
             lines.append(f"box {box}")
         lines += requirements.memory_warnings(lab)
     else:

@@ -174,15 +174,15 @@ def test_the_locked_box_is_taken_before_any_other(
 ) -> None:
     monkeypatch.setattr(select, "downloadable", lambda: False)
     mine = lab(tmp_path)
-    stored("bento/debian-12", "2", b"newest", "virtualbox")
-    stored("bento/debian-12", "1", b"locked", "virtualbox")
+    stored("bento/debian-13", "2", b"newest", "virtualbox")
+    stored("bento/debian-13", "1", b"locked", "virtualbox")
     assert select.choose(mine, VirtualBox(), print).version is None
-    chosen = select.choose(mine, VirtualBox(), print, ("bento/debian-12", "1"))
-    assert (chosen.name, chosen.version) == ("bento/debian-12", "1")
+    chosen = select.choose(mine, VirtualBox(), print, ("bento/debian-13", "1"))
+    assert (chosen.name, chosen.version) == ("bento/debian-13", "1")
     # One that can be had nowhere does not stop a lab for which there is another.
-    assert select.choose(mine, VirtualBox(), print, ("bento/debian-12", "3")).version is None
+    assert select.choose(mine, VirtualBox(), print, ("bento/debian-13", "3")).version is None
     monkeypatch.setattr(select, "downloadable", lambda: True)
-    assert select.choose(mine, VirtualBox(), print, ("bento/debian-12", "3")).version == "3"
+    assert select.choose(mine, VirtualBox(), print, ("bento/debian-13", "3")).version == "3"
 
 
 def test_a_part_of_a_version_in_lab_toml_means_the_locked_one(tmp_path: Path) -> None:

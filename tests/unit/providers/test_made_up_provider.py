@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -38,7 +39,7 @@ esac
 
 class MadeUp(Backend):
     name = "made_up"
-    box = "made/up"
+    boxes: Mapping[str, str] = MappingProxyType({"trixie": "made/up"})
     no_checkpoints = "Provider made_up keeps no checkpoints."
 
     def version_commands(self) -> Mapping[str, tuple[str, ...]]:
