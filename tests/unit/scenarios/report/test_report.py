@@ -654,6 +654,17 @@ def test_the_chart_has_a_row_per_ping_and_a_dot_per_reply() -> None:
     assert [row.mark for row in chart.rows] == [*["crossing"] * 4, "local", "local"]
 
 
+def test_small_and_full_size_pings_of_one_address_are_told_apart(tmp_path: Path) -> None:
+    chart = charts.rtt_chart(charts.run_series(samples.sample()))
+    assert chart is not None
+    labels = [row.label for row in chart.rows]
+    assert len(set(labels)) == len(labels)
+    assert sum(label.endswith(", 1450 B") for label in labels) == 2
+    folder = write_reports(samples.sample(), tmp_path)
+    assert "full-size packets, 1450 bytes" in (folder / "report.html").read_text()
+    assert "`172.45.0.3` (1450 bytes) |" in (folder / "report.md").read_text()
+
+
 @pytest.mark.parametrize("rtts", [[0.0], [1.0], [0.05, 900.0], [1.0, 10.0, 100.0], []])
 def test_every_dot_lies_on_the_axis_in_the_order_of_its_time(rtts: list[float]) -> None:
     chart = charts.rtt_chart([charts.Series("x", tuple(rtts), "", 0, "crossing")])
