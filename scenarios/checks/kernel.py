@@ -5,9 +5,11 @@ from __future__ import annotations
 from provision.machine.machine import Machine
 from scenarios.kit.step import StepFailed
 
-# A container has no modprobe (127); what its kernel has then shows in /proc once it was needed.
-_HAS_IPVS = "PATH=$PATH:/usr/sbin:/sbin; test -e /proc/net/ip_vs || modprobe -n -q ip_vs"
-_ANSWERS = {0: True, 1: False, 127: False}
+# A container has no modprobe; what its kernel has then shows in /proc once it was needed.
+_HAS_IPVS = (
+    "PATH=$PATH:/usr/sbin:/sbin; "
+    "if test -e /proc/net/ip_vs || modprobe -n -q ip_vs; then echo yes; else echo no; fi"
+)
 
 
 def without_ipvs(machine: Machine) -> str:
@@ -18,7 +20,9 @@ def without_ipvs(machine: Machine) -> str:
     Raises StepFailed where the machine gives no answer to it.
     Source: https://docs.docker.com/engine/swarm/networking/ (ip_vs).
     """
-    code = machine.run(_HAS_IPVS, 30, sudo=True).exit_code
-    if code not in _ANSWERS:
-        raise StepFailed(f"{machine.name}: whether its kernel has IPVS cannot be told ({code})")
-    return "" if _ANSWERS[code] else f"the kernel of {machine.name} has no IPVS"
+    result = machine.run(_HAS_IPVS, 30, sudo=True)
+    answer = result.stdout.strip()
+    if not result.ok or answer not in {"yes", "no"}:
+        words = result.last_words
+        raise StepFailed(f"{machine.name}: whether its kernel has IPVS cannot be told: {words}")
+    return "" if answer == "yes" else f"the kernel of {machine.name} has no IPVS"

@@ -127,7 +127,9 @@ def run_series(record: Record) -> list[Series]:
 
 def series_of(ping: Ping, mark: Mark, whose: str = "") -> Series:
     """One ping for a chart; `whose` run it is goes before it where two are shown."""
-    label = f"{ping.source_machine} → {ping.target}"
+    # A full-size ping goes where a small one went before.
+    size = f", {ping.size} B" if ping.size else ""
+    label = f"{ping.source_machine} → {ping.target}{size}"
     return Series(
         label=f"{whose}: {label}" if whose else label,
         rtts_ms=tuple(ping.rtts_ms),

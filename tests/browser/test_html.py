@@ -31,6 +31,7 @@ def _comparison(folder: Path) -> Path:
 PAGES: dict[str, Callable[[Path], Path]] = {
     "passed": _report(samples.sample()),
     "underlay blocked": _report(samples.underlay_blocked()),
+    "no IPVS": _report(samples.no_ipvs()),
     "image missing": _report(samples.image_missing()),
     "hostile": _report(samples.hostile()),
     "ten hosts": _report(samples.many_hosts(10)),

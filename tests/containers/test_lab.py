@@ -6,6 +6,7 @@ One lab is taken through its life, in this order.
 from __future__ import annotations
 
 import json
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,15 @@ def lab(
     made = Lab(outer, tmp_path_factory.mktemp("book"))
     yield made
     made.inv("destroy")
+
+
+def test_a_dry_run_names_the_machines_and_makes_nothing(
+    lab: Lab, before: dict[str, list[str]]
+) -> None:
+    said = lab.must("up", "--dry-run")
+    assert "provider docker: named in lab.toml" in said
+    assert "machine2: would be made: 1 CPU, 1024 MiB, 192.168.56.12" in said
+    assert lab.outer.belongings() == before
 
 
 @pytest.mark.parametrize("moment", ["starting Vagrant", "waiting for SSH", "logging in"])
@@ -111,6 +121,16 @@ def test_a_power_cut_of_the_host_keeps_disks_images_and_the_swarm(lab: Lab) -> N
     assert "load swarmrig/busybox" not in said
     assert lab.nodes() == nodes
     assert lab.states() == READY
+
+
+def test_logs_hold_what_the_engine_says_of_the_lab_and_no_key(lab: Lab) -> None:
+    archive = lab.folder / "logs.tar.gz"
+    lab.must("logs", "--output", str(archive))
+    with tarfile.open(archive) as tar:
+        files = {m.name: tar.extractfile(m).read().decode() for m in tar if m.isfile()}  # type: ignore[union-attr]
+    said = next(text for name, text in files.items() if name.endswith("docker.txt"))
+    assert '"name": "swarmrig-book_machine1"' in said
+    assert not [name for name, text in files.items() if "PRIVATE KEY" in text]
 
 
 def test_name_servers_that_do_not_answer_are_left_out(lab: Lab) -> None:

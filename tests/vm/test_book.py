@@ -267,6 +267,25 @@ def test_a_machine_whose_clock_is_wrong_by_hours_gets_the_right_time(lab: Lab) -
     assert lab.nodes() == nodes
 
 
+def test_after_a_laptop_has_slept_for_a_day_up_finds_the_swarm_as_it_was(
+    lab: Lab, world: World
+) -> None:
+    """Machines are suspended with their host, and their clocks stand still."""
+    lab.must("up")
+    nodes = lab.nodes()
+    for name in ("machine1", "machine2"):
+        # The engines keep running: nothing tells them that a day is missing.
+        lab.on(name, "sudo date -s '-1 day'")
+        world.virsh("suspend", f"swarmrig-book_{name}")
+    assert [m["state"] for m in lab.status()] == ["paused", "paused"]
+    said = lab.must("up")
+    for name in ("machine1", "machine2"):
+        assert f"{name}: set its clock, which is 1 d behind this host's" in said
+        assert abs(int(lab.on(name, "date +%s")) - time.time()) < 20
+    assert lab.nodes() == nodes
+    assert [m["node"] for m in lab.status()] == ["ready (leader)", "ready"]
+
+
 def test_what_the_lab_is_made_of_is_locked_and_a_difference_is_told(lab: Lab) -> None:
     text = lab.lock.read_text()
     ((_, entry),) = json.loads(text)["labs"]["book"].items()

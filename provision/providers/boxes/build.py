@@ -10,16 +10,16 @@ import json
 import os
 import platform
 import shutil
-import subprocess
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from tempfile import TemporaryDirectory
 
 from filelock import FileLock
 
-from provision.providers.boxes.busybox import tag_for, write_archive
+from provision.providers.boxes import carried, tools
 from provision.providers.boxes.recipe import (
     DISK_GIB,
     FINISH,
@@ -27,11 +27,12 @@ from provision.providers.boxes.recipe import (
     Recipe,
     docker_packages,
 )
-from provision.support import architecture, cache
-from provision.support.errors import MachineError, UserError
+from provision.support import cache
+from provision.support.errors import UserError
 from provision.support.files import write_atomic
 
 DEFAULT = Recipe()
+_WHAT = "The box"
 
 
 @dataclass(frozen=True)
@@ -151,43 +152,31 @@ def _build_in(work: Path, recipe: Recipe, log: Callable[[str], None]) -> str:
     packages = [*recipe.base(), recipe.kernel, *docker]
     hook = work / "finish.sh"
     hook.write_text(FINISH)
-    hooks = [f'sh {hook} "$1"']
+    hooks = [f'sh {quote(str(hook))} "$1"']
     image = ""
-    carried = work / "carried"
-    (carried / "images").mkdir(parents=True)
+    folder = work / "carried"
+    folder.mkdir()
     if not recipe.docker:
         log("getting the packages that the plain box installs by itself")
-        _repository(recipe, carried / "apt", work)
+        _repository(recipe, folder / "apt", work)
         hooks.append(
             'rm -f "$1"/etc/apt/sources.list.d/*; '
             'echo "deb [trusted=yes] file:/usr/share/swarmrig/apt ./" > "$1"/etc/apt/sources.list'
         )
     log(f"getting {len(packages)} packages and what they need (about a minute)")
-    _run(
-        [
-            "mmdebstrap",
-            "--variant=minbase",
-            f"--architectures={architecture.debian_architecture()}",
-            '--aptopt=Acquire::Check-Valid-Until "false"',
-            '--aptopt=APT::Install-Recommends "false"',
-            f"--include={','.join(packages)}",
-            f"--essential-hook={SMALL_INITRAMFS}",
-            *(f"--customize-hook={hook}" for hook in hooks),
-            recipe.suite,
-            str(root),
-        ],
-        work / "mmdebstrap.log",
-    )
+    options = [
+        f"--essential-hook={SMALL_INITRAMFS}",
+        *(f"--customize-hook={hook}" for hook in hooks),
+    ]
+    command = tools.mmdebstrap(recipe.suite, packages, str(root), options)
+    tools.run(command, work / "mmdebstrap.log", _WHAT)
     if recipe.docker:
         log("making the scenario image from the box's own busybox")
-        image = _image(root, carried, work)
-    write_atomic(
-        carried / "box.json",
-        json.dumps({"recipe": recipe.hash(), "image": {"tag": image}, "suite": recipe.suite}),
-    )
+        image = _image(root, folder, work)
+    carried.about(folder, recipe.hash(), image, recipe.suite)
     _keep_kernel(root)
     log("making the disk")
-    _disk(root, carried, work)
+    _disk(root, folder, work)
     return image
 
 
@@ -200,7 +189,7 @@ def _keep_kernel(root: Path) -> None:
         write_atomic(cache.folder() / "trial-vmlinuz", file.read())
 
 
-def _image(root: Path, carried: Path, work: Path) -> str:
+def _image(root: Path, folder: Path, work: Path) -> str:
     """Put the busybox image among what the box carries; its tag."""
     with tarfile.open(root) as tar:
         status = tar.extractfile("./var/lib/dpkg/status")
@@ -209,19 +198,9 @@ def _image(root: Path, carried: Path, work: Path) -> str:
         )
         assert status is not None
         assert binary is not None
-        busybox = work / "busybox"
-        busybox.write_bytes(binary.read())
-        busybox.chmod(0o755)
-        paragraphs = status.read().decode().split("\n\n")
-    fields = next(p for p in paragraphs if p.startswith("Package: busybox-static\n"))
-    version = next(
-        line.split(": ")[1] for line in fields.splitlines() if line.startswith("Version: ")
-    )
-    tag = tag_for(version.split(":")[-1].split("-")[0])
-    write_archive(
-        busybox, carried / "images" / "busybox.tar", tag, architecture.debian_architecture()
-    )
-    return tag
+        file = work / "busybox"
+        file.write_bytes(binary.read())
+        return carried.image(file, status.read().decode(), folder)
 
 
 def _has(tar: tarfile.TarFile, name: str) -> bool:
@@ -234,28 +213,22 @@ def _has(tar: tarfile.TarFile, name: str) -> bool:
 def _repository(recipe: Recipe, target: Path, work: Path) -> None:
     """A flat package repository with Docker, tcpdump and all that they need beyond the base."""
     target.mkdir()
-    _run(
-        [
-            "mmdebstrap",
-            "--variant=minbase",
-            f"--architectures={architecture.debian_architecture()}",
-            '--aptopt=APT::Install-Recommends "false"',
-            f"--include={','.join(recipe.base())},apt-utils",
-            # Downloaded only, not installed: exactly what a plain box lacks.
-            '--customize-hook=chroot "$1" apt-get install -y --download-only '
-            "--no-install-recommends " + " ".join(docker_packages(recipe.suite)),
-            f'--customize-hook=cp "$1"/var/cache/apt/archives/*.deb {target}/',
-            f'--customize-hook=mkdir -p "$1"/repo; cp {target}/*.deb "$1"/repo/; '
-            "chroot \"$1\" sh -c 'cd /repo && apt-ftparchive packages . > Packages'; "
-            f'cp "$1"/repo/Packages {target}/',
-            recipe.suite,
-            "/dev/null",
-        ],
-        work / "repository.log",
-    )
+    there = quote(str(target))
+    options = [
+        # Downloaded only, not installed: exactly what a plain box lacks.
+        '--customize-hook=chroot "$1" apt-get install -y --download-only '
+        "--no-install-recommends " + " ".join(docker_packages(recipe.suite)),
+        f'--customize-hook=cp "$1"/var/cache/apt/archives/*.deb {there}/',
+        f'--customize-hook=mkdir -p "$1"/repo; cp {there}/*.deb "$1"/repo/; '
+        "chroot \"$1\" sh -c 'cd /repo && apt-ftparchive packages . > Packages'; "
+        f'cp "$1"/repo/Packages {there}/',
+    ]
+    packages = [*recipe.base(), "apt-utils"]
+    command = tools.mmdebstrap(recipe.suite, packages, "/dev/null", options)
+    tools.run(command, work / "repository.log", _WHAT)
 
 
-def _disk(root: Path, carried: Path, work: Path) -> None:
+def _disk(root: Path, folder: Path, work: Path) -> None:
     """root.tar on an ext4 file system in one bootable partition, as a qcow2 image."""
     raw, mount = work / "disk.raw", work / "mnt"
     mount.mkdir()
@@ -263,26 +236,29 @@ def _disk(root: Path, carried: Path, work: Path) -> None:
     assert mbr is not None
     # The partition starts at 1 MiB. losetup takes the offset: not every kernel reads partition
     # tables from loop devices.
+    disk, mnt = quote(str(raw)), quote(str(mount))
     script = f"""
 set -e
-truncate -s {DISK_GIB}G {raw}
-echo '2048,,L,*' | sfdisk -q {raw}
-loop=$(losetup --find --show --offset 1048576 {raw})
-trap 'umount -q {mount} || true; losetup -d "$loop"' EXIT
+truncate -s {DISK_GIB}G {disk}
+echo '2048,,L,*' | sfdisk -q {disk}
+loop=$(losetup --find --show --offset 1048576 {disk})
+release() {{ umount -q {mnt} || true; losetup -d "$loop"; }}
+trap release EXIT
 mkfs.ext4 -q -L root -O ^metadata_csum_seed,^64bit -E lazy_itable_init=1 "$loop"
-mount "$loop" {mount}
-tar -C {mount} --numeric-owner --xattrs --xattrs-include='*' -xf {root}
-mkdir -p {mount}/usr/share/swarmrig
-cp -r {carried}/. {mount}/usr/share/swarmrig/
-chmod -R a+rX {mount}/usr/share/swarmrig
-extlinux --install {mount}/boot/extlinux
-umount {mount}
-dd if={mbr} of={raw} bs=440 count=1 conv=notrunc status=none
+mount "$loop" {mnt}
+tar -C {mnt} --numeric-owner --xattrs --xattrs-include='*' -xf {quote(str(root))}
+mkdir -p {mnt}/usr/share/swarmrig
+cp -r {quote(str(folder))}/. {mnt}/usr/share/swarmrig/
+chmod -R a+rX {mnt}/usr/share/swarmrig
+extlinux --install {mnt}/boot/extlinux
+umount {mnt}
+dd if={quote(str(mbr))} of={disk} bs=440 count=1 conv=notrunc status=none
 """
-    _run(["sh", "-c", script], work / "disk.log")
-    _run(
+    tools.run(["sh", "-c", script], work / "disk.log", _WHAT)
+    tools.run(
         ["qemu-img", "convert", "-O", "qcow2", str(raw), str(work / "box.img")],
         work / "convert.log",
+        _WHAT,
     )
     raw.unlink()
 
@@ -293,7 +269,7 @@ def _pack(work: Path, box: Path) -> None:
         json.dumps({"provider": "libvirt", "format": "qcow2", "virtual_size": DISK_GIB}),
     )
     # Compressed lightly: `vagrant box add` unpacks it once, and the cache keeps it for long.
-    _run(
+    tools.run(
         [
             "tar",
             "-C",
@@ -305,22 +281,5 @@ def _pack(work: Path, box: Path) -> None:
             "box.img",
         ],
         work / "pack.log",
-    )
-
-
-def _run(argv: list[str], log: Path) -> None:
-    environment = {**os.environ, "PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin"}
-    with log.open("wb") as out:
-        done = subprocess.run(
-            argv, check=False, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment
-        )
-    if done.returncode == 0:
-        return
-    kept = cache.folder() / f"failed-{log.name}"
-    shutil.copy(log, kept)
-    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    raise MachineError(
-        f"The box could not be built: {argv[0]} ended with {done.returncode}: "
-        f"{' / '.join(lines[-2:])}",
-        f"Its whole output: {kept}",
+        _WHAT,
     )

@@ -6,23 +6,21 @@ import json
 import os
 import platform
 import shutil
-import subprocess
 import tarfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from tempfile import TemporaryDirectory
 
 from filelock import FileLock
 
-from provision.providers.boxes import busybox
+from provision.providers.boxes import carried, tools
 from provision.providers.containers import engine, recipe
 from provision.support import architecture, cache
 from provision.support.errors import MachineError, UserError
-from provision.support.files import write_atomic
-from provision.support.tools import c_locale
 
-_TOOL = "mmdebstrap"
+_WHAT = "The machines' image"
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ def _no_mmdebstrap() -> str:
     """Why the image cannot be built without a registry, in words; "" where it can."""
     if platform.system() != "Linux":
         return "mmdebstrap runs on Linux only"
-    if not shutil.which(_TOOL):
+    if not shutil.which("mmdebstrap"):
         return "mmdebstrap is not installed"
     return "" if os.geteuid() == 0 else "mmdebstrap makes device nodes, which needs root"
 
@@ -95,56 +93,30 @@ def _build(suite: str, target: Path) -> None:
     with TemporaryDirectory(dir=target.parent, prefix="building-") as made:
         work = Path(made)
         work.chmod(0o755)
-        finish = work / "finish.sh"
-        finish.write_text(recipe.FINISH)
-        carried = work / "carried"
-        carried.mkdir()
+        (work / "finish.sh").write_text(recipe.FINISH)
+        folder = work / "carried"
+        folder.mkdir()
         root = work / "root.tar"
-        _run(
-            [
-                _TOOL,
-                "--variant=minbase",
-                f"--architectures={architecture.debian_architecture()}",
-                '--aptopt=Acquire::Check-Valid-Until "false"',
-                '--aptopt=APT::Install-Recommends "false"',
-                *(
-                    f"--dpkgopt=path-exclude=/usr/share/{what}/*"
-                    for what in ("doc", "man", "locale")
-                ),
-                f"--include={','.join(recipe.packages(suite))}",
-                f'--customize-hook=chroot "$1" sh < {finish}',
-                f'--customize-hook=cp "$1"/usr/bin/busybox {work}/busybox',
-                f'--customize-hook=cp "$1"/var/lib/dpkg/status {work}/status',
-                suite,
-                str(root),
-            ],
-            work / "mmdebstrap.log",
-        )
-        _carry(suite, work / "busybox", (work / "status").read_text(), carried)
+        to = quote(str(work))
+        options = [
+            *(f"--dpkgopt=path-exclude=/usr/share/{what}/*" for what in ("doc", "man", "locale")),
+            f'--customize-hook=chroot "$1" sh < {to}/finish.sh',
+            f'--customize-hook=cp "$1"/usr/bin/busybox "$1"/var/lib/dpkg/status {to}/',
+        ]
+        command = tools.mmdebstrap(suite, recipe.packages(suite), str(root), options)
+        tools.run(command, work / "mmdebstrap.log", _WHAT)
+        _carry(suite, work / "busybox", work / "status", folder)
         with tarfile.open(root, "a") as tar:
-            tar.add(carried, f".{recipe.CARRIED}", filter=_of_root)
+            tar.add(folder, f".{recipe.CARRIED}", filter=_of_root)
+        tools.run(["gzip", "-1", str(root)], work / "gzip.log", _WHAT)
         packed = work / "root.tar.gz"
-        _run(["sh", "-c", f"exec gzip -1 -c {root} > {packed}"], work / "gzip.log")
         packed.replace(target)
 
 
-def _carry(suite: str, binary: Path, status: str, target: Path) -> None:
+def _carry(suite: str, binary: Path, status: Path, folder: Path) -> None:
     """What a machine carries: the scenario image, made of its own busybox, and its name."""
-    (target / "images").mkdir(parents=True)
-    tag = busybox.tag_for(_upstream_version(status))
-    archive = target / "images" / "busybox.tar"
-    busybox.write_archive(binary, archive, tag, architecture.debian_architecture())
-    write_atomic(
-        target / "box.json",
-        json.dumps({"recipe": recipe.version(suite), "image": {"tag": tag}, "suite": suite}),
-    )
-
-
-def _upstream_version(status: str) -> str:
-    """busybox's version in dpkg's list of packages, without Debian's own part."""
-    paragraph = next(p for p in status.split("\n\n") if p.startswith("Package: busybox-static\n"))
-    line = next(line for line in paragraph.splitlines() if line.startswith("Version: "))
-    return line.split(": ")[1].split(":")[-1].split("-")[0]
+    tag = carried.image(binary, status.read_text(encoding="utf-8"), folder)
+    carried.about(folder, recipe.version(suite), tag, suite)
 
 
 def _of_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -200,8 +172,7 @@ def _docker_build(suite: str) -> None:
                 engine.ask("cp", f"{container}:/var/lib/dpkg/status", str(context / "status"))
             finally:
                 engine.ask("rm", container)
-            status = (context / "status").read_text(encoding="utf-8")
-            _carry(suite, context / "busybox", status, context / "carried")
+            _carry(suite, context / "busybox", context / "status", context / "carried")
             engine.ask("build", "--tag", recipe.reference(suite), str(context), timeout=1800)
             engine.ask("image", "rm", base)
         except MachineError as error:
@@ -210,26 +181,3 @@ def _docker_build(suite: str) -> None:
                 "docker build needs a registry and Debian's package sources. On Linux, as root, "
                 "mmdebstrap builds it without a registry: apt-get install mmdebstrap",
             ) from None
-
-
-def _run(argv: Sequence[str], log: Path) -> None:
-    search = {"PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin"}
-    with log.open("wb") as out:
-        done = subprocess.run(
-            argv,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            env=c_locale({**os.environ, **search}),
-        )
-    if done.returncode == 0:
-        return
-    kept = cache.folder() / f"failed-machine-{log.name}"
-    shutil.copy(log, kept)
-    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    raise MachineError(
-        f"The machines' image could not be built: {argv[0]} ended with {done.returncode}: "
-        f"{' / '.join(lines[-2:])}",
-        f"Its whole output: {kept}",
-    )

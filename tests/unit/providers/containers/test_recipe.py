@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from provision.providers.boxes import carried
 from provision.providers.boxes.recipe import SUITES
 from provision.providers.containers import image, recipe
 
@@ -34,4 +35,4 @@ def test_docker_build_makes_the_same_machine() -> None:
 
 def test_the_version_of_its_busybox_is_that_of_its_authors() -> None:
     status = "Package: bash\nVersion: 5\n\nPackage: busybox-static\nVersion: 1:1.37.0-6+b3\n"
-    assert image._upstream_version(status) == "1.37.0"
+    assert carried.upstream_version(status) == "1.37.0"

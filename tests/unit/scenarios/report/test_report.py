@@ -227,7 +227,8 @@ def test_what_was_skipped_is_counted_with_its_reason_and_shows_nothing(tmp_path:
     folder = write_reports(samples.no_ipvs(), tmp_path)
     words = _Page((folder / "report.html").read_text()).text
     why = "1 expectation skipped: the kernel of machine2 has no IPVS"
-    assert f"36 expectations passed; {why}; 1 expectation skipped: the kernel of machine1" in words
+    told = f"36 expectations passed, in 19 steps; {why}; 1 expectation skipped: the kernel of"
+    assert f"{told} machine1 has no IPVS." in words
     assert "What failed first" not in words
     assert "All 36" not in words
     text = (folder / "report.md").read_text()
@@ -652,6 +653,17 @@ def test_the_chart_has_a_row_per_ping_and_a_dot_per_reply() -> None:
     assert chart is not None
     assert [len(row.dots) for row in chart.rows] == [3, 3, 3, 3, 3, 3]
     assert [row.mark for row in chart.rows] == [*["crossing"] * 4, "local", "local"]
+
+
+def test_small_and_full_size_pings_of_one_address_are_told_apart(tmp_path: Path) -> None:
+    chart = charts.rtt_chart(charts.run_series(samples.sample()))
+    assert chart is not None
+    labels = [row.label for row in chart.rows]
+    assert len(set(labels)) == len(labels)
+    assert sum(label.endswith(", 1450 B") for label in labels) == 2
+    folder = write_reports(samples.sample(), tmp_path)
+    assert "full-size packets, 1450 bytes" in (folder / "report.html").read_text()
+    assert "`172.45.0.3` (1450 bytes) |" in (folder / "report.md").read_text()
 
 
 @pytest.mark.parametrize("rtts", [[0.0], [1.0], [0.05, 900.0], [1.0, 10.0, 100.0], []])
