@@ -5,18 +5,19 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 
-from tests.bench import exercise, listing, machines, scale
+from tests.bench import containers, exercise, listing, machines, scale
 
 BENCHES: dict[str, tuple[Callable[[int], Iterator[str]], int, str]] = {
     "list": (listing.run, 20, "inv --list against an empty tasks.py"),
     "scale": (scale.run, 3, "2, 5, 10 and 20 light hosts to a Ready swarm"),
     "overlay": (exercise.run, 5, "the overlay scenario against a shell script, on light hosts"),
+    "containers": (containers.run, 3, "each verb on containers, and up against virtual machines"),
     "vms": (machines.run, 3, "cold up, rebuild, status, the scenario, on virtual machines"),
 }
 
 
 def main() -> None:
-    listed = "\n".join(f"  {name:8} {what} ({n} runs)" for name, (_, n, what) in BENCHES.items())
+    listed = "\n".join(f"  {name:10} {what} ({n} runs)" for name, (_, n, what) in BENCHES.items())
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench",
         description=f"Measure, and print ratios with their spread.\n\n{listed}",
