@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from provision.diagnostics import versions
 from provision.lab import lockfile
-from provision.lab.lockfile import NAME, UPDATE, Entry, Image
+from provision.lab.lockfile import NAME, UPDATE, Box, Entry, Image
 from provision.lab.model import Lab
 from provision.machine.machine import Machine
 from provision.providers.base import Provider
@@ -22,14 +22,21 @@ def observe(
     manager = next(m for m in machines.values() if m.plan.role == "manager")
     attrs = manager.docker.images.get(image).attrs
     digests = [one.partition("@")[2] for one in attrs.get("RepoDigests") or []]
-    box = provider.box()
     return Entry(
         asked=lockfile.asked(lab),
-        box=boxes.box_of(lab, provider.name, *box) if box else None,
+        box=_box(lab, provider),
         engines=engines,
         image=Image(image, str(attrs["Id"]), digests[0] if digests else ""),
         plugins=plugins_of(lab),
     )
+
+
+def _box(lab: Lab, provider: Provider) -> Box | None:
+    named = provider.box()
+    if not named:
+        return None
+    found = boxes.box_of(lab, provider.name, *named)
+    return replace(found, checksum=provider.box_checksum() or found.checksum)
 
 
 def plugins_of(lab: Lab) -> dict[str, str]:

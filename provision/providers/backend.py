@@ -86,6 +86,10 @@ class Backend:
         """What machines are made of; None where that is a Vagrant box. Raises UserError."""
         return None
 
+    def image_digest(self, name: str, version: str) -> str:
+        """The digest of an image of `own_image` ("sha256:…"), "" where there are boxes."""
+        return ""
+
     def version_commands(self) -> Mapping[str, tuple[str, ...]]:
         """The commands that print the versions of its programs, by the program's name."""
         return {}

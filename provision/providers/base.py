@@ -68,6 +68,9 @@ class Provider(Protocol):
     def box(self) -> tuple[str, str] | None:
         """Name and version of the box that the machines were made of; None where there is none."""
 
+    def box_checksum(self) -> str:
+        """The checksum of what `box` names, "" where Vagrant's box store tells ("sha256:…")."""
+
     @property
     def checkpoints(self) -> Checkpoints | None:
         """The lab's checkpoints; None where the provider keeps none."""

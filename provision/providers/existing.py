@@ -72,6 +72,9 @@ class HostsProvider:
     def box(self) -> tuple[str, str] | None:
         return None
 
+    def box_checksum(self) -> str:
+        return ""
+
     # -- checkpoints: not of machines that belong to somebody else ----------------------------
 
     no_checkpoints = (

@@ -82,6 +82,17 @@ def test_the_key_that_logs_in_is_the_labs_own(lab: Lab) -> None:
     assert authorized == [public]
 
 
+def test_the_lock_names_the_image_by_its_digest(lab: Lab) -> None:
+    ((place, entry),) = json.loads((lab.folder / "swarmrig.lock").read_text())["labs"][
+        "book"
+    ].items()
+    assert place.startswith("docker/")
+    image = f"{entry['box']['name']}:{entry['box']['version']}"
+    digest = lab.outer.docker("image", "inspect", "--format", "{{.Id}}", image).strip()
+    assert entry["box"]["checksum"] == digest
+    assert "swarmrig.lock" not in lab.must("up")
+
+
 def test_the_exercise_passes_and_names_what_the_kernel_lacks(lab: Lab) -> None:
     said = lab.must("scenario", "overlay")
     record = json.loads(sorted(lab.folder.glob("reports/*/*/report.json"))[-1].read_text())

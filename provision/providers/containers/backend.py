@@ -60,6 +60,10 @@ class Docker(Backend):
             )
         return OwnImage(made.name, made.version, made.why, (ROOT_WARNING,))
 
+    def image_digest(self, name: str, version: str) -> str:
+        found = engine.listed("image", "inspect", f"{name}:{version}")
+        return str(found[0]["Id"]) if found else ""
+
     # -- before machines are made -------------------------------------------------------------
 
     def conflict(self, lab: Lab) -> UserError | None:

@@ -145,6 +145,9 @@ class VagrantProvider:
         except (OSError, ValueError, KeyError, TypeError):
             return self.plan.box, self.plan.box_version or ""
 
+    def box_checksum(self) -> str:
+        return self.backend.image_digest(*(self.box() or ("", "")))
+
     def _forget_host_keys(self, before: dict[str, str]) -> None:
         """A recreated machine has new host keys; the others keep theirs."""
         file = self.state / "known_hosts"

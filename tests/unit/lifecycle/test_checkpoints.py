@@ -68,6 +68,9 @@ class Playing:
     def box(self) -> tuple[str, str] | None:
         return None
 
+    def box_checksum(self) -> str:
+        return ""
+
     no_checkpoints = ""
 
     @property
