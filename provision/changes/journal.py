@@ -94,10 +94,11 @@ class Journal:
         entries = (entry for entry in self.of(host) if entry.kind in MADE)
         return {entry.after["node"] for entry in entries if entry.after.get("node")}
 
-    def join_cut_off(self, host: str) -> bool:
-        """Whether the last time that a host joined is begun and never written down as done."""
+    def cut_off(self, host: str) -> str:
+        """How a host was last put into a swarm ("swarm-init", …), where that is begun and was
+        never written down as done; else ""."""
         entries = [entry for entry in self.of(host) if entry.kind in MADE]
-        return bool(entries) and entries[-1].state == "begun"
+        return entries[-1].kind if entries and entries[-1].state == "begun" else ""
 
     def adopts(self, host: str, node_id: str) -> bool:
         """Whether a host is, as the node `node_id`, in the swarm that the lab has adopted."""

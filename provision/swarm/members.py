@@ -81,7 +81,8 @@ class Facts:
 
     `members` has only machines whose engine answers. `leader` is a manager whose swarm answers
     ("" where none does), `nodes` its list of nodes, `lost` a manager that has no quorum, `silent`
-    one whose engine did not answer in time.
+    one whose engine did not answer in time. `empty` is whether the leader is the only node and its
+    swarm has no services, secrets and configs.
     """
 
     members: dict[str, Member]
@@ -89,6 +90,7 @@ class Facts:
     leader: str = ""
     lost: str = ""
     silent: str = ""
+    empty: bool = False
 
     def gone(self, name: str, addresses: dict[str, str]) -> list[str]:
         """The machines that were managers of a member's swarm, and are not in it any more.
@@ -172,12 +174,22 @@ def _facts(machines: dict[str, Machine], members: dict[str, Member]) -> Facts:
     lost = silent = ""
     for name in (name for name, found in members.items() if found.manager):
         try:
-            return Facts(members, tuple(nodes_of(machines[name])), name)
+            nodes = tuple(nodes_of(machines[name]))
+            return Facts(members, nodes, name, empty=_is_empty(machines[name], nodes))
         except docker.errors.APIError:
             lost = lost or name
         except requests.RequestException:
             silent = silent or name
     return Facts(members, lost=lost, silent=silent)
+
+
+def _is_empty(leader: Machine, nodes: tuple[dict[str, Any], ...]) -> bool:
+    """Whether a swarm has one node and holds nothing. What has no name yet is no node."""
+    named = [node for node in nodes if (node.get("Description") or {}).get("Hostname")]
+    if len(named) > 1:
+        return False
+    engine = leader.docker
+    return not (engine.services.list() or engine.secrets.list() or engine.configs.list())
 
 
 def nodes_of(machine: Machine) -> list[dict[str, Any]]:

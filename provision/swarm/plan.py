@@ -5,7 +5,7 @@ Source: https://docs.docker.com/engine/swarm/admin_guide/.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from provision.changes.change import Change
@@ -51,6 +51,8 @@ def plan(lab: Lab, seen: Facts, journal: Journal, allowed: Allowed | None = None
     _see_states(seen, journal, allowed)
     _see_adopted(lab, seen, known, journal, {*theirs})
     _see_losses(lab, seen, known, allowed)
+    if _start_was_cut_off(lab, seen, journal):
+        seen, known = replace(seen, leader="", nodes=()), {}
     if allowed.recover:
         outdated |= {name for name, member in seen.members.items() if member.state == "error"}
     inside = {name for name, member in seen.members.items() if member.node_id in known} - outdated
@@ -72,6 +74,21 @@ def plan(lab: Lab, seen: Facts, journal: Journal, allowed: Allowed | None = None
             found.append(Change(machine.name, "swarm-join", words, (machine.role,)))
     found += _roles(lab, seen, known)
     return found + _stale(lab, seen, outdated, leader, journal)
+
+
+def _start_was_cut_off(lab: Lab, seen: Facts, journal: Journal) -> bool:
+    """Whether the leader's swarm was being started when everything ended, by a power cut say.
+
+    Such a swarm may have no key to sign certificates with: it looks healthy, and nobody can ever
+    join it. It holds nothing yet, so it is started again.
+    Source: ErrNoValidSigner in https://github.com/moby/swarmkit/blob/master/ca/certificates.go
+    """
+    if not seen.leader or not seen.empty:
+        return False
+    if journal.existing:
+        return journal.cut_off(seen.leader) == "swarm-init"
+    # Nothing is written down of virtual machines; an `up` that has ended well is.
+    return not lab.files.ready.exists()
 
 
 def _see_states(seen: Facts, journal: Journal, allowed: Allowed) -> None:
@@ -287,7 +304,7 @@ def _stale(
     names = set() if journal.existing else {machine.name for machine in lab.machines}
     # And one that nobody knows yet may be joining it at this moment, unless it is what our own join
     # has left: a manager that has started a moment ago does not call it down yet.
-    cut_off = any(journal.join_cut_off(machine.name) for machine in lab.machines)
+    cut_off = any(journal.cut_off(machine.name) for machine in lab.machines)
     lost = {"down", "unknown"} if cut_off or not journal.existing else {"down"}
     return [
         Change(

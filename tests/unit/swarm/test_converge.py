@@ -209,6 +209,39 @@ def test_on_existing_hosts_it_goes_at_once_where_our_own_join_was_cut_off(
     assert plan.plan(lab, seen, Journal(file)) == []
 
 
+def alone(lab: Lab, empty: bool = True) -> Facts:
+    """A swarm of machine1 alone, as it is a moment after it was started."""
+    seen = healthy(lab)
+    out = {name: members.Member("inactive", "", False, "", "") for name in seen.members}
+    return replace(
+        seen,
+        members={**out, "machine1": seen.members["machine1"]},
+        nodes=tuple(one for one in seen.nodes if one["ID"] == "id-machine1"),
+        empty=empty,
+    )
+
+
+AGAIN = [("machine1", "swarm-leave"), ("machine1", "swarm-init")]
+
+
+def test_a_swarm_whose_start_was_cut_off_is_started_again(lab: Lab, tmp_path: Path) -> None:
+    """It may have lost the key that it signs with, and nobody could ever join it."""
+    journal = Journal(tmp_path / "journal.json")
+    begun = journal.begin(Change("machine1", "swarm-init", "x"))
+    assert kinds(plan.plan(lab, alone(lab), journal))[:2] == AGAIN
+    # What holds something is not given up for it.
+    assert AGAIN[1] not in kinds(plan.plan(lab, alone(lab, empty=False), journal))
+    journal.finish(begun, {"node": "id-machine1"})
+    assert AGAIN[1] not in kinds(plan.plan(lab, alone(lab), journal))
+
+
+def test_so_is_one_of_virtual_machines_whose_up_has_never_ended(lab: Lab) -> None:
+    assert kinds(plan.plan(lab, alone(lab), Journal()))[:2] == AGAIN
+    lab.state.mkdir(parents=True)
+    lab.files.ready.write_text("{}")
+    assert AGAIN[1] not in kinds(plan.plan(lab, alone(lab), Journal()))
+
+
 def test_an_adopted_swarm_keeps_its_roles(lab: Lab, tmp_path: Path) -> None:
     nodes = tuple(node(lab, m.name, "manager") for m in lab.machines)
     seen = replace(healthy(lab), nodes=nodes)

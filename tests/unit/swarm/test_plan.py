@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import docker.errors
@@ -141,7 +142,7 @@ class Engine:
 
     def __init__(self, error: Exception, failures: int) -> None:
         self.error, self.failures = error, failures
-        self.docker = self.nodes = self
+        self.docker = self.nodes = self.services = self.secrets = self.configs = self
         self.name, self.address = "machine1", "192.168.56.11"
 
     def info(self) -> dict[str, Any]:
@@ -157,6 +158,28 @@ class Engine:
 
 def look(error: Exception, failures: int) -> Facts:
     return members.look({"machine1": cast(Machine, Engine(error, failures))})
+
+
+@pytest.mark.parametrize(
+    ("names", "services", "empty"),
+    [
+        (["machine1"], [], True),
+        (["machine1", ""], [], True),
+        (["machine1", "machine2"], [], False),
+        (["machine1"], ["web"], False),
+    ],
+    ids=["alone", "with what a join has left", "two nodes", "a service"],
+)
+def test_a_swarm_is_empty_where_it_has_one_node_and_holds_nothing(
+    names: list[str], services: list[str], empty: bool
+) -> None:
+    nothing = SimpleNamespace(list=list)
+    held = SimpleNamespace(list=lambda: services)
+    leader: Any = SimpleNamespace(
+        docker=SimpleNamespace(services=held, secrets=nothing, configs=nothing)
+    )
+    nodes = tuple({"ID": name, "Description": {"Hostname": name}} for name in names)
+    assert members._is_empty(leader, nodes) is empty
 
 
 def test_a_look_that_timed_out_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
