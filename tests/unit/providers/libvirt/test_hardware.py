@@ -21,10 +21,9 @@ ARM = replace(PC, architecture="arm64", firmware="/usr/share/it's.fd")
 def settings(plan: Plan) -> dict[str, str]:
     """The values of `libvirt.…` in the rendered file, without comments."""
     lines = [line.strip() for line in render(load(LAB), plan).splitlines()]
-    pairs = [
-        line.split(" = ", 1) for line in lines if line.startswith("libvirt.") and " = " in line
-    ]
-    return {name.removeprefix("libvirt."): value.split(" #")[0] for name, value in pairs}
+    own = [line.removeprefix("libvirt.") for line in lines if line.startswith("libvirt.")]
+    pairs = [line.split(" = ", 1) for line in own if " = " in line]
+    return {name: value.split(" #")[0] for name, value in pairs}
 
 
 @pytest.mark.parametrize("driver", ["kvm", "qemu"])
@@ -42,9 +41,8 @@ def test_on_arm64_it_boots_with_uefi_and_has_nothing_of_a_pc(driver: str) -> Non
     assert (named["features"], named["inputs"]) == ("[]", "[]")
     assert "nvram" not in named
     cpu = (named["cpu_mode"], named.get("cpu_model"))
-    assert cpu == (
-        ('"custom"', '"cortex-a72"') if driver == "qemu" else ('"host-passthrough"', None)
-    )
+    emulated, passed_through = ('"custom"', '"cortex-a72"'), ('"host-passthrough"', None)
+    assert cpu == (emulated if driver == "qemu" else passed_through)
 
 
 def test_arm64_without_uefi_is_named_with_the_package(
