@@ -28,6 +28,25 @@ def test_a_script_is_valid_and_may_be_run(script: str) -> None:
     assert (CLONE / script).stat().st_mode & stat.S_IXUSR
 
 
+def test_the_environment_of_another_clone_is_not_emptied(tmp_path: Path) -> None:
+    """`python -m venv --clear` follows a link, and removes what it leads to."""
+    clone, other = tmp_path / "clone", tmp_path / "other"
+    (clone / ".ci").mkdir(parents=True)
+    install = clone / ".ci" / "install"
+    install.write_bytes((CLONE / ".ci" / "install").read_bytes())
+    (other / "bin").mkdir(parents=True)
+    (clone / ".venv").symlink_to(other)
+    done = subprocess.run(
+        ["/bin/bash", str(install), "test"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f".venv is a link to {other}" in done.stderr
+    assert list(other.iterdir()) == [other / "bin"]
+
+
 @pytest.mark.parametrize("lock", LOCKS)
 def test_a_lock_file_has_a_hash_for_everything_and_names_no_registry(lock: str) -> None:
     text = (CLONE / lock).read_text()

@@ -19,15 +19,9 @@ from tests.vm import arm64_host
 from tests.vm.test_book import CLONE, INV, Lab
 from tests.vm.vagrant_world import World
 
-LAB = """
-network.subnet = "192.168.58.0/24"
-[machines]
-count = 1
-"""
-
 
 class ArmLab(Lab):
-    """A lab of one machine, by commands that take this machine for an arm64 host."""
+    """The lab that ships, by commands that take this machine for an arm64 host."""
 
     def inv(self, *args: str, timeout: float = 1500) -> subprocess.CompletedProcess[str]:
         return self.world.run(
@@ -50,20 +44,19 @@ def kernel() -> Path:
 @pytest.fixture(scope="module")
 def lab(kernel: Path, world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     made = ArmLab(world, tmp_path_factory.mktemp("arm64"))
-    (made.folder / "lab.toml").write_text(LAB)
     yield made
     made.inv("destroy")
 
 
-def test_up_boots_a_machine_with_docker_and_a_swarm_of_one(lab: Lab, world: World) -> None:
+def test_up_boots_machines_with_docker_in_one_swarm(lab: Lab, world: World) -> None:
     said = lab.must("up")
-    assert "is up: 1 machine" in said
+    assert "is up: 2 machines" in said
     assert lab.on("machine1", "uname -m; docker version -f '{{.Server.Arch}}'").split() == [
         "aarch64",
         "arm64",
     ]
-    assert [m["node"] for m in lab.status()] == ["ready (leader)"]
-    assert lab.on("machine1", "docker node ls --format '{{.Status}}'") == "Ready\n"
+    assert [m["node"] for m in lab.status()] == ["ready (leader)", "ready"]
+    assert lab.on("machine1", "docker node ls --format '{{.Status}}'") == "Ready\n" * 2
 
 
 def test_its_image_runs_there(lab: Lab) -> None:
