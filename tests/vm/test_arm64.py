@@ -65,7 +65,7 @@ def test_its_image_runs_there(lab: Lab) -> None:
 
 
 def test_a_checkpoint_is_kept_and_restored(lab: Lab) -> None:
-    """With UEFI in a flash, libvirt would refuse to save one."""
+    """With UEFI in a flash, libvirt before 10.10 would refuse to save one."""
     lab.on("machine1", "docker volume create kept")
     lab.must("checkpoint.save", "mine")
     lab.on("machine1", "docker volume rm kept")
