@@ -90,6 +90,10 @@ class Backend:
         """The digest of an image of `own_image` ("sha256:…"), "" where there are boxes."""
         return ""
 
+    def firmware(self) -> str:
+        """The file of the UEFI that machines boot with; "" where they need none that is named."""
+        return ""
+
     def version_commands(self) -> Mapping[str, tuple[str, ...]]:
         """The commands that print the versions of its programs, by the program's name."""
         return {}

@@ -14,10 +14,37 @@ CLONE = Path(__file__).parents[2]
 LOCKS = ["requirements.lock", "requirements-dev.lock"]
 
 
-@pytest.mark.parametrize("script", [".ci/install", ".ci/run", "tests/bench/by_hand/overlay.sh"])
+SCRIPTS = [
+    ".ci/install",
+    ".ci/run",
+    "tests/bench/by_hand/overlay.sh",
+    "tests/vm/arm64_host/mmdebstrap",
+]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_a_script_is_valid_and_may_be_run(script: str) -> None:
     subprocess.run(["bash", "-n", str(CLONE / script)], check=True)
     assert (CLONE / script).stat().st_mode & stat.S_IXUSR
+
+
+def test_the_environment_of_another_clone_is_not_emptied(tmp_path: Path) -> None:
+    """`python -m venv --clear` follows a link, and removes what it leads to."""
+    clone, other = tmp_path / "clone", tmp_path / "other"
+    (clone / ".ci").mkdir(parents=True)
+    install = clone / ".ci" / "install"
+    install.write_bytes((CLONE / ".ci" / "install").read_bytes())
+    (other / "bin").mkdir(parents=True)
+    (clone / ".venv").symlink_to(other)
+    done = subprocess.run(
+        ["/bin/bash", str(install), "test"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f".venv is a link to {other}" in done.stderr
+    assert list(other.iterdir()) == [other / "bin"]
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -63,6 +90,16 @@ def test_every_page_is_in_the_readmes_table() -> None:
     readme = (CLONE / "README.md").read_text()
     for page in CLONE.glob("docs/*.md"):
         assert f"](docs/{page.name})" in readme, page.name
+
+
+def test_every_switch_of_long_tests_is_set_by_one_command() -> None:
+    asks = re.compile(r"""environ\.get\("(SWARMRIG_[A-Z]+)"\) [!=]= "all\"""")
+    texts = [file.read_text() for file in CLONE.glob("tests/**/*.py")]
+    switches = {switch for text in texts for switch in asks.findall(text)}
+    rule = re.search(r"^test-all:.*\n\t(.+)$", (CLONE / "Makefile").read_text(), re.MULTILINE)
+    assert rule is not None
+    assert switches == set(re.findall(r"(SWARMRIG_[A-Z]+)=all", rule[1]))
+    assert {"SWARMRIG_FAULTS", "SWARMRIG_VM"} <= switches
 
 
 def test_pre_commit_runs_what_make_lint_runs() -> None:

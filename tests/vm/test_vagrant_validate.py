@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,15 @@ def test_vagrant_accepts_the_settings_of(provider: str, tmp_path: Path) -> None:
     bad = validate(tmp_path, wrong, provider)
     assert bad.returncode != 0
     assert "cpuz" in bad.stderr + bad.stdout
+
+
+@pytest.mark.parametrize("driver", ["kvm", "qemu"])
+def test_vagrant_accepts_the_settings_of_libvirt_on_arm64(driver: str, tmp_path: Path) -> None:
+    plan = Plan("libvirt", "swarmrig/debian13", None, "swarmrig-book_", "swarmrig-book", driver)
+    text = render(load.load(LAB), replace(plan, architecture="arm64", firmware="/EFI.fd"))
+    good = validate(tmp_path, text, "libvirt")
+    assert good.returncode == 0, good.stderr + good.stdout
+    assert validate(tmp_path, text.replace(".loader", ".loadr"), "libvirt").returncode != 0
 
 
 @pytest.mark.parametrize("provider", ["hyperv", "vmware_desktop", "parallels"])

@@ -20,9 +20,9 @@ from tempfile import TemporaryDirectory
 from filelock import FileLock
 
 from provision.providers.boxes import carried, tools
+from provision.providers.boxes.boot import boot, kept_kernel
 from provision.providers.boxes.recipe import (
     DISK_GIB,
-    FINISH,
     SMALL_INITRAMFS,
     Recipe,
     docker_packages,
@@ -118,7 +118,6 @@ def _check_tools() -> None:
         )
     needed = {
         "mmdebstrap": "mmdebstrap",
-        "extlinux": "extlinux",
         "mkfs.ext4": "e2fsprogs",
         "qemu-img": "qemu-utils",
         "losetup": "mount",
@@ -126,8 +125,7 @@ def _check_tools() -> None:
     }
     search = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
     missing = [package for tool, package in needed.items() if not shutil.which(tool, path=search)]
-    if not _mbr():
-        missing.append("syslinux-common")
+    missing += boot().lacking(search)
     if missing:
         raise UserError(
             f"To build a box, this host lacks: {', '.join(missing)}.",
@@ -140,18 +138,13 @@ def _check_tools() -> None:
         )
 
 
-def _mbr() -> Path | None:
-    places = ("/usr/lib/syslinux/mbr/mbr.bin", "/usr/lib/EXTLINUX/mbr.bin")
-    return next((Path(place) for place in places if Path(place).is_file()), None)
-
-
 def _build_in(work: Path, recipe: Recipe, log: Callable[[str], None]) -> str:
     (work / "out").mkdir()
     root = work / "root.tar"
     docker = docker_packages(recipe.suite) if recipe.docker else []
-    packages = [*recipe.base(), recipe.kernel, *docker]
+    packages = [*recipe.base(), recipe.kernel, *boot().packages, *docker]
     hook = work / "finish.sh"
-    hook.write_text(FINISH)
+    hook.write_text(recipe.finish)
     hooks = [f'sh {quote(str(hook))} "$1"']
     image = ""
     folder = work / "carried"
@@ -181,12 +174,12 @@ def _build_in(work: Path, recipe: Recipe, log: Callable[[str], None]) -> str:
 
 
 def _keep_kernel(root: Path) -> None:
-    """The box's kernel into the cache: what provision.kvm boots to see whether KVM works."""
+    """The box's kernel into the cache: what is booted to see whether KVM works."""
     with tarfile.open(root) as tar:
         kernel = next(m for m in tar if m.name.startswith("./boot/vmlinuz-") and m.isfile())
         file = tar.extractfile(kernel)
         assert file is not None
-        write_atomic(cache.folder() / "trial-vmlinuz", file.read())
+        write_atomic(kept_kernel(), file.read())
 
 
 def _image(root: Path, folder: Path, work: Path) -> str:
@@ -229,30 +222,28 @@ def _repository(recipe: Recipe, target: Path, work: Path) -> None:
 
 
 def _disk(root: Path, folder: Path, work: Path) -> None:
-    """root.tar on an ext4 file system in one bootable partition, as a qcow2 image."""
+    """root.tar on an ext4 file system in a partition of a bootable disk, as a qcow2 image."""
     raw, mount = work / "disk.raw", work / "mnt"
     mount.mkdir()
-    mbr = _mbr()
-    assert mbr is not None
-    # The partition starts at 1 MiB. losetup takes the offset: not every kernel reads partition
-    # tables from loop devices.
-    disk, mnt = quote(str(raw)), quote(str(mount))
+    # losetup takes the offset: not every kernel reads partition tables from loop devices.
     script = f"""
 set -e
-truncate -s {DISK_GIB}G {disk}
-echo '2048,,L,*' | sfdisk -q {disk}
-loop=$(losetup --find --show --offset 1048576 {disk})
-release() {{ umount -q {mnt} || true; losetup -d "$loop"; }}
+disk={quote(str(raw))} root={quote(str(mount))} work={quote(str(work))}
+truncate -s {DISK_GIB}G "$disk"
+sfdisk -q "$disk" <<'PARTITIONS'
+{boot().partitions}
+PARTITIONS
+loop=$(losetup --find --show --offset {boot().offset} "$disk")
+release() {{ umount -q "$root" || true; losetup -d "$loop"; }}
 trap release EXIT
 mkfs.ext4 -q -L root -O ^metadata_csum_seed,^64bit -E lazy_itable_init=1 "$loop"
-mount "$loop" {mnt}
-tar -C {mnt} --numeric-owner --xattrs --xattrs-include='*' -xf {quote(str(root))}
-mkdir -p {mnt}/usr/share/swarmrig
-cp -r {quote(str(folder))}/. {mnt}/usr/share/swarmrig/
-chmod -R a+rX {mnt}/usr/share/swarmrig
-extlinux --install {mnt}/boot/extlinux
-umount {mnt}
-dd if={quote(str(mbr))} of={disk} bs=440 count=1 conv=notrunc status=none
+mount "$loop" "$root"
+tar -C "$root" --numeric-owner --xattrs --xattrs-include='*' -xf {quote(str(root))}
+mkdir -p "$root/usr/share/swarmrig"
+cp -r {quote(str(folder))}/. "$root/usr/share/swarmrig/"
+chmod -R a+rX "$root/usr/share/swarmrig"
+{boot().install}
+umount "$root"
 """
     tools.run(["sh", "-c", script], work / "disk.log", _WHAT)
     tools.run(

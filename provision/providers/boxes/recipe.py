@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provision.providers.boxes import busybox
+from provision.providers.boxes.boot import boot
 from provision.support import architecture
 from provision.support.errors import UserError
 
@@ -75,8 +76,7 @@ ExecStart=/usr/bin/ssh-keygen -q -t ecdsa -N "" -f /etc/ssh/ssh_host_ecdsa_key
 WantedBy=multi-user.target
 """
 
-# Runs in the new system's folder ($1) before it is packed.
-FINISH = f"""
+_FINISH = f"""
 set -e
 cd "$1"
 chroot . useradd -m -s /bin/bash -p '*' vagrant
@@ -108,18 +108,8 @@ for unit in apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer e2scrub_re
 done
 # What overlay networks need, and what network plugins ask for without being able to load it.
 printf '%s\\n' overlay br_netfilter vxlan dummy ip_vs > etc/modules-load.d/swarmrig.conf
-mkdir -p boot/extlinux
-kernel=$(basename boot/vmlinuz-*)
-cat > boot/extlinux/extlinux.conf <<BOOT
-DEFAULT linux
-PROMPT 0
-TIMEOUT 1
-LABEL linux
-  LINUX /boot/$kernel
-  INITRD /boot/initrd.img-${{kernel#vmlinuz-}}
-  APPEND root=LABEL=root ro console=tty0 console=ttyS0 net.ifnames=0 quiet mitigations=off
-BOOT
-rm -rf var/cache/apt/archives/*.deb usr/share/doc/* usr/share/man/*
+"""
+_CLEAN = """rm -rf var/cache/apt/archives/*.deb usr/share/doc/* usr/share/man/*
 """
 
 
@@ -143,16 +133,21 @@ class Recipe:
         """The packages of a machine without Docker and without a kernel."""
         return [*COMMON, *_OF_MACHINES, _DHCP[self.suite]]
 
+    @property
+    def finish(self) -> str:
+        """The shell text that runs in the new system's folder ($1) before it is packed."""
+        return _FINISH + boot().finish + _CLEAN
+
     def hash(self) -> str:
         """A short hash of all that the box is made of, and of the architecture."""
         parts = [
             self.suite,
             DISK_GIB,
             _EPOCH,
-            self.base(),
+            [*self.base(), *boot().packages],
             docker_packages(self.suite),
             SMALL_INITRAMFS,
-            FINISH,
+            self.finish,
             self.docker,
             architecture.debian_architecture(),
         ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from provision.lab.model import Lab
 from provision.providers import naming
 from provision.providers.backend import Acceleration, Backend, has_vagrant_plugin
 from provision.providers.base import Checkpoints, MachineState
-from provision.providers.libvirt import disks, inventory, kvm, networks, snapshots, virsh
+from provision.providers.libvirt import disks, hardware, inventory, kvm, networks, snapshots, virsh
 from provision.support import architecture
 from provision.support.errors import MachineError, UserError
 
@@ -41,8 +40,12 @@ class Libvirt(Backend):
             return "the plugin vagrant-libvirt is not installed"
         if not shutil.which("virsh"):
             return "libvirt is not installed (virsh)"
-        error = virsh.connection_error()
-        return f"libvirtd does not answer: {error}" if error else ""
+        if error := virsh.connection_error():
+            return f"libvirtd does not answer: {error}"
+        return hardware.lacking()
+
+    def firmware(self) -> str:
+        return hardware.firmware()
 
     @property
     def boxes(self) -> Mapping[str, str]:  # type: ignore[override]
@@ -51,7 +54,7 @@ class Libvirt(Backend):
     def version_commands(self) -> Mapping[str, tuple[str, ...]]:
         return {
             self.name: ("virsh", "--version"),
-            "qemu": (f"qemu-system-{platform.machine()}", "--version"),
+            "qemu": (hardware.here().qemu, "--version"),
         }
 
     def acceleration(self, fresh: bool = False) -> Acceleration | None:

@@ -16,6 +16,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from provision.providers.boxes.boot import kept_kernel
+from provision.providers.libvirt import hardware
+from provision.providers.libvirt.hardware import Hardware
 from provision.support import cache
 from provision.support.files import write_atomic
 from provision.support.tools import c_locale, run_tool
@@ -23,8 +26,6 @@ from provision.support.tools import c_locale, run_tool
 PATIENCE = 20  # seconds; a guest that works prints its line within two or three
 # What a kernel without a root file system prints at the end of its start.
 _LINE = b"VFS: Unable to mount root fs"
-# Where no kernel may be read, a minimal guest: 16-bit code that prints K on the serial port.
-_SECTOR = bytes.fromhex("baf803b04beef4ebfd").ljust(510, b"\0") + b"\x55\xaa"
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,11 @@ def verdict(fresh: bool = False) -> Verdict:
         return Verdict(False, "KVM is a part of Linux", False)
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return Verdict(False, _why_closed(), False)
-    qemu = shutil.which(f"qemu-system-{platform.machine()}")
+    qemu = shutil.which(hardware.here().qemu)
     if not qemu:
         return Verdict(False, "QEMU is not installed", False)
     file = cache.folder() / "kvm.json"
-    key = [_boot(), platform.release(), _version(qemu), str(_kernel())]
+    key = [_boot(), platform.release(), qemu, _version(qemu), str(_kernel())]
     if not fresh and file.is_file():
         kept = json.loads(file.read_text())
         if kept["key"] == key:
@@ -77,7 +78,7 @@ def _version(qemu: str) -> str:
 
 def _kernel() -> Path | None:
     """A Linux kernel that may be read: one from a built box, or the host's own."""
-    kept = cache.folder() / "trial-vmlinuz"
+    kept = kept_kernel()
     own = sorted(Path("/boot").glob("vmlinuz-*"), reverse=True)
     return next((path for path in (kept, *own) if os.access(path, os.R_OK)), None)
 
@@ -93,22 +94,42 @@ class _Trial:
 
 
 def _try(qemu: str) -> _Trial:
-    kernel = _kernel()
-    base = [qemu, "-accel", "kvm", "-m", "256", "-display", "none", "-no-reboot", "-nodefaults"]
     with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
-        if kernel:
-            arguments = ["-kernel", str(kernel), "-append", "console=ttyS0 panic=-1"]
-            expected, guest = _LINE, "a Linux guest"
-        else:
-            (folder / "disk").write_bytes(_SECTOR)
-            arguments = ["-drive", f"file={folder / 'disk'},format=raw,if=ide"]
-            expected, guest = b"K", "a minimal guest (no kernel here may be read)"
-        output, timed_out = _serial([*base, *arguments, "-serial", "stdio"])
-    if expected in output:
-        return _Trial(True, f"{guest} ran on KVM")
-    why = f"{guest} did not come up on KVM within {PATIENCE} s, though /dev/kvm exists"
+        trial = command(hardware.here(), _kernel(), Path(made))
+        output, timed_out = _serial([qemu, *trial.arguments])
+    if trial.expected in output:
+        return _Trial(True, f"{trial.guest} ran on KVM")
+    why = f"{trial.guest} did not come up on KVM within {PATIENCE} s, though /dev/kvm exists"
     return _Trial(False, why, timed_out)
+
+
+@dataclass(frozen=True)
+class Command:
+    """What QEMU is started with, what the guest prints where it works, and what it is, in words."""
+
+    arguments: tuple[str, ...]
+    expected: bytes
+    guest: str
+
+
+def command(
+    machine: Hardware, kernel: Path | None, folder: Path, accelerator: str = "kvm"
+) -> Command:
+    """A trial's command: of a kernel, or without one of a minimal guest, made in `folder`."""
+    base = tuple(f"-accel {accelerator} -m 256 -display none -no-reboot -nodefaults".split())
+    base += ("-serial", "stdio")
+    if machine.machine:
+        cpu = "host" if accelerator == "kvm" else machine.cpu
+        base += ("-machine", machine.machine, "-cpu", cpu)
+    if kernel:
+        append = f"console={machine.console} panic=-1"
+        start = ("-kernel", str(kernel), "-append", append)
+        return Command((*base, *start), _LINE, "a Linux guest")
+    file = folder / "guest"
+    file.write_bytes(machine.guest.code)
+    option, value = machine.guest.drive
+    arguments = (*base, option, value % file)
+    return Command(arguments, b"K", "a minimal guest (no kernel here may be read)")
 
 
 def _serial(argv: list[str]) -> tuple[bytes, bool]:

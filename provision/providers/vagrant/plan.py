@@ -19,7 +19,7 @@ from provision.providers.vagrant import requirements
 from provision.providers.vagrant.provider import BOOT_LIMIT
 from provision.providers.vagrant.runner import Runner
 from provision.providers.vagrant.template import Plan
-from provision.support import cache
+from provision.support import architecture, cache
 from provision.support.errors import MachineError, UserError
 from provision.support.progress import Progress
 
@@ -56,6 +56,8 @@ def plan(lab: Lab, progress: Progress, locks: lockfile.Locked | None = None) -> 
         prefix=naming.prefix(lab.name),
         network=naming.network(lab.name),
         driver=acceleration.driver if acceleration else "kvm",
+        architecture=architecture.debian_architecture(),
+        firmware=backend.firmware(),
         boot_timeout=_EMULATED_BOOT if acceleration and not acceleration.fast else _BOOT,
         notes=tuple(notes),
     )

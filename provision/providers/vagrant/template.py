@@ -9,6 +9,7 @@ from pathlib import Path
 
 from provision.lab.model import Lab
 from provision.providers import naming
+from provision.providers.libvirt import hardware
 from provision.support.errors import UserError
 
 TEMPLATE = Path(__file__).parents[3] / "Vagrantfile.j2"
@@ -18,8 +19,9 @@ TEMPLATE = Path(__file__).parents[3] / "Vagrantfile.j2"
 class Plan:
     """What was chosen for a lab: provider, box, and how its machines run.
 
-    `driver` is libvirt's "kvm" or "qemu"; `boot_timeout` is in seconds; `notes` say why, a line
-    for each choice.
+    `driver` is libvirt's "kvm" or "qemu"; `architecture` is the machines' as Debian names it, and
+    `firmware` the file of their UEFI, "" where they have a BIOS; `boot_timeout` is in seconds;
+    `notes` say why, a line for each choice.
     """
 
     provider: str
@@ -28,6 +30,8 @@ class Plan:
     prefix: str
     network: str
     driver: str = "kvm"
+    architecture: str = "amd64"
+    firmware: str = ""
     boot_timeout: int = 600
     notes: tuple[str, ...] = ()
 
@@ -64,5 +68,6 @@ def render(lab: Lab, plan: Plan) -> str:
         file=re.sub(r"[\x00-\x1f\x7f]", "?", lab.file.name),
         netmask=str(subnet.netmask),
         prefix_length=subnet.prefixlen,
+        hardware=hardware.of(plan.architecture),
         labels=list(naming.labels(lab.name, lab.state).items()),
     )
