@@ -16,6 +16,7 @@ from provision.support.progress import Progress
 
 Kind = Literal[
     "clock",
+    "names",
     "packages",
     "daemon",
     "group",
@@ -38,8 +39,8 @@ Kind = Literal[
 class Change:
     """One change to one machine. `what` says it in words; `script` is the shell text of it.
 
-    `items` are what it is about: packages, a login, image references, a plugin's reference,
-    services and networks of a scenario ("service web"), a role, a node's id.
+    `items` are what it is about: lines of /etc/hosts, packages, a login, image references, a
+    plugin's reference, services and networks of a scenario ("service web"), a role, a node's id.
     """
 
     machine: str

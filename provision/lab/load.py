@@ -332,6 +332,8 @@ def _check_names(tables: Sequence[MachineTable], problems: Problems) -> None:
             problems.add(
                 f"machines[{number}].name", f"{table.name!r} is already another machine's name"
             )
+        if table.name == "localhost":
+            problems.add(f"machines[{number}].name", '"localhost" is every machine itself')
         names.add(table.name)
 
 

@@ -65,6 +65,13 @@ def test_a_second_up_changes_nothing_and_calls_no_vagrant(lab: Lab) -> None:
     assert lab.vagrant_log == log
 
 
+def test_the_machines_know_each_other_by_name(lab: Lab) -> None:
+    """A container's /etc/hosts is a mount of its own, which cannot be replaced."""
+    for name, address in (("machine1", "192.168.56.11"), ("machine2", "192.168.56.12")):
+        for machine in ("machine1", "machine2"):
+            assert lab.on(machine, f"getent ahostsv4 {name}").split()[0] == address
+
+
 def test_no_machine_is_privileged_and_sshd_is_published_on_loopback_alone(lab: Lab) -> None:
     for machine in ("machine1", "machine2"):
         settings = container(lab.outer, f"swarmrig-book_{machine}")
@@ -119,7 +126,8 @@ def test_a_machine_that_reboots_is_brought_back(lab: Lab) -> None:
     lab.inv("ssh", "machine2", "--command", "sudo systemctl reboot")
     lab.outer.docker("wait", "swarmrig-book_machine2")
     assert lab.states()[1][0] == "stopped"
-    lab.must("up")
+    # The engine writes a container's /etc/hosts again when it starts.
+    assert "machine2: enter machine1, machine2 in /etc/hosts" in lab.must("up")
     assert lab.nodes() == nodes
     assert lab.states() == READY
 

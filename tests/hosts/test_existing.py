@@ -413,6 +413,35 @@ def test_a_setting_of_the_engine_is_taken_out_again_and_the_others_stay(
     assert own[0].exec("docker", "version", check=False).returncode == 0
 
 
+def test_the_hosts_know_each_other_by_name_and_forget_it_with_the_lab(
+    own: list[Host], lab_of: Labs
+) -> None:
+    file = "/etc/hosts"
+    # Each knows itself as Debian has it; the second one knows another machine by the first's name.
+    texts = ("127.0.1.1 machine7", "127.0.1.1 machine8\\n10.9.9.9 machine7")
+    for host, text in zip(own, texts, strict=True):
+        host.exec("sh", "-c", f"printf '{text}' > {file}; chmod 640 {file}")
+    ls = f"ls -l {file}; cat {file}"
+    before = [host.exec("sh", "-c", ls).stdout for host in own]
+    lab = lab_of(own)
+    foretold = dry_run.dry_run(lab, quiet())
+    assert planned(foretold)["machine7"][0] == "enter machine8 in /etc/hosts"
+    assert "machine8: the name machine7 means 10.9.9.9 there, not 10.77.0.7" in foretold
+
+    progress, out = told()
+    up.up(lab, progress)
+    assert done(lab) == planned(foretold)
+    assert "machine8: the name machine7 means 10.9.9.9 there" in out.getvalue()
+    meaning = own[0].exec("getent", "ahostsv4", "machine8").stdout.split()[0]
+    assert meaning == "10.77.0.8"
+    assert own[1].exec("getent", "ahostsv4", "machine7").stdout.split()[0] == "10.9.9.9"
+    assert planned(dry_run.dry_run(lab, quiet())) == {}
+
+    removed = destroy.destroy(lab, quiet())
+    assert "the lab's names from /etc/hosts on machine7" in removed
+    assert [host.exec("sh", "-c", ls).stdout for host in own] == before
+
+
 def test_a_journal_that_cannot_be_read_stops_everything(own: list[Host], lab_of: Labs) -> None:
     lab = lab_of(own)
     file = Path(lab.state / "journal.json")

@@ -101,8 +101,8 @@ def preview(lab: Lab, existing: Provider | None, states: dict[str, MachineState]
         }.get(state, f"{state}: stays")
         lines.append(f"{machine.name}: {what}")
     lines.append(
-        "Then Docker, its image and membership in the swarm are set up on each machine where they "
-        "are missing; once all machines run, a dry run lists these changes as well."
+        "Then names, Docker, its image and membership in the swarm are set up on each machine "
+        "where they are missing; once all machines run, a dry run lists these changes as well."
     )
     return "\n".join(lines)
 
