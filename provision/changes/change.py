@@ -21,6 +21,7 @@ Kind = Literal[
     "daemon",
     "group",
     "setting",
+    "settings",
     "image",
     "plugin",
     "scenario",

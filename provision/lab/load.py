@@ -11,10 +11,12 @@ from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from provision.lab import docker_settings
 from provision.lab.model import PASSWORD_SETTING, Access, Lab, MachineSpec, PluginSpec, Role
 from provision.lab.schema import (
     MOST_MACHINES,
@@ -198,6 +200,7 @@ def _build(file: Path, parsed: LabFile, problems: Problems) -> Lab:
         weave=_weave(file, parsed.weave, problems) if parsed.weave else None,
         ssh_config=_ssh_config(file, parsed, problems),
         suite=_suite(parsed, problems),
+        docker_settings=_docker_settings(parsed, problems),
     )
 
 
@@ -208,6 +211,12 @@ def _suite(parsed: LabFile, problems: Problems) -> str:
     elif parsed.suite and parsed.box != "auto":
         problems.add("suite", f"not with a box: {parsed.box} has its own")
     return parsed.suite or ""
+
+
+def _docker_settings(parsed: LabFile, problems: Problems) -> dict[str, Any]:
+    for key, reason in docker_settings.problems(parsed.docker.settings):
+        problems.add(f"docker.settings.{key}", reason)
+    return parsed.docker.settings
 
 
 def _networks(parsed: LabFile, problems: Problems) -> tuple[IPv4Network, IPv4Network]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from provision.lab.state import LabState
 from provision.support import text
@@ -111,6 +111,7 @@ class Lab:
     weave: PluginSpec | None = None
     ssh_config: Path | None = None
     suite: str = ""
+    docker_settings: dict[str, Any] = field(default_factory=dict)
 
     @property
     def home(self) -> Path:

@@ -122,6 +122,9 @@ class DockerTable(_Table):
         'repository, such as "28.2.2"',
         pattern=r"^(distribution|\d{2}\.\d{1,2}(\.\d{1,3})?)$",
     )
+    settings: dict[str, Any] = _key(
+        {}, 'a table of the engine\'s settings (daemon.json), such as { "log-driver" = "local" }'
+    )
 
 
 class ImagesTable(_Table):

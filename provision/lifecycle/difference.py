@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from provision.lab.model import Lab, MachineSpec
 
@@ -59,6 +59,9 @@ def _of_lab(applied: Lab, wanted: Lab) -> Iterator[Difference]:
     for key, was, now in live:
         if was != now:
             yield Difference("live", _changed(key, was, now))
+    if keys := _keys(applied.docker_settings, wanted.docker_settings):
+        # Not their values: one may hold a password.
+        yield Difference("live", f"docker.settings: {', '.join(keys)} changed")
     if applied.image_archives != wanted.image_archives:
         yield Difference("live", "images.archives changed")
     if applied.weave != wanted.weave:
@@ -91,6 +94,11 @@ def _of_machine(was: MachineSpec, now: MachineSpec) -> Iterator[Difference]:
         yield Difference("restart", _changed("cpus", was.cpus, now.cpus), name)
     if was.memory != now.memory:
         yield Difference("restart", _changed("memory", was.memory, now.memory), name)
+
+
+def _keys(was: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """The keys whose values differ."""
+    return sorted(key for key in {*was, *now} if was.get(key) != now.get(key))
 
 
 def _changed(key: str, was: object, now: object) -> str:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from provision.changes.change import Change, carry_out
 from provision.changes.journal import Journal
-from provision.engine import clock, daemon, daemon_config, facts, images, install, names
+from provision.engine import clock, daemon, daemon_config, facts, images, install, names, settings
 from provision.lab.model import Lab
 from provision.machine.machine import Machine
 from provision.plugins import api_version
@@ -66,7 +66,7 @@ def plan(
     without a recipe for its system, in somebody else's swarm.
     """
     of_names, notes = _names(lab, machines, journal)
-    needs, answering = _engines(machines, journal, wanted)
+    needs, answering = _engines(lab, machines, journal, wanted)
     seen = _look_for_images(lab, answering)
     swarm = _swarm(machines, answering, progress)
     all_seen = {name: seen.get(name, images.Facts({}, known=False)) for name in machines}
@@ -125,7 +125,7 @@ def _settings(lab: Lab, answering: dict[str, Machine]) -> list[Change]:
 
 
 def _engines(
-    machines: dict[str, Machine], journal: Journal, wanted: Wanted
+    lab: Lab, machines: dict[str, Machine], journal: Journal, wanted: Wanted
 ) -> tuple[list[Change], dict[str, Machine]]:
     """What the engines need, and the machines whose engine answers already."""
     answering: set[str] = set()
@@ -135,7 +135,8 @@ def _engines(
         found = install.plan(machine.name, seen, wanted.engine, journal.existing)
         if seen.docker and seen.active:
             answering.add(machine.name)
-        return found
+        there = settings.facts(machine, lab.docker_settings, journal)
+        return found + settings.plan(machine.name, there, lab.docker_settings)
 
     needs = run_on_all("looking for Docker", machines.values(), look)
     return (
@@ -229,6 +230,9 @@ class _Provisioning:
         if change.kind == "setting" and self.lab.weave:
             with self.journal.writing(change):
                 api_version.prepare(machine, self.lab.weave, self.progress)
+        elif change.kind == "settings":
+            wanted = self.lab.docker_settings
+            settings.apply(machine, change, wanted, self.journal, self.progress)
         else:
             install.apply(machine, change, self.journal, self.progress)
 

@@ -442,6 +442,49 @@ def test_the_hosts_know_each_other_by_name_and_forget_it_with_the_lab(
     assert [host.exec("sh", "-c", ls).stdout for host in own] == before
 
 
+def test_settings_of_the_engine_are_merged_edited_refused_and_taken_out_exactly(
+    own: list[Host], lab_of: Labs
+) -> None:
+    file = "/etc/docker/daemon.json"
+    before = [host.exec("cat", file).stdout for host in own]
+    looked = look(own)
+
+    def driver() -> str:
+        return own[1].exec("docker", "info", "-f", "{{.LoggingDriver}}").stdout.strip()
+
+    def started() -> str:
+        return own[0].exec("systemctl", "show", "-P", "MainPID", "docker").stdout
+
+    lab = lab_of(own, more='[docker.settings]\nlog-driver = "local"')
+    foretold = dry_run.dry_run(lab, quiet())
+    assert planned(foretold)["machine7"][0] == f"set log-driver in {file}, restart Docker"
+    up.up(lab, quiet())
+    assert done(lab) == planned(foretold)
+    assert driver() == "local"
+    engine = started()
+    up.up(lab, quiet())
+    assert started() == engine
+
+    # A value that no engine takes, and one that this one does not start with.
+    for bad in ('log-level = "loud"', 'storage-driver = "stone"'):
+        with pytest.raises(MachinesError, match=r"Docker does not (accept|start with)") as caught:
+            up.up(lab_of(own, more=f"[docker.settings]\n{bad}"), quiet())
+        assert "loud" in str(caught.value) or "stone" in str(caught.value)
+        assert driver() == "local"
+
+    progress, out = told()
+    up.up(lab_of(own, more="[docker.settings]\nmax-concurrent-downloads = 2"), progress)
+    assert "docker.settings: log-driver, max-concurrent-downloads changed" in out.getvalue()
+    assert driver() == "json-file"
+    destroy.destroy(lab, quiet())
+    assert [host.exec("cat", file).stdout for host in own] == before
+    # The container of its owner, which has no restart policy, runs again as well.
+    # An engine that starts makes its own bridge again, with another id.
+    assert [line for line in look(own) if "bridge" not in line] == [
+        line for line in looked if "bridge" not in line
+    ]
+
+
 def test_a_journal_that_cannot_be_read_stops_everything(own: list[Host], lab_of: Labs) -> None:
     lab = lab_of(own)
     file = Path(lab.state / "journal.json")

@@ -28,6 +28,7 @@ def lab(folder: Path, text: str) -> Lab:
         (f'box = "other/box"\n{TWO}', "", "recreate", "box auto → other/box"),
         (f'box_version = "1.2"\n{TWO}', "", "recreate", "box_version not set → 1.2"),
         (f'{TWO}[docker]\nversion = "28.2.2"\n', "", "live", "docker.version distribution → 28"),
+        (f"{TWO}[docker.settings]\nmtu = 1400\n", "", "live", "docker.settings: mtu changed"),
         (f'{TWO}[images]\nscenario = "busybox"\n', "", "live", "images.scenario auto → busybox"),
         (f'{TWO}[network]\nmanagement = "192.168.9.0/24"\n', "", "recreate", "network.management"),
     ],
