@@ -154,12 +154,18 @@ def replace(machine: Machine, what: str, wanted: str | None, progress: Progress)
     machine.run_checked(_DONE.format(file=file), 30, sudo=True)
 
 
+def restart(machine: Machine) -> None:
+    """Restart the engine, and start the containers again that ran before. Raises MachineError."""
+    running = machine.run(_RUNNING, 60, sudo=True).stdout.split()
+    machine.run_checked(_RESTART, 180, sudo=True)
+    daemon.wait(machine)
+    _start(machine, running)
+
+
 def _restart(machine: Machine, what: str) -> None:
     running = machine.run(_RUNNING, 60, sudo=True).stdout.split()
     try:
-        machine.run_checked(_RESTART, 180, sudo=True)
-        daemon.wait(machine)
-        _start(machine, running)
+        restart(machine)
     except MachineError as error:
         log = machine.daemon_log(2)
         machine.run(_BACK.format(file=shlex.quote(FILE), restart=_RESTART), 180, sudo=True)

@@ -16,6 +16,10 @@ _REFUSED = {
     "live-restore": "Docker refuses a swarm with it",
     "min-api-version": "Swarmrig sets it where the plugin of [weave] needs it",
     "group": "Swarmrig lets the login use the engine by the group docker",
+    "proxies": "its place is the table [proxy]",
+    "http-proxy": "its place is proxy.http",
+    "https-proxy": "its place is proxy.https",
+    "no-proxy": "its place is proxy.no_proxy",
     "data-root": "the images and the place in the swarm that the engine has would be lost",
 }
 

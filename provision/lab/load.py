@@ -17,7 +17,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from provision.lab import docker_settings
-from provision.lab.model import PASSWORD_SETTING, Access, Lab, MachineSpec, PluginSpec, Role
+from provision.lab import proxy as proxies
+from provision.lab.model import PASSWORD_SETTING, Access, Lab, MachineSpec, PluginSpec, Proxy, Role
 from provision.lab.schema import (
     MOST_MACHINES,
     MOST_MANAGERS,
@@ -29,6 +30,7 @@ from provision.lab.schema import (
     MachinesTable,
     MachineTable,
     NetworkTable,
+    ProxyTable,
     WeaveTable,
 )
 from provision.lab.state import LabState
@@ -152,7 +154,7 @@ def _complaint(file: str, detail: ErrorDetails) -> str:
     given = json.dumps(detail["input"], default=str)
     if len(given) > 80:
         given = given[:77] + "…"
-    if "PASSWORD" in key.upper():
+    if "PASSWORD" in key.upper() or key.startswith("proxy"):
         given = "a value that is not shown"
     return f"{file}: {key}: given {given}; allowed: {description}"
 
@@ -173,6 +175,7 @@ def _where(loc: list[int | str]) -> tuple[type[BaseModel], str]:
         inside: dict[str, type[BaseModel]] = {
             "network": NetworkTable,
             "docker": DockerTable,
+            "proxy": ProxyTable,
             "images": ImagesTable,
             "weave": WeaveTable,
             "machines": MachinesTable,
@@ -201,6 +204,7 @@ def _build(file: Path, parsed: LabFile, problems: Problems) -> Lab:
         ssh_config=_ssh_config(file, parsed, problems),
         suite=_suite(parsed, problems),
         docker_settings=_docker_settings(parsed, problems),
+        proxy=_proxy(parsed, problems),
     )
 
 
@@ -217,6 +221,20 @@ def _docker_settings(parsed: LabFile, problems: Problems) -> dict[str, Any]:
     for key, reason in docker_settings.problems(parsed.docker.settings):
         problems.add(f"docker.settings.{key}", reason)
     return parsed.docker.settings
+
+
+def _proxy(parsed: LabFile, problems: Problems) -> Proxy | None:
+    table = parsed.proxy
+    if table is None:
+        return None
+    for key, url in (("http", table.http), ("https", table.https)):
+        if url and (problem := proxies.problem(url)):
+            problems.add(f"proxy.{key}", problem)
+    if table.no_proxy and (problem := proxies.list_problem(table.no_proxy)):
+        problems.add("proxy.no_proxy", problem)
+    if not (table.http or table.https):
+        problems.add("proxy", "neither http nor https is given")
+    return Proxy(table.http or "", table.https or "", table.no_proxy or "")
 
 
 def _networks(parsed: LabFile, problems: Problems) -> tuple[IPv4Network, IPv4Network]:

@@ -91,6 +91,15 @@ class PluginSpec:
 
 
 @dataclass(frozen=True)
+class Proxy:
+    """The proxy that machines use. Its URLs can hold a password: they are left out of its text."""
+
+    http: str = field(default="", repr=False)
+    https: str = field(default="", repr=False)
+    no_proxy: str = ""
+
+
+@dataclass(frozen=True)
 class Lab:
     """A complete, checked lab: what `load` makes of a file. `file` is absolute.
 
@@ -112,6 +121,7 @@ class Lab:
     ssh_config: Path | None = None
     suite: str = ""
     docker_settings: dict[str, Any] = field(default_factory=dict)
+    proxy: Proxy | None = None
 
     @property
     def home(self) -> Path:

@@ -127,6 +127,16 @@ class DockerTable(_Table):
     )
 
 
+class ProxyTable(_Table):
+    """The `[proxy]` table: how the machines reach package sources and registries."""
+
+    http: Text | None = _key(None, 'the URL of a proxy, such as "http://proxy.example:3128"')
+    https: Text | None = _key(None, 'the URL of a proxy, such as "http://proxy.example:3128"')
+    no_proxy: Text | None = _key(
+        None, "names, addresses and networks that need no proxy, separated by commas"
+    )
+
+
 class ImagesTable(_Table):
     """The `[images]` table: what scenarios run, and where it comes from without a registry."""
 
@@ -195,6 +205,7 @@ class LabFile(_Table):
     network: NetworkTable = _key(NetworkTable(), "a table")
     docker: DockerTable = _key(DockerTable(), "a table")
     images: ImagesTable = _key(ImagesTable(), "a table")
+    proxy: ProxyTable | None = _key(None, "a table")
     weave: WeaveTable | None = _key(None, "a table; adding it enables the Weave exercise")
 
 

@@ -59,6 +59,9 @@ def _of_lab(applied: Lab, wanted: Lab) -> Iterator[Difference]:
     for key, was, now in live:
         if was != now:
             yield Difference("live", _changed(key, was, now))
+    if applied.proxy != wanted.proxy:
+        # Its URLs can hold a password.
+        yield Difference("live", "proxy changed")
     if keys := _keys(applied.docker_settings, wanted.docker_settings):
         # Not their values: one may hold a password.
         yield Difference("live", f"docker.settings: {', '.join(keys)} changed")

@@ -8,7 +8,17 @@ from typing import TypeVar
 
 from provision.changes.change import Change, carry_out
 from provision.changes.journal import Journal
-from provision.engine import clock, daemon, daemon_config, facts, images, install, names, settings
+from provision.engine import (
+    clock,
+    daemon,
+    daemon_config,
+    facts,
+    images,
+    install,
+    names,
+    proxy,
+    settings,
+)
 from provision.lab.model import Lab
 from provision.machine.machine import Machine
 from provision.plugins import api_version
@@ -132,7 +142,9 @@ def _engines(
 
     def look(machine: Machine) -> list[Change]:
         seen = facts.facts(machine)
-        found = install.plan(machine.name, seen, wanted.engine, journal.existing)
+        # First of all: packages come through it.
+        found = proxy.plan(lab, machine.name, proxy.facts(machine), journal)
+        found += install.plan(machine.name, seen, wanted.engine, journal.existing)
         if seen.docker and seen.active:
             answering.add(machine.name)
         there = settings.facts(machine, lab.docker_settings, journal)
@@ -230,6 +242,8 @@ class _Provisioning:
         if change.kind == "setting" and self.lab.weave:
             with self.journal.writing(change):
                 api_version.prepare(machine, self.lab.weave, self.progress)
+        elif change.kind == "proxy":
+            proxy.apply(self.lab, machine, self.journal, change, self.progress)
         elif change.kind == "settings":
             wanted = self.lab.docker_settings
             settings.apply(machine, change, wanted, self.journal, self.progress)

@@ -77,6 +77,12 @@ TWO = '[[machines]]\nname = "a"\n[[machines]]\nname = "b"\n'
         ("[docker.settings.log-opts]\na = [2026-01-01]", "log-opts.a: allowed: texts, finite"),
         ('[docker.settings]\n"a\\nb" = 1', 'docker.settings."a\\nb": allowed: an option'),
         ('docker.settings = "debug"', 'docker.settings: given "debug"; allowed: a table'),
+        ("[docker.settings.proxies]\nhttp-proxy = 'x'", "its place is the table [proxy]"),
+        ("[proxy]", "proxy: neither http nor https is given"),
+        ("[proxy]\nhttps = 'proxy:3128'", "proxy.https: allowed: the URL of a proxy"),
+        ("[proxy]\nhttp = 'http://p:70000'", "proxy.http: allowed: the URL of a proxy"),
+        ("[proxy]\nhttp = 'http://p'\nno_proxy = 'a;b'", "proxy.no_proxy: allowed: names"),
+        ("[proxy]\nhttp = 3128", "proxy.http: given a value that is not shown"),
         ('[images]\nscenario = "a b"', "images.scenario: given"),
         ('[images]\narchives = ["no.tar"]', "images.archives: there is no file"),
         ('box = "a\\nb"', "box: given"),
@@ -107,12 +113,16 @@ def test_a_mistake_is_told_with_file_key_and_what_is_allowed(
         "[weave.settings]\nWEAVE_PASSWORD = 190571",
         '[weave.settings]\nWEAVE_PASSWORD = "190571"',
         '[weave]\npasswort = "190571"',
+        """[proxy]\nhttp = "http://u:190571'@p:3128" """,
+        '[proxy]\nhttps = "http://u:1905 71@p"',
+        '[proxy]\npassword = "190571"',
     ],
 )
 def test_a_mistake_about_the_password_does_not_tell_it(tmp_path: Path, text: str) -> None:
     told = complaint(tmp_path, text)
     assert "pass" in told.lower()
     assert "190571" not in told
+    assert "1905 71" not in told
 
 
 def test_a_lab_for_weave_has_all_that_its_plugin_needs(tmp_path: Path) -> None:

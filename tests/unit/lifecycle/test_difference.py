@@ -65,6 +65,13 @@ def test_a_password_is_not_shown(tmp_path: Path) -> None:
     assert [one.what for one in found] == ["weave changed"]
 
 
+def test_a_proxys_password_is_not_shown(tmp_path: Path) -> None:
+    text = f"{TWO}[proxy]\nhttp = 'http://me:sesame@proxy:3128'\n"
+    found = differences(lab(tmp_path, TWO), lab(tmp_path, text))
+    assert [str(one) for one in found] == ["proxy changed: applied without a restart"]
+    assert "sesame" not in repr(lab(tmp_path, text))
+
+
 def test_another_way_to_a_host_is_no_difference_and_another_address_is(tmp_path: Path) -> None:
     hosts = 'provider = "hosts"\n[[machines]]\nname = "a"\naddress = "192.0.2.1"\n{}\n'
     hosts += '[[machines]]\nname = "b"\naddress = "192.0.2.2"\n'
