@@ -18,7 +18,17 @@ from pydantic_core import ErrorDetails
 
 from provision.lab import docker_settings
 from provision.lab import proxy as proxies
-from provision.lab.model import PASSWORD_SETTING, Access, Lab, MachineSpec, PluginSpec, Proxy, Role
+from provision.lab import swarm as swarms
+from provision.lab.model import (
+    PASSWORD_SETTING,
+    Access,
+    Lab,
+    MachineSpec,
+    PluginSpec,
+    Proxy,
+    Role,
+    SwarmSpec,
+)
 from provision.lab.schema import (
     MOST_MACHINES,
     MOST_MANAGERS,
@@ -31,6 +41,7 @@ from provision.lab.schema import (
     MachineTable,
     NetworkTable,
     ProxyTable,
+    SwarmTable,
     WeaveTable,
 )
 from provision.lab.state import LabState
@@ -43,6 +54,7 @@ FIRST_HOST = 11
 # Networks that a lab's machines or Docker use already.
 # Sources: RFC 6890; https://docs.docker.com/engine/daemon/ipv6/ (default address pools) and
 # https://docs.docker.com/engine/swarm/networking/
+INGRESS = "10.0.0.0/24"
 RESERVED = {
     "0.0.0.0/8": 'addresses of "this network"',
     "127.0.0.0/8": "loopback addresses",
@@ -50,7 +62,7 @@ RESERVED = {
     "224.0.0.0/4": "multicast addresses",
     "172.17.0.0/16": "Docker's own network (docker0)",
     "172.18.0.0/16": "Docker's own network (docker_gwbridge)",
-    "10.0.0.0/24": "the swarm's own network (ingress)",
+    INGRESS: "the swarm's own network (ingress)",
 }
 
 
@@ -176,6 +188,7 @@ def _where(loc: list[int | str]) -> tuple[type[BaseModel], str]:
             "network": NetworkTable,
             "docker": DockerTable,
             "proxy": ProxyTable,
+            "swarm": SwarmTable,
             "images": ImagesTable,
             "weave": WeaveTable,
             "machines": MachinesTable,
@@ -188,13 +201,14 @@ def _where(loc: list[int | str]) -> tuple[type[BaseModel], str]:
 def _build(file: Path, parsed: LabFile, problems: Problems) -> Lab:
     """The lab, and what is wrong across keys: repeated names, addresses that do not fit."""
     subnet, management = _networks(parsed, problems)
+    machines = _machines(file, parsed, subnet, problems)
     return Lab(
         name=parsed.name,
         file=file,
         provider=parsed.provider,
         box=parsed.box,
         box_version=parsed.box_version,
-        machines=_machines(file, parsed, subnet, problems),
+        machines=machines,
         subnet=str(subnet),
         management_subnet=str(management),
         docker_version=parsed.docker.version,
@@ -205,6 +219,7 @@ def _build(file: Path, parsed: LabFile, problems: Problems) -> Lab:
         suite=_suite(parsed, problems),
         docker_settings=_docker_settings(parsed, problems),
         proxy=_proxy(parsed, problems),
+        swarm=_swarm(parsed, (subnet, management), machines, problems),
     )
 
 
@@ -235,6 +250,27 @@ def _proxy(parsed: LabFile, problems: Problems) -> Proxy | None:
     if not (table.http or table.https):
         problems.add("proxy", "neither http nor https is given")
     return Proxy(table.http or "", table.https or "", table.no_proxy or "")
+
+
+def _swarm(
+    parsed: LabFile,
+    networks: tuple[IPv4Network, IPv4Network],
+    machines: Sequence[MachineSpec],
+    problems: Problems,
+) -> SwarmSpec:
+    table = parsed.swarm
+    spec = SwarmSpec(tuple(table.address_pool or ()), table.subnet_size, table.data_path_port)
+    # The swarm's own network (ingress) comes out of the pool.
+    taken = {network: what for network, what in RESERVED.items() if network != INGRESS}
+    if parsed.provider == "hosts":
+        taken |= {f"{m.address}/32": f"{m.name}'s address" for m in machines if _address(m.address)}
+    else:
+        taken |= dict(
+            zip(map(str, networks), ("network.subnet", "network.management"), strict=True)
+        )
+    for key, reason in swarms.problems(spec, taken):
+        problems.add(f"swarm.{key}", reason)
+    return spec
 
 
 def _networks(parsed: LabFile, problems: Problems) -> tuple[IPv4Network, IPv4Network]:

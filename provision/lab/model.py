@@ -100,6 +100,25 @@ class Proxy:
 
 
 @dataclass(frozen=True)
+class SwarmSpec:
+    """How a swarm is started; what is not given is left to the engine.
+
+    `address_pool` has the networks that overlay networks get their subnets from, `subnet_size` the
+    length of those subnets' prefix, `data_path_port` the UDP port of VXLAN.
+    """
+
+    address_pool: tuple[str, ...] = ()
+    subnet_size: int | None = None
+    data_path_port: int | None = None
+
+    def words(self) -> list[str]:
+        """What is given, in words."""
+        found = [f"address pool {', '.join(self.address_pool)}"] if self.address_pool else []
+        found += [f"subnets of /{self.subnet_size}"] if self.subnet_size else []
+        return found + ([f"data path port {self.data_path_port}"] if self.data_path_port else [])
+
+
+@dataclass(frozen=True)
 class Lab:
     """A complete, checked lab: what `load` makes of a file. `file` is absolute.
 
@@ -122,6 +141,7 @@ class Lab:
     suite: str = ""
     docker_settings: dict[str, Any] = field(default_factory=dict)
     proxy: Proxy | None = None
+    swarm: SwarmSpec = field(default_factory=SwarmSpec)
 
     @property
     def home(self) -> Path:

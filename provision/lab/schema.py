@@ -137,6 +137,20 @@ class ProxyTable(_Table):
     )
 
 
+class SwarmTable(_Table):
+    """The `[swarm]` table: how the swarm is started."""
+
+    address_pool: list[Text] | None = _key(
+        None, 'a list of IPv4 networks for overlay networks, such as ["10.20.0.0/16"]', min_length=1
+    )
+    subnet_size: int | None = _key(
+        None, "the prefix length of each overlay network, 8 to 29 (default: 24)", ge=8, le=29
+    )
+    data_path_port: int | None = _key(
+        None, "the UDP port of VXLAN, 1024 to 49151 (default: 4789)", ge=1024, le=49151
+    )
+
+
 class ImagesTable(_Table):
     """The `[images]` table: what scenarios run, and where it comes from without a registry."""
 
@@ -206,6 +220,7 @@ class LabFile(_Table):
     docker: DockerTable = _key(DockerTable(), "a table")
     images: ImagesTable = _key(ImagesTable(), "a table")
     proxy: ProxyTable | None = _key(None, "a table")
+    swarm: SwarmTable = _key(SwarmTable(), "a table")
     weave: WeaveTable | None = _key(None, "a table; adding it enables the Weave exercise")
 
 

@@ -49,6 +49,11 @@ def _of_lab(applied: Lab, wanted: Lab) -> Iterator[Difference]:
             ("network.subnet", applied.subnet, wanted.subnet),
             ("network.management", applied.management_subnet, wanted.management_subnet),
         ]
+    recreate += [
+        ("swarm.address_pool", applied.swarm.address_pool, wanted.swarm.address_pool),
+        ("swarm.subnet_size", applied.swarm.subnet_size, wanted.swarm.subnet_size),
+        ("swarm.data_path_port", applied.swarm.data_path_port, wanted.swarm.data_path_port),
+    ]
     live: list[tuple[str, object, object]] = [
         ("docker.version", applied.docker_version, wanted.docker_version),
         ("images.scenario", applied.image, wanted.image),
@@ -105,4 +110,7 @@ def _keys(was: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 
 def _changed(key: str, was: object, now: object) -> str:
-    return f"{key} {was or 'not set'} → {now or 'not set'}"
+    def words(value: object) -> object:
+        return (", ".join(value) if isinstance(value, tuple) else value) or "not set"
+
+    return f"{key} {words(was)} → {words(now)}"

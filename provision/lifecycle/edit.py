@@ -74,6 +74,9 @@ def look(lab: Lab) -> Edit:
         if name not in known | wanted:
             unknown = Difference("removed", "made by an earlier up, and not in the lab", name)
             found[str(unknown)] = unknown
+    if any(journal.of_lab(lab).adopted(machine.name) for machine in lab.machines):
+        # What an adopted swarm is like is its owner's: `up` tells where it differs.
+        found = {key: one for key, one in found.items() if not one.what.startswith("swarm.")}
     _refuse(lab, list(found.values()))
     return Edit(lab, old, tuple(found.values()))
 
@@ -106,7 +109,7 @@ def _refuse(lab: Lab, found: list[Difference]) -> None:
     advice = "Recreate the lab: inv rebuild --cold. Nothing was changed."
     if applied.is_hosts(lab):
         advice = (
-            "Restore the old address and run inv destroy; then inv up with the new one. "
+            "Restore the old value and run inv destroy; then inv up with the new one. "
             "Nothing was changed."
         )
     raise UserError("\n".join(f"{lab.file.name}: {line}" for line in late), advice)

@@ -80,6 +80,8 @@ def plan(
     seen = _look_for_images(lab, answering)
     swarm = _swarm(machines, answering, progress)
     all_seen = {name: seen.get(name, images.Facts({}, known=False)) for name in machines}
+    if swarm:
+        notes = [*notes, *swarm_plan.notes(lab, swarm)]
     return Plan(
         of_names=of_names,
         of_engine=[*needs, *_settings(lab, answering)],

@@ -485,6 +485,44 @@ def test_settings_of_the_engine_are_merged_edited_refused_and_taken_out_exactly(
     ]
 
 
+def test_a_swarm_is_started_as_lab_toml_says_and_keeps_it(own: list[Host], lab_of: Labs) -> None:
+    table = '[swarm]\naddress_pool = ["10.20.0.0/16"]\nsubnet_size = 26\ndata_path_port = 4790'
+    lab = lab_of(own, more=table)
+    foretold = dry_run.dry_run(lab, quiet())
+    up.up(lab, quiet())
+    assert done(lab) == planned(foretold)
+    form = "{{json .Swarm.Cluster}}"
+    cluster = json.loads(own[0].exec("docker", "info", "-f", form).stdout)
+    assert cluster["DefaultAddrPool"] == ["10.20.0.0/16"]
+    assert (cluster["SubnetSize"], cluster["DataPathPort"]) == (26, 4790)
+    own[0].exec("docker", "network", "create", "-d", "overlay", "net")
+    subnet = own[0].exec(
+        "docker", "network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", "net"
+    )
+    assert subnet.stdout.startswith("10.20.0.")
+    assert subnet.stdout.strip().endswith("/26")
+    own[0].exec("docker", "network", "rm", "net")
+
+    with pytest.raises(UserError, match=r"swarm.data_path_port 4790 → not set") as caught:
+        up.up(lab_of(own, more=table.replace("data_path_port = 4790", "")), quiet())
+    assert "inv destroy; then inv up" in caught.value.advice
+    destroy.destroy(lab, quiet())
+
+
+def test_an_adopted_swarm_that_was_started_otherwise_is_told_and_used(
+    own: list[Host], lab_of: Labs
+) -> None:
+    theirs(own[0])
+    lab = lab_of(own, more="[swarm]\ndata_path_port = 4790")
+    foretold = dry_run.dry_run(lab, quiet(), adopt_swarm=True)
+    assert "machine7: its swarm has data path port 4789, not data path port 4790" in foretold
+    up.up(lab, quiet(), adopt_swarm=True)
+    assert len(nodes(own[0])) == 2
+    # What is not the lab's to change is no reason to recreate it.
+    up.up(lab_of(own, more="[swarm]\ndata_path_port = 4789"), quiet(), adopt_swarm=True)
+    destroy.destroy(lab, quiet())
+
+
 def test_a_journal_that_cannot_be_read_stops_everything(own: list[Host], lab_of: Labs) -> None:
     lab = lab_of(own)
     file = Path(lab.state / "journal.json")

@@ -29,6 +29,13 @@ def lab(folder: Path, text: str) -> Lab:
         (f'box_version = "1.2"\n{TWO}', "", "recreate", "box_version not set → 1.2"),
         (f'{TWO}[docker]\nversion = "28.2.2"\n', "", "live", "docker.version distribution → 28"),
         (f"{TWO}[docker.settings]\nmtu = 1400\n", "", "live", "docker.settings: mtu changed"),
+        (
+            f"{TWO}[swarm]\naddress_pool = ['10.20.0.0/16']\n",
+            "",
+            "recreate",
+            "swarm.address_pool not set → 10.20.0.0/16",
+        ),
+        (f"{TWO}[swarm]\ndata_path_port = 4790\n", "", "recreate", "swarm.data_path_port not set"),
         (f'{TWO}[images]\nscenario = "busybox"\n', "", "live", "images.scenario auto → busybox"),
         (f'{TWO}[network]\nmanagement = "192.168.9.0/24"\n', "", "recreate", "network.management"),
     ],
