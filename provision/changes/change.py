@@ -17,6 +17,7 @@ from provision.support.progress import Progress
 Kind = Literal[
     "clock",
     "names",
+    "disk",
     "proxy",
     "packages",
     "daemon",

@@ -16,12 +16,13 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from provision.lab import docker_settings
+from provision.lab import docker_settings, machine_keys
 from provision.lab import proxy as proxies
 from provision.lab import swarm as swarms
 from provision.lab.model import (
     PASSWORD_SETTING,
     Access,
+    Forward,
     Lab,
     MachineSpec,
     PluginSpec,
@@ -35,6 +36,7 @@ from provision.lab.schema import (
     NAME_ALLOWED,
     NAME_PATTERN,
     DockerTable,
+    ForwardTable,
     ImagesTable,
     LabFile,
     MachinesTable,
@@ -193,6 +195,8 @@ def _where(loc: list[int | str]) -> tuple[type[BaseModel], str]:
             "weave": WeaveTable,
             "machines": MachinesTable,
         }
+        if part == "forward" and model is MachineTable:
+            model = ForwardTable
         if depth == 0 and part in inside and len(loc) > 1:
             model = LabFile if isinstance(loc[1], int) else inside[part]
     return model, description
@@ -351,9 +355,21 @@ def _machines(
         ways += [(address, None) for address in addresses]
     _check_addresses(tables, [address for address, _ in ways], problems)
     machines = tuple(
-        MachineSpec(table.name, role, table.cpus, table.memory, address, access)
+        MachineSpec(
+            table.name,
+            role,
+            table.cpus,
+            table.memory,
+            address,
+            access,
+            table.box or "",
+            table.disk,
+            tuple(Forward(one.guest, one.host, one.address) for one in table.forward),
+        )
         for table, role, (address, access) in zip(tables, _roles(tables), ways, strict=True)
     )
+    for key, reason in machine_keys.problems(parsed.provider, machines):
+        problems.add(key, reason)
     managers = sum(machine.role == "manager" for machine in machines)
     if not 1 <= managers <= MOST_MANAGERS:
         problems.add(

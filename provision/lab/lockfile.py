@@ -70,6 +70,8 @@ def asked(lab: Lab) -> dict[str, Any]:
     }
     if lab.suite:
         wishes["suite"] = lab.suite
+    if boxes := {machine.name: machine.box for machine in lab.machines if machine.box}:
+        wishes["boxes"] = boxes
     if lab.weave:
         wishes["plugin"] = lab.weave.reference
     return wishes

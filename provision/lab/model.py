@@ -59,8 +59,23 @@ class Access:
 
 
 @dataclass(frozen=True)
+class Forward:
+    """A port of this host that leads to one of a machine; `address` is this host's."""
+
+    guest: int
+    host: int
+    address: str = "127.0.0.1"
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.host} → {self.guest}"
+
+
+@dataclass(frozen=True)
 class MachineSpec:
-    """One machine of the lab. `memory` is in MiB; `address` is the one on the underlay."""
+    """One machine of the lab. `memory` is in MiB; `address` is the one on the underlay.
+
+    `box` is "" where the lab's is meant, `disk` is in GB, None for the box's own size.
+    """
 
     name: str
     role: Role
@@ -68,6 +83,9 @@ class MachineSpec:
     memory: int
     address: str
     access: Access | None = None
+    box: str = ""
+    disk: int | None = None
+    forward: tuple[Forward, ...] = ()
 
 
 @dataclass(frozen=True)

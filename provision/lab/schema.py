@@ -64,6 +64,16 @@ def _key(default: Any, allowed: str, **more: Any) -> Any:
     return Field(default, description=allowed, **more)
 
 
+class ForwardTable(_Table):
+    """One entry of a machine's `forward`."""
+
+    guest: int = _key(..., "a TCP port of the machine, 1 to 65535", ge=1, le=65535)
+    host: int = _key(..., "a TCP port of this host, 1 to 65535", ge=1, le=65535)
+    address: Text = _key(
+        "127.0.0.1", 'an IPv4 address of this host; "0.0.0.0" lets everybody who reaches it in'
+    )
+
+
 class MachineTable(_Table):
     """One `[[machines]]` table."""
 
@@ -74,6 +84,15 @@ class MachineTable(_Table):
     )
     cpus: int = _key(1, "a whole number of virtual CPUs, 1 to 64", ge=1, le=64)
     memory: int = _key(1024, "a whole number of MiB, 512 to 262144", ge=512, le=262144)
+    box: Text | None = _key(
+        None, "a Vagrant box for this machine: its name, or the path of a .box file"
+    )
+    disk: int | None = _key(
+        None, "the size of its disk, a whole number of GB, 4 to 4096", ge=4, le=4096
+    )
+    forward: list[ForwardTable] = _key(
+        [], "a list of ports of this host for the machine, such as [{ guest = 80, host = 8080 }]"
+    )
     address: Text | None = _key(
         None,
         'an IPv4 address inside network.subnet, such as "192.168.56.11"; with provider "hosts" '

@@ -85,12 +85,12 @@ def _of_machines(applied: Lab, wanted: Lab) -> Iterator[Difference]:
             yield Difference("removed", "removed from the lab", name)
     for machine in wanted.machines:
         if machine.name in before:
-            yield from _of_machine(before[machine.name], machine)
+            yield from _of_machine(before[machine.name], machine, applied.provider)
         else:
             yield Difference("added", "added to the lab", machine.name)
 
 
-def _of_machine(was: MachineSpec, now: MachineSpec) -> Iterator[Difference]:
+def _of_machine(was: MachineSpec, now: MachineSpec, provider: str) -> Iterator[Difference]:
     name = now.name
     if was.address != now.address:
         yield Difference("recreate", _changed("address", was.address, now.address), name)
@@ -100,6 +100,13 @@ def _of_machine(was: MachineSpec, now: MachineSpec) -> Iterator[Difference]:
         return  # of an existing host, nothing else is the lab's to change
     if was.cpus != now.cpus:
         yield Difference("restart", _changed("cpus", was.cpus, now.cpus), name)
+    for key, before, after in (("box", was.box, now.box), ("disk", was.disk, now.disk)):
+        if before != after:
+            yield Difference("recreate", _changed(key, before, after), name)
+    if was.forward != now.forward:
+        # A container's ports are published when it is made.
+        how: How = "recreate" if provider == "docker" else "restart"
+        yield Difference(how, _changed("forward", _ports(was), _ports(now)), name)
     if was.memory != now.memory:
         yield Difference("restart", _changed("memory", was.memory, now.memory), name)
 
@@ -107,6 +114,10 @@ def _of_machine(was: MachineSpec, now: MachineSpec) -> Iterator[Difference]:
 def _keys(was: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """The keys whose values differ."""
     return sorted(key for key in {*was, *now} if was.get(key) != now.get(key))
+
+
+def _ports(machine: MachineSpec) -> tuple[str, ...]:
+    return tuple(map(str, machine.forward))
 
 
 def _changed(key: str, was: object, now: object) -> str:

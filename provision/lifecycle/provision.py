@@ -12,6 +12,7 @@ from provision.engine import (
     clock,
     daemon,
     daemon_config,
+    disk,
     facts,
     images,
     install,
@@ -144,8 +145,9 @@ def _engines(
 
     def look(machine: Machine) -> list[Change]:
         seen = facts.facts(machine)
-        # First of all: packages come through it.
-        found = proxy.plan(lab, machine.name, proxy.facts(machine), journal)
+        found = disk.plan(machine)
+        # Packages come through it.
+        found += proxy.plan(lab, machine.name, proxy.facts(machine), journal)
         found += install.plan(machine.name, seen, wanted.engine, journal.existing)
         if seen.docker and seen.active:
             answering.add(machine.name)
@@ -244,6 +246,8 @@ class _Provisioning:
         if change.kind == "setting" and self.lab.weave:
             with self.journal.writing(change):
                 api_version.prepare(machine, self.lab.weave, self.progress)
+        elif change.kind == "disk":
+            disk.apply(machine, change)
         elif change.kind == "proxy":
             proxy.apply(self.lab, machine, self.journal, change, self.progress)
         elif change.kind == "settings":

@@ -176,6 +176,33 @@ def test_a_network_that_docker_has_is_refused(outer: Outer, tmp_path: Path) -> N
     assert "network.subnet: 10.5.0.0/16 " in done.stderr
 
 
+def test_a_port_of_this_host_leads_to_a_machine_and_a_taken_one_is_refused(
+    lab: Lab, tmp_path: Path
+) -> None:
+    network = '[network]\nsubnet = "192.168.57.0/24"\n'
+    machines = '[[machines]]\nname = "web"\nforward = [{{ guest = 22, host = {} }}]\n'
+    more = network + '[[machines]]\nname = "other"\n' + machines
+    ports = Lab(lab.outer, tmp_path, "ports", more.format(8022))
+    assert "port 127.0.0.1:8022 → 22" in ports.must("up", "--dry-run")
+    ports.must("up")
+    hear = "exec 3<>/dev/tcp/127.0.0.1/8022; head -n 1 <&3"
+    assert lab.outer.run(["bash", "-c", hear]).stdout.startswith("SSH-2.0-")
+    # The machine itself holds it: this is no reason to refuse a second `up`.
+    ports.must("up")
+    ports.file.write_text(ports.file.read_text().replace("8022", "8023"))
+    edited = ports.inv("up")
+    assert edited.returncode == 2
+    assert "inv rebuild --cold" in edited.stderr
+
+    (tmp_path / "twin").mkdir()
+    twin = Lab(lab.outer, tmp_path / "twin", "twin", more.replace("57", "58").format(8022))
+    for words in (["up", "--dry-run"], ["up"]):
+        refused = twin.inv(*words)
+        assert refused.returncode == 2
+        assert "machines[2].forward[1]: port 8022 of 127.0.0.1 is in use" in refused.stderr
+    ports.must("destroy")
+
+
 def test_two_labs_run_side_by_side(lab: Lab, tmp_path: Path) -> None:
     other = Lab(lab.outer, tmp_path, "other", '[network]\nsubnet = "192.168.57.0/24"\n')
     other.must("up")

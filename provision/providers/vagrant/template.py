@@ -62,7 +62,14 @@ def render(lab: Lab, plan: Plan) -> str:
         plan=plan,
         # A comment ends with its line, which is all that a file's name could use to get out.
         file=re.sub(r"[\x00-\x1f\x7f]", "?", lab.file.name),
+        # A box that is a file is named by its path.
+        boxes={m.name: _box(lab, m.box) for m in lab.machines if m.box},
         netmask=str(subnet.netmask),
         prefix_length=subnet.prefixlen,
         labels=list(naming.labels(lab.name, lab.state).items()),
     )
+
+
+def _box(lab: Lab, box: str) -> str:
+    file = lab.home / box
+    return str(file) if box.endswith(".box") and file.is_file() else box

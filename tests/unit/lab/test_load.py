@@ -92,6 +92,18 @@ TWO = '[[machines]]\nname = "a"\n[[machines]]\nname = "b"\n'
         ("[swarm]\nsubnet_size = 30", "swarm.subnet_size: given 30; allowed: the prefix length"),
         ("[swarm]\ndata_path_port = 80", "swarm.data_path_port: given 80; allowed: the UDP port"),
         ("[swarm]\ndata_path_port = 7946", "swarm.data_path_port: 7946 is the port by which"),
+        (f"{TWO}disk = 2", "machines[2].disk: given 2; allowed: the size of its disk"),
+        (f"provider = 'docker'\n{TWO}disk = 20", "machines[2].disk: not with provider"),
+        (f"provider = 'docker'\n{TWO}disk = 20", "a container has no disk of its own"),
+        (f"provider = 'docker'\n{TWO}box = 'a/b'", "machines[2].box: not with provider"),
+        (f"{TWO}forward = [{{guest = 80}}]", "machines[2].forward[1].host: missing; allowed: a T"),
+        (f"{TWO}forward = [{{guest = 0, host = 1}}]", "forward[1].guest: given 0; allowed: a TCP"),
+        (f"{TWO}forward = [{{guest = 1, host = 1, address = 'x'}}]", "forward[1].address: given"),
+        (
+            f"{TWO}forward = [{{guest = 80, host = 8080}}, "
+            "{guest = 81, host = 8080, address = '0.0.0.0'}]",
+            "machines[2].forward[2].host: 8080 is already taken by",
+        ),
         ('[images]\nscenario = "a b"', "images.scenario: given"),
         ('[images]\narchives = ["no.tar"]', "images.archives: there is no file"),
         ('box = "a\\nb"', "box: given"),

@@ -36,6 +36,14 @@ def lab(folder: Path, text: str) -> Lab:
             "swarm.address_pool not set → 10.20.0.0/16",
         ),
         (f"{TWO}[swarm]\ndata_path_port = 4790\n", "", "recreate", "swarm.data_path_port not set"),
+        (f"{TWO}disk = 20\n", "b", "recreate", "disk not set → 20"),
+        (f"{TWO}box = 'x/y'\n", "b", "recreate", "box not set → x/y"),
+        (
+            f"{TWO}forward = [{{guest = 80, host = 8080}}]\n",
+            "b",
+            "restart",
+            "forward not set → 127.0.0.1:8080 → 80",
+        ),
         (f'{TWO}[images]\nscenario = "busybox"\n', "", "live", "images.scenario auto → busybox"),
         (f'{TWO}[network]\nmanagement = "192.168.9.0/24"\n', "", "recreate", "network.management"),
     ],
@@ -70,6 +78,13 @@ def test_a_removed_machine_and_another_role(tmp_path: Path) -> None:
 def test_a_password_is_not_shown(tmp_path: Path) -> None:
     found = differences(lab(tmp_path, TWO), lab(tmp_path, f'{TWO}[weave]\npassword = "sesame"\n'))
     assert [one.what for one in found] == ["weave changed"]
+
+
+def test_a_containers_ports_are_published_when_it_is_made(tmp_path: Path) -> None:
+    text = f"provider = 'docker'\n{TWO}"
+    forward = "forward = [{guest = 80, host = 8080}]\n"
+    (found,) = differences(lab(tmp_path, text), lab(tmp_path, text + forward))
+    assert found.how == "recreate"
 
 
 def test_a_proxys_password_is_not_shown(tmp_path: Path) -> None:
