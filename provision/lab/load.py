@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from provision.lab import docker_settings, machine_keys
+from provision.lab import docker_settings, machine_keys, provider_settings
 from provision.lab import proxy as proxies
 from provision.lab import swarm as swarms
 from provision.lab.model import (
@@ -37,6 +37,7 @@ from provision.lab.schema import (
     NAME_PATTERN,
     DockerTable,
     ForwardTable,
+    HypervTable,
     ImagesTable,
     LabFile,
     MachinesTable,
@@ -186,10 +187,13 @@ def _where(loc: list[int | str]) -> tuple[type[BaseModel], str]:
         if info is None:
             break
         description = info.description or ""
+        if part == "provider_settings":
+            break  # what is inside has names of the provider's
         inside: dict[str, type[BaseModel]] = {
             "network": NetworkTable,
             "docker": DockerTable,
             "proxy": ProxyTable,
+            "hyperv": HypervTable,
             "swarm": SwarmTable,
             "images": ImagesTable,
             "weave": WeaveTable,
@@ -223,6 +227,8 @@ def _build(file: Path, parsed: LabFile, problems: Problems) -> Lab:
         suite=_suite(parsed, problems),
         docker_settings=_docker_settings(parsed, problems),
         proxy=_proxy(parsed, problems),
+        provider_settings=_provider_settings(parsed, problems),
+        hyperv_switch=_switch(parsed, problems),
         swarm=_swarm(parsed, (subnet, management), machines, problems),
     )
 
@@ -240,6 +246,18 @@ def _docker_settings(parsed: LabFile, problems: Problems) -> dict[str, Any]:
     for key, reason in docker_settings.problems(parsed.docker.settings):
         problems.add(f"docker.settings.{key}", reason)
     return parsed.docker.settings
+
+
+def _provider_settings(parsed: LabFile, problems: Problems) -> dict[str, dict[str, Any]]:
+    for key, reason in provider_settings.problems(parsed.provider_settings):
+        problems.add(f"provider_settings.{key}", reason)
+    return parsed.provider_settings
+
+
+def _switch(parsed: LabFile, problems: Problems) -> str:
+    if parsed.hyperv.switch and parsed.provider not in {"auto", "hyperv"}:
+        problems.add("hyperv.switch", f'not with provider = "{parsed.provider}"')
+    return parsed.hyperv.switch or ""
 
 
 def _proxy(parsed: LabFile, problems: Problems) -> Proxy | None:
@@ -365,9 +383,13 @@ def _machines(
             table.box or "",
             table.disk,
             tuple(Forward(one.guest, one.host, one.address) for one in table.forward),
+            table.provider_settings,
         )
         for table, role, (address, access) in zip(tables, _roles(tables), ways, strict=True)
     )
+    for number, machine in enumerate(machines, start=1):
+        for key, reason in provider_settings.problems(machine.provider_settings):
+            problems.add(f"machines[{number}].provider_settings.{key}", reason)
     for key, reason in machine_keys.problems(parsed.provider, machines):
         problems.add(key, reason)
     managers = sum(machine.role == "manager" for machine in machines)

@@ -86,6 +86,7 @@ class MachineSpec:
     box: str = ""
     disk: int | None = None
     forward: tuple[Forward, ...] = ()
+    provider_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,8 @@ class Lab:
     docker_settings: dict[str, Any] = field(default_factory=dict)
     proxy: Proxy | None = None
     swarm: SwarmSpec = field(default_factory=SwarmSpec)
+    provider_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    hyperv_switch: str = ""
 
     @property
     def home(self) -> Path:

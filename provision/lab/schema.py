@@ -55,6 +55,16 @@ ProviderName = Annotated[
 ]
 
 
+_SETTINGS_SCHEMA: dict[str, Any] = {
+    "additionalProperties": {
+        "additionalProperties": {"type": ["string", "integer", "boolean"]},
+        "type": "object",
+    },
+    "type": "object",
+}
+ProviderSettings = Annotated[dict[str, dict[str, Any]], WithJsonSchema(_SETTINGS_SCHEMA)]
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -62,6 +72,12 @@ class _Table(BaseModel):
 def _key(default: Any, allowed: str, **more: Any) -> Any:
     """A key of the file: its default, and what is allowed (shown in every error message)."""
     return Field(default, description=allowed, **more)
+
+
+_SETTINGS_ALLOWED = (
+    "a table for each provider, of texts, whole numbers, true or false, such as { libvirt = { "
+    'keymap = "de" } }'
+)
 
 
 class ForwardTable(_Table):
@@ -93,6 +109,7 @@ class MachineTable(_Table):
     forward: list[ForwardTable] = _key(
         [], "a list of ports of this host for the machine, such as [{ guest = 80, host = 8080 }]"
     )
+    provider_settings: ProviderSettings = _key({}, _SETTINGS_ALLOWED)
     address: Text | None = _key(
         None,
         'an IPv4 address inside network.subnet, such as "192.168.56.11"; with provider "hosts" '
@@ -143,6 +160,14 @@ class DockerTable(_Table):
     )
     settings: dict[str, Any] = _key(
         {}, 'a table of the engine\'s settings (daemon.json), such as { "log-driver" = "local" }'
+    )
+
+
+class HypervTable(_Table):
+    """The `[hyperv]` table."""
+
+    switch: Text | None = _key(
+        None, 'the name of the virtual switch of the machines, such as "Default Switch"'
     )
 
 
@@ -240,6 +265,8 @@ class LabFile(_Table):
     images: ImagesTable = _key(ImagesTable(), "a table")
     proxy: ProxyTable | None = _key(None, "a table")
     swarm: SwarmTable = _key(SwarmTable(), "a table")
+    provider_settings: ProviderSettings = _key({}, _SETTINGS_ALLOWED)
+    hyperv: HypervTable = _key(HypervTable(), "a table")
     weave: WeaveTable | None = _key(None, "a table; adding it enables the Weave exercise")
 
 

@@ -58,6 +58,9 @@ def _of_lab(applied: Lab, wanted: Lab) -> Iterator[Difference]:
         ("docker.version", applied.docker_version, wanted.docker_version),
         ("images.scenario", applied.image, wanted.image),
     ]
+    if applied.provider in {"auto", "hyperv"}:
+        recreate.append(("hyperv.switch", applied.hyperv_switch, wanted.hyperv_switch))
+    yield from _settings(applied.provider_settings, wanted.provider_settings, applied.provider)
     for key, was, now in recreate:
         if was != now:
             yield Difference("recreate", _changed(key, was, now))
@@ -103,6 +106,7 @@ def _of_machine(was: MachineSpec, now: MachineSpec, provider: str) -> Iterator[D
     for key, before, after in (("box", was.box, now.box), ("disk", was.disk, now.disk)):
         if before != after:
             yield Difference("recreate", _changed(key, before, after), name)
+    yield from _settings(was.provider_settings, now.provider_settings, provider, name)
     if was.forward != now.forward:
         # A container's ports are published when it is made.
         how: How = "recreate" if provider == "docker" else "restart"
@@ -114,6 +118,15 @@ def _of_machine(was: MachineSpec, now: MachineSpec, provider: str) -> Iterator[D
 def _keys(was: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """The keys whose values differ."""
     return sorted(key for key in {*was, *now} if was.get(key) != now.get(key))
+
+
+def _settings(
+    was: dict[str, Any], now: dict[str, Any], provider: str, machine: str = ""
+) -> Iterator[Difference]:
+    """Settings of the provider in use: most of them count only when a machine is made."""
+    if keys := _keys(was.get(provider, {}), now.get(provider, {})):
+        what = f"provider_settings.{provider}: {', '.join(keys)} changed"
+        yield Difference("recreate", what, machine)
 
 
 def _ports(machine: MachineSpec) -> tuple[str, ...]:

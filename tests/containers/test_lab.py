@@ -181,9 +181,14 @@ def test_a_port_of_this_host_leads_to_a_machine_and_a_taken_one_is_refused(
 ) -> None:
     network = '[network]\nsubnet = "192.168.57.0/24"\n'
     machines = '[[machines]]\nname = "web"\nforward = [{{ guest = 22, host = {} }}]\n'
+    settings = "[provider_settings.docker]\nvagrant_machine = 'x'\n"
     more = network + '[[machines]]\nname = "other"\n' + machines
     ports = Lab(lab.outer, tmp_path, "ports", more.format(8022))
     assert "port 127.0.0.1:8022 → 22" in ports.must("up", "--dry-run")
+    twice = ports.file.read_text()
+    ports.file.write_text(twice + settings)
+    assert "settings of docker for all machines: vagrant_machine" in ports.must("up", "--dry-run")
+    ports.file.write_text(twice)
     ports.must("up")
     hear = "exec 3<>/dev/tcp/127.0.0.1/8022; head -n 1 <&3"
     assert lab.outer.run(["bash", "-c", hear]).stdout.startswith("SSH-2.0-")

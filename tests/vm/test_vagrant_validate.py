@@ -80,6 +80,18 @@ def test_vagrant_accepts_the_keys_of_one_machine(provider: str, tmp_path: Path) 
     assert size in good
 
 
+def test_vagrant_takes_settings_of_the_provider_and_refuses_unknown_ones(tmp_path: Path) -> None:
+    keys = "provider_settings = {{ libvirt = {{ {} = {} }} }}"
+    good = lab_file(tmp_path, keys.format("keymap", json.dumps(NASTY)))
+    done = validate(tmp_path, rendered("libvirt", file=good), "libvirt")
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert not list(tmp_path.rglob("pwned"))
+    unknown = lab_file(tmp_path, keys.format("keymapp", 1))
+    done = validate(tmp_path, rendered("libvirt", file=unknown), "libvirt")
+    assert done.returncode != 0
+    assert "keymapp" in done.stderr + done.stdout
+
+
 @pytest.mark.parametrize("provider", ["hyperv", "vmware_desktop", "parallels"])
 def test_vagrant_reads_what_is_rendered_for(provider: str, tmp_path: Path) -> None:
     # Their settings are judged only on a host that has them; here the file itself is.

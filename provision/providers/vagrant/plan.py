@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -96,6 +98,10 @@ def preview(lab: Lab, existing: Provider | None, states: dict[str, MachineState]
         lines += requirements.memory_warnings(lab)
     else:
         lines = [f"provider {existing.name}: the lab has it already"]
+    chosen = existing.name if existing else name
+    lines += _settings(chosen, "all machines", lab.provider_settings)
+    for machine in lab.machines:
+        lines += _settings(chosen, machine.name, machine.provider_settings)
     forwards.check(lab, [m.name for m in lab.machines if states.get(m.name) != "running"])
     for machine in lab.machines:
         state = states.get(machine.name, "absent")
@@ -115,6 +121,11 @@ def refuse_keys(lab: Lab, provider: str) -> None:
     """Raises DefinitionError for keys of machines that the provider, chosen by now, cannot do."""
     if found := list(machine_keys.problems(provider, lab.machines)):
         raise DefinitionError([f"{lab.file.name}: {key}: {reason}" for key, reason in found])
+
+
+def _settings(provider: str, whose: str, settings: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    keys = ", ".join(settings.get(provider, {}))
+    return [f"settings of {provider} for {whose}: {keys}"] if keys else []
 
 
 def _looks(machine: MachineSpec) -> list[str]:

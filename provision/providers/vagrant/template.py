@@ -44,6 +44,13 @@ def ruby(value: str) -> str:
     return f"'{escaped}'"
 
 
+def literal(value: str | int | bool) -> str:
+    """A text, a whole number, true or false as a Ruby literal."""
+    if isinstance(value, str):
+        return ruby(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def render(lab: Lab, plan: Plan) -> str:
     """The Vagrantfile; the same lab and plan give the same bytes."""
     # Loaded where it is used: `status` reads a plan as well, and is to be quick.
@@ -56,6 +63,7 @@ def render(lab: Lab, plan: Plan) -> str:
         autoescape=False,  # noqa: S701 - Ruby, not HTML: the `ruby` filter quotes
     )
     environment.filters["ruby"] = ruby
+    environment.filters["literal"] = literal
     subnet = IPv4Network(lab.subnet)
     return environment.get_template(TEMPLATE.name).render(
         lab=lab,

@@ -87,6 +87,24 @@ def test_a_containers_ports_are_published_when_it_is_made(tmp_path: Path) -> Non
     assert found.how == "recreate"
 
 
+@pytest.mark.parametrize(
+    ("keys", "machine"),
+    [
+        ("provider_settings = { libvirt = { keymap = 'de' } }", "b"),
+        ("[provider_settings.libvirt]\nkeymap = 'de'", ""),
+    ],
+)
+def test_settings_of_the_provider_in_use_recreate_the_lab(
+    tmp_path: Path, keys: str, machine: str
+) -> None:
+    was, now = (lab(tmp_path, f"provider = 'libvirt'\n{TWO}{more}") for more in ("", keys))
+    (found,) = differences(was, now)
+    assert (found.how, found.machine) == ("recreate", machine)
+    assert found.what == "provider_settings.libvirt: keymap changed"
+    other = lab(tmp_path, f"provider = 'libvirt'\n{TWO}{keys.replace('libvirt', 'virtualbox')}")
+    assert differences(was, other) == []
+
+
 def test_a_proxys_password_is_not_shown(tmp_path: Path) -> None:
     text = f"{TWO}[proxy]\nhttp = 'http://me:sesame@proxy:3128'\n"
     found = differences(lab(tmp_path, TWO), lab(tmp_path, text))
