@@ -24,6 +24,7 @@ Kind = Literal[
     "group",
     "setting",
     "settings",
+    "script",
     "image",
     "plugin",
     "scenario",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -28,6 +29,7 @@ from provision.lab.model import (
     PluginSpec,
     Proxy,
     Role,
+    Script,
     SwarmSpec,
 )
 from provision.lab.schema import (
@@ -229,6 +231,7 @@ def _build(file: Path, parsed: LabFile, problems: Problems) -> Lab:
         proxy=_proxy(parsed, problems),
         provider_settings=_provider_settings(parsed, problems),
         hyperv_switch=_switch(parsed, problems),
+        provision=_script(file, parsed.provision, "provision", problems),
         swarm=_swarm(parsed, (subnet, management), machines, problems),
     )
 
@@ -252,6 +255,23 @@ def _provider_settings(parsed: LabFile, problems: Problems) -> dict[str, dict[st
     for key, reason in provider_settings.problems(parsed.provider_settings):
         problems.add(f"provider_settings.{key}", reason)
     return parsed.provider_settings
+
+
+def _script(file: Path, name: str | None, key: str, problems: Problems) -> Script | None:
+    if not name:
+        return None
+    path = file.parent / Path(name).expanduser()
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        problems.add(key, f"there is no file {path}")
+        content = b""
+    except OSError as error:
+        problems.add(key, f"{path} cannot be read: {error.strerror}")
+        content = b""
+    if content.partition(b"\n")[0].endswith(b"\r"):
+        problems.add(key, f"{name} has the line ends of Windows (CRLF), which no Linux can run")
+    return Script(str(Path(name).expanduser()), hashlib.sha256(content).hexdigest())
 
 
 def _switch(parsed: LabFile, problems: Problems) -> str:
@@ -384,8 +404,11 @@ def _machines(
             table.disk,
             tuple(Forward(one.guest, one.host, one.address) for one in table.forward),
             table.provider_settings,
+            _script(file, table.provision, f"machines[{number}].provision", problems),
         )
-        for table, role, (address, access) in zip(tables, _roles(tables), ways, strict=True)
+        for number, (table, role, (address, access)) in enumerate(
+            zip(tables, _roles(tables), ways, strict=True), start=1
+        )
     )
     for number, machine in enumerate(machines, start=1):
         for key, reason in provider_settings.problems(machine.provider_settings):

@@ -71,6 +71,14 @@ class Forward:
 
 
 @dataclass(frozen=True)
+class Script:
+    """A script of the lab's own: its path as in lab.toml, and its content's checksum."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class MachineSpec:
     """One machine of the lab. `memory` is in MiB; `address` is the one on the underlay.
 
@@ -87,6 +95,7 @@ class MachineSpec:
     disk: int | None = None
     forward: tuple[Forward, ...] = ()
     provider_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    provision: Script | None = None
 
 
 @dataclass(frozen=True)
@@ -163,6 +172,7 @@ class Lab:
     swarm: SwarmSpec = field(default_factory=SwarmSpec)
     provider_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     hyperv_switch: str = ""
+    provision: Script | None = None
 
     @property
     def home(self) -> Path:
@@ -183,6 +193,17 @@ class Lab:
     def reports(self) -> Path:
         """`reports/<lab>/` beside lab.toml."""
         return self.home / "reports" / self.name
+
+    def scripts_of(self, machine: str) -> tuple[Script, ...]:
+        """What runs on a machine, in this order: the lab's script, and the machine's own."""
+        both = (self.provision, self.machine(machine).provision)
+        return tuple(dict.fromkeys(script for script in both if script))
+
+    @property
+    def scripts(self) -> dict[str, str]:
+        """The checksums of all scripts, by name."""
+        every = [script for machine in self.machines for script in self.scripts_of(machine.name)]
+        return {script.name: script.sha256 for script in every}
 
     @property
     def managers(self) -> tuple[MachineSpec, ...]:

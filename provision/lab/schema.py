@@ -110,6 +110,9 @@ class MachineTable(_Table):
         [], "a list of ports of this host for the machine, such as [{ guest = 80, host = 8080 }]"
     )
     provider_settings: ProviderSettings = _key({}, _SETTINGS_ALLOWED)
+    provision: Text | None = _key(
+        None, "the path of a script that runs once on this machine as root, after the lab's"
+    )
     address: Text | None = _key(
         None,
         'an IPv4 address inside network.subnet, such as "192.168.56.11"; with provider "hosts" '
@@ -255,6 +258,9 @@ class LabFile(_Table):
         None,
         "the path of an OpenSSH client configuration that stands in for ~/.ssh/config (only with "
         'provider "hosts")',
+    )
+    provision: Text | None = _key(
+        None, "the path of a script that runs once on each machine as root, after Docker is there"
     )
     machines: Annotated[
         Annotated[MachinesTable, Tag("table")] | Annotated[list[MachineTable], Tag("list")],

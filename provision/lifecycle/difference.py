@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from provision.lab.model import Lab, MachineSpec
+from provision.lab.model import Lab, MachineSpec, Script
 
-How = Literal["live", "added", "removed", "restart", "recreate"]
+How = Literal["live", "added", "removed", "restart", "recreate", "script"]
 
 _WORDS: dict[How, str] = {
     "live": "applied without a restart",
     "added": "brought up and joined to the swarm",
     "removed": "drained, removed from the swarm, and destroyed or undone",
     "restart": "applied by restarting the machine",
+    "script": "run on the machines; what an earlier one did stays",
     "recreate": "needs the lab to be recreated",
 }
 
@@ -73,6 +74,8 @@ def _of_lab(applied: Lab, wanted: Lab) -> Iterator[Difference]:
     if keys := _keys(applied.docker_settings, wanted.docker_settings):
         # Not their values: one may hold a password.
         yield Difference("live", f"docker.settings: {', '.join(keys)} changed")
+    if (was_script := _name(applied.provision)) != (script := _name(wanted.provision)):
+        yield Difference("script", _changed("provision", was_script, script))
     if applied.image_archives != wanted.image_archives:
         yield Difference("live", "images.archives changed")
     if applied.weave != wanted.weave:
@@ -97,6 +100,9 @@ def _of_machine(was: MachineSpec, now: MachineSpec, provider: str) -> Iterator[D
     name = now.name
     if was.address != now.address:
         yield Difference("recreate", _changed("address", was.address, now.address), name)
+    if _name(was.provision) != _name(now.provision):
+        what = _changed("provision", _name(was.provision), _name(now.provision))
+        yield Difference("script", what, name)
     if was.role != now.role:
         yield Difference("live", _changed("role", was.role, now.role), name)
     if now.access is not None:
@@ -127,6 +133,18 @@ def _settings(
     if keys := _keys(was.get(provider, {}), now.get(provider, {})):
         what = f"provider_settings.{provider}: {', '.join(keys)} changed"
         yield Difference("recreate", what, machine)
+
+
+def _name(script: Script | None) -> str:
+    """Its content is compared with what has run (`scripts`), not with a copy of the definition."""
+    return script.name if script else ""
+
+
+def scripts(ran: Mapping[str, str], wanted: Lab) -> Iterator[Difference]:
+    """The scripts whose content has changed since they ran; `ran` has their checksums then."""
+    for name, checksum in wanted.scripts.items():
+        if ran.get(name) not in (None, checksum):
+            yield Difference("script", f"{name} has changed")
 
 
 def _ports(machine: MachineSpec) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from provision.engine import (
     install,
     names,
     proxy,
+    script,
     settings,
 )
 from provision.lab.model import Lab
@@ -53,6 +54,7 @@ class Plan:
     of_names: list[Change]
     of_engine: list[Change]
     of_images: list[Change]
+    of_scripts: list[Change]
     of_swarm: list[Change]
     choice: images.Choice
     unknown: dict[str, str]
@@ -60,7 +62,7 @@ class Plan:
 
     @property
     def changes(self) -> list[Change]:
-        return [*self.of_names, *self.of_engine, *self.of_images, *self.of_swarm]
+        return [*self.of_names, *self.of_engine, *self.of_images, *self.of_scripts, *self.of_swarm]
 
 
 def plan(
@@ -81,12 +83,17 @@ def plan(
     seen = _look_for_images(lab, answering)
     swarm = _swarm(machines, answering, progress)
     all_seen = {name: seen.get(name, images.Facts({}, known=False)) for name in machines}
+    notes += script.notes(lab)
+    of_scripts = run_on_all(
+        "looking for scripts", machines.values(), lambda m: script.plan(lab, m, journal)
+    )
     if swarm:
         notes = [*notes, *swarm_plan.notes(lab, swarm)]
     return Plan(
         of_names=of_names,
         of_engine=[*needs, *_settings(lab, answering)],
         of_images=images.plan(lab, all_seen),
+        of_scripts=[change for found in of_scripts.values() for change in found],
         of_swarm=swarm_plan.plan(lab, swarm, journal, allowed) if swarm else [],
         choice=images.choose(lab, all_seen),
         # A machine without Docker has no images and is in no swarm: that much is sure.
@@ -184,6 +191,7 @@ def provision(
     work.enter_names(planned.of_names)
     versions = work.prepare_engines(planned.of_engine)
     choice = work.bring_images(planned, wanted.image)
+    work.run_scripts(planned.of_scripts)
     if work.failures:
         raise MachinesError(
             "preparing",
@@ -241,6 +249,14 @@ class _Provisioning:
 
         self._gather(lambda: carry_out("getting images", self.well, todo, bring, self.progress))
         return choice
+
+    def run_scripts(self, todo: list[Change]) -> None:
+        """The lab's own scripts, on every machine that has Docker and its image."""
+
+        def run(machine: Machine, change: Change) -> None:
+            script.apply(self.lab, machine, change, self.journal, self.progress)
+
+        self._gather(lambda: carry_out("provisioning", self.well, todo, run, self.progress))
 
     def _on_engine(self, machine: Machine, change: Change) -> None:
         if change.kind == "setting" and self.lab.weave:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from provision.changes.journal import Journal, of_lab
 from provision.changes.outcome import Outcome
-from provision.engine import daemon_config, images, names, proxy, settings, uninstall
+from provision.engine import daemon_config, images, names, proxy, script, settings, uninstall
 from provision.lab.model import Lab
 from provision.machine.machine import Machine, connected
 from provision.plugins import install as plugin
@@ -104,6 +104,8 @@ def _rest(
             plugin.undo(machine, entry, outcome)
         elif entry.kind == "names":
             names.undo(machine, entry, outcome)
+        elif entry.kind == "script":
+            script.undo(machine, entry, outcome)
         elif entry.kind == "proxy":
             proxy.undo(machine, outcome, progress)
         elif entry.kind == "settings":

@@ -523,6 +523,39 @@ def test_an_adopted_swarm_that_was_started_otherwise_is_told_and_used(
     destroy.destroy(lab, quiet())
 
 
+def test_a_script_of_the_labs_own_runs_once_and_again_when_it_changes(
+    own: list[Host], lab_of: Labs
+) -> None:
+    more = 'provision = "setup.sh"'
+    file = own[0].home / "setup.sh"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("docker version > /ran && echo $SWARMRIG_MACHINE $(id -u) >> /ran.of")
+    lab = lab_of(own, more=more)
+    foretold = dry_run.dry_run(lab, quiet())
+    assert planned(foretold)["machine7"][0] == "run setup.sh"
+    up.up(lab, quiet())
+    assert done(lab) == planned(foretold)
+    up.up(lab, quiet())
+    assert own[1].exec("cat", "/ran.of").stdout == "machine8 0\n"
+
+    file.write_text('echo of $SWARMRIG_MACHINE; [ "$SWARMRIG_MACHINE" = machine7 ]')
+    progress, out = told()
+    with pytest.raises(MachinesError) as caught:
+        up.up(lab_of(own, more=more), progress)
+    assert "changed in lab.toml: setup.sh has changed: run on the machines" in out.getvalue()
+    assert list(caught.value.failures) == ["machine8"]
+    assert "machine8: setup.sh ended with 1: of machine8" in str(caught.value)
+    assert (lab.state / "scripts" / "machine7-setup.sh.log").read_text() == "of machine7\n"
+    file.write_text("true")
+    up.up(lab_of(own, more=more), quiet())
+    assert planned(dry_run.dry_run(lab_of(own, more=more), quiet())) == {}
+
+    progress, out = told()
+    destroy.destroy(lab, progress)
+    assert "left what setup.sh did on machine8: it is not undone" in out.getvalue()
+    assert own[0].exec("ls", "/var/lib/swarmrig", check=False).returncode != 0
+
+
 def test_a_journal_that_cannot_be_read_stops_everything(own: list[Host], lab_of: Labs) -> None:
     lab = lab_of(own)
     file = Path(lab.state / "journal.json")

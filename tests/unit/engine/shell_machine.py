@@ -35,14 +35,17 @@ class ShellMachine:
         sudo: bool = False,
         hear: Callable[[str], None] | None = None,
     ) -> Result:
-        return self.feed(command, b"")
+        done = self.feed(command, b"")
+        for line in done.stdout.splitlines() if hear else ():
+            hear(line)  # type: ignore[misc]
+        return done
 
     def feed(
         self, command: str, source: Path | bytes, timeout: float = 600, sudo: bool = False
     ) -> Result:
         self.commands.append(command)
         done = subprocess.run(
-            ["sh", "-c", command.replace("/etc/", f"{self.root}/etc/")],
+            ["sh", "-c", self._placed(command)],
             input=source if isinstance(source, bytes) else source.read_bytes(),
             capture_output=True,
             check=False,
@@ -50,6 +53,11 @@ class ShellMachine:
         )
         said = [text.decode(errors="replace") for text in (done.stdout, done.stderr)]
         return Result(self.name, command, said[0], said[1], done.returncode, "", 0.0)
+
+    def _placed(self, command: str) -> str:
+        for folder in ("/etc/", "/var/lib/swarmrig"):
+            command = command.replace(folder, f"{self.root}{folder}")
+        return command
 
     def run_checked(self, command: str, timeout: float | None = 120, sudo: bool = False) -> str:
         done = self.run(command, timeout, sudo)

@@ -8,7 +8,7 @@ import pytest
 
 from provision.lab import load
 from provision.lab.model import Lab
-from provision.lifecycle.difference import differences
+from provision.lifecycle.difference import differences, scripts
 
 TWO = '[[machines]]\nname = "a"\n[[machines]]\nname = "b"\n'
 
@@ -103,6 +103,22 @@ def test_settings_of_the_provider_in_use_recreate_the_lab(
     assert found.what == "provider_settings.libvirt: keymap changed"
     other = lab(tmp_path, f"provider = 'libvirt'\n{TWO}{keys.replace('libvirt', 'virtualbox')}")
     assert differences(was, other) == []
+
+
+def test_a_script_whose_content_has_changed_runs_again(tmp_path: Path) -> None:
+    (tmp_path / "setup.sh").write_text("one")
+    applied = lab(tmp_path, f"provision = 'setup.sh'\n{TWO}")
+    (tmp_path / "setup.sh").write_text("two")
+    wanted = lab(tmp_path, f"provision = 'setup.sh'\n{TWO}")
+    (found,) = scripts(applied.scripts, wanted)
+    assert str(found) == (
+        "setup.sh has changed: run on the machines; what an earlier one did stays"
+    )
+    assert list(scripts(wanted.scripts, wanted)) == []
+    # One that is new is a difference of the definition.
+    assert list(scripts({}, wanted)) == []
+    (new,) = differences(lab(tmp_path, TWO), wanted)
+    assert (new.how, new.what) == ("script", "provision not set → setup.sh")
 
 
 def test_a_proxys_password_is_not_shown(tmp_path: Path) -> None:
