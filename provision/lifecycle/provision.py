@@ -152,10 +152,11 @@ def _engines(
 
     def look(machine: Machine) -> list[Change]:
         seen = facts.facts(machine)
-        found = disk.plan(machine)
-        # Packages come through it.
-        found += proxy.plan(lab, machine.name, proxy.facts(machine), journal)
-        found += install.plan(machine.name, seen, wanted.engine, journal.existing)
+        # First, for it refuses a login that may not use sudo: what follows needs that.
+        packages = install.plan(machine.name, seen, wanted.engine, journal.existing)
+        # Packages come through the proxy, and need room.
+        found = disk.plan(machine) + proxy.plan(lab, machine.name, proxy.facts(machine), journal)
+        found += packages
         if seen.docker and seen.active:
             answering.add(machine.name)
         there = settings.facts(machine, lab.docker_settings, journal)
