@@ -16,10 +16,15 @@ from provision.support.progress import Progress
 
 Kind = Literal[
     "clock",
+    "names",
+    "disk",
+    "proxy",
     "packages",
     "daemon",
     "group",
     "setting",
+    "settings",
+    "script",
     "image",
     "plugin",
     "scenario",
@@ -38,8 +43,8 @@ Kind = Literal[
 class Change:
     """One change to one machine. `what` says it in words; `script` is the shell text of it.
 
-    `items` are what it is about: packages, a login, image references, a plugin's reference,
-    services and networks of a scenario ("service web"), a role, a node's id.
+    `items` are what it is about: lines of /etc/hosts, packages, a login, image references, a
+    plugin's reference, services and networks of a scenario ("service web"), a role, a node's id.
     """
 
     machine: str

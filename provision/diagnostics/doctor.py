@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import Literal
 
+from provision.lab import proxy
 from provision.lab.model import Lab
 from provision.providers import conflicts, lab_index
 from provision.providers.backend import Backend
@@ -40,6 +41,8 @@ def examine(lab: Lab, fresh: bool = True) -> list[Finding]:
     findings = [
         Finding("ok", f"{platform.system()} {platform.machine()}, Python {sys.version.split()[0]}")
     ]
+    if hint := proxy.hint(lab):
+        findings.append(Finding("absent", hint))
     if lab.provider == "hosts":
         findings.append(Finding("ok", "provider hosts: nothing is booted here"))
         return findings + _routes(lab)

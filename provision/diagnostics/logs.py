@@ -91,6 +91,8 @@ def collect(lab: Lab, progress: Progress, target: Path | None = None) -> Path:
         _file(archive, f"lab/{file.name}", file)
     for file in (files.applied, files.pending, files.addresses):
         _file(archive, f"lab/{file.name}", file)
+    for file in sorted(files.scripts.glob("*.log")):
+        _file(archive, f"lab/scripts/{file.name}", file)
     _file(archive, f"lab/{LOCK}", lab.home / LOCK)
     for file in sorted(files.checkpoints.glob("*.json")):
         _file(archive, f"lab/checkpoints/{file.name}", file)

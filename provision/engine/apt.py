@@ -6,6 +6,7 @@ covers neither the lock of the package lists nor `dpkg --configure`, so commands
 
 from __future__ import annotations
 
+from provision.engine.paths import PROXY
 from provision.machine.machine import Machine, Result
 from provision.support.progress import Progress
 
@@ -27,6 +28,7 @@ _HELD = (
 )
 _PRELUDE = r"""
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a
+if [ -r PROXY ]; then set -a; . PROXY; set +a; fi
 temporary=$(mktemp -d)
 begun=
 trap 'rm -rf "$temporary" $begun' EXIT
@@ -83,6 +85,7 @@ def whole(script: str, patience: int = PATIENCE) -> str:
     `$temporary` goes, and so do the files that `$begun` names.
     """
     prelude = _PRELUDE.replace("PATIENCE", str(patience)).replace("LOCKED", str(LOCKED))
+    prelude = prelude.replace("PROXY", PROXY)
     return prelude.replace("HELD", _HELD).replace("MARK", MARK) + script
 
 

@@ -36,10 +36,25 @@ if dockerd --help 2>/dev/null | grep -q -e --validate; then
 fi
 mv -f "$new" {file}
 """
+# Without a file, the engine has its defaults.
+_TAKE_AWAY = "rm -f {file}.swarmrig-old; mv -f {file} {file}.swarmrig-old"
+_HAS_ENGINE = "PATH=$PATH:/usr/sbin:/sbin; command -v dockerd >/dev/null"
+# systemd refuses a unit that was started some times within a minute.
+_RESTART = "systemctl reset-failed docker docker.socket 2>/dev/null; systemctl restart docker"
+# Containers without a restart policy would stay as the restart leaves them. A service's tasks are
+# the swarm's to start.
+_RUNNING = "docker ps -q --no-trunc 2>/dev/null || true"
+_START = """
+for id in {ids}; do
+  case $(docker inspect -f '{{{{.State.Running}}}} \
+{{{{index .Config.Labels "com.docker.swarm.service.id"}}}}' "$id" 2>/dev/null) in
+    "false ") docker start "$id" ;;
+  esac
+done
+"""
 _BACK = """
 if [ -e {file}.swarmrig-old ]; then mv -f {file}.swarmrig-old {file}; else rm -f {file}; fi
-systemctl reset-failed docker docker.socket 2>/dev/null
-systemctl restart docker
+{restart}
 """
 _DONE = "rm -f {file}.swarmrig-old"
 
@@ -49,12 +64,23 @@ def merged(text: str, settings: dict[str, Any]) -> str:
 
     Raises ValueError for a file that is no JSON object: what it means is its owner's to say.
     """
+    there = parsed(text)
+    if all(key in there and there[key] == value for key, value in settings.items()):
+        return text
+    return as_text({**there, **settings})
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """What the file says; {} where it is empty. Raises ValueError where it is no JSON object."""
     there = json.loads(text) if text.strip() else {}
     if not isinstance(there, dict):
         raise ValueError("it is not a JSON object")  # noqa: TRY004 - as json.loads says it
-    if all(key in there and there[key] == value for key, value in settings.items()):
-        return text
-    return json.dumps({**there, **settings}, indent=2) + "\n"
+    return there
+
+
+def as_text(settings: dict[str, Any]) -> str:
+    """The file's text with these settings."""
+    return json.dumps(settings, indent=2) + "\n"
 
 
 def ensure(machine: Machine, settings: dict[str, Any], progress: Progress) -> bool:
@@ -77,8 +103,7 @@ def unset(machine: Machine, key: str, value: str, progress: Progress) -> bool:
         there = json.loads(text) if text.strip() else {}
         if not isinstance(there, dict) or there.get(key) != value:
             return text
-        rest = {name: said for name, said in there.items() if name != key}
-        return json.dumps(rest, indent=2) + "\n"
+        return as_text({name: said for name, said in there.items() if name != key})
 
     return _change(machine, f"no {key}", without, progress)
 
@@ -91,8 +116,7 @@ def undo(machine: Machine, entry: Entry, outcome: Outcome, progress: Progress) -
 
 
 def _change(machine: Machine, what: str, change: Callable[[str], str], progress: Progress) -> bool:
-    file = shlex.quote(FILE)
-    text = machine.run_checked(f"cat {file} 2>/dev/null || true", 30, sudo=True)
+    text = machine.run_checked(f"cat {shlex.quote(FILE)} 2>/dev/null || true", 30, sudo=True)
     try:
         wanted = change(text)
     except ValueError as error:
@@ -101,10 +125,22 @@ def _change(machine: Machine, what: str, change: Callable[[str], str], progress:
         ) from None
     if wanted == text:
         return False
+    replace(machine, what, wanted, progress)
+    return True
+
+
+def replace(machine: Machine, what: str, wanted: str | None, progress: Progress) -> None:
+    """Replace the file, or remove it (None), and restart the engine with it.
+
+    One that does not come up gets the old file back. A host whose engine was removed gets the file
+    alone. Raises MachineError with the engine's own words.
+    """
+    file = shlex.quote(FILE)
     progress.phase(machine.name, f"setting {what} in daemon.json")
     # Fed, and not written into the command: it can hold a proxy's password.
+    script = _TAKE_AWAY if wanted is None else _REPLACE
     done = machine.feed(
-        _REPLACE.format(file=file, refused=_REFUSED), wanted.encode(), 60, sudo=True
+        script.format(file=file, refused=_REFUSED), (wanted or "").encode(), 60, sudo=True
     )
     if done.exit_code == _REFUSED:
         raise MachineError(
@@ -113,17 +149,36 @@ def _change(machine: Machine, what: str, change: Callable[[str], str], progress:
         )
     if not done.ok:
         raise MachineError(f"{machine.name}: {FILE} could not be written: {done.last_words}")
+    if machine.run(_HAS_ENGINE, 30).ok:
+        _restart(machine, what)
+    machine.run_checked(_DONE.format(file=file), 30, sudo=True)
+
+
+def restart(machine: Machine) -> None:
+    """Restart the engine, and start the containers again that ran before. Raises MachineError."""
+    running = machine.run(_RUNNING, 60, sudo=True).stdout.split()
+    machine.run_checked(_RESTART, 180, sudo=True)
+    daemon.wait(machine)
+    _start(machine, running)
+
+
+def _restart(machine: Machine, what: str) -> None:
+    running = machine.run(_RUNNING, 60, sudo=True).stdout.split()
     try:
-        machine.run_checked("systemctl restart docker", 180, sudo=True)
-        daemon.wait(machine)
+        restart(machine)
     except MachineError as error:
         log = machine.daemon_log(2)
-        machine.run(_BACK.format(file=file), 180, sudo=True)
+        machine.run(_BACK.format(file=shlex.quote(FILE), restart=_RESTART), 180, sudo=True)
         daemon.wait(machine)
+        _start(machine, running)
         raise MachineError(
             f"{machine.name}: Docker does not start with {what} in {FILE}: "
             f"{error}; its log says: {log}",
             "The old file is back in place, and Docker runs with it.",
         ) from error
-    machine.run_checked(_DONE.format(file=file), 30, sudo=True)
-    return True
+
+
+def _start(machine: Machine, containers: list[str]) -> None:
+    """Start the containers again that ran before the engine's restart."""
+    if containers:
+        machine.run(_START.format(ids=shlex.join(containers)), 300, sudo=True)

@@ -14,6 +14,9 @@ REPOSITORY = (APT_KEY, APT_LIST, RPM_KEY, RPM_REPO)
 OPTIONS = "/etc/sysconfig/docker"
 SAVED_OPTIONS = f"{OPTIONS}.rpmsave"
 
+# The lab's proxy, as variables of the environment.
+PROXY = "/etc/swarmrig-proxy.env"
+
 GRAPH = "/var/lib/docker"
 SETTINGS = "/etc/docker"
 FOLDERS = (GRAPH, "/var/lib/containerd", SETTINGS)

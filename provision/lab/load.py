@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -11,22 +12,41 @@ from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from provision.lab.model import PASSWORD_SETTING, Access, Lab, MachineSpec, PluginSpec, Role
+from provision.lab import docker_settings, machine_keys, provider_settings
+from provision.lab import proxy as proxies
+from provision.lab import swarm as swarms
+from provision.lab.model import (
+    PASSWORD_SETTING,
+    Access,
+    Forward,
+    Lab,
+    MachineSpec,
+    PluginSpec,
+    Proxy,
+    Role,
+    Script,
+    SwarmSpec,
+)
 from provision.lab.schema import (
     MOST_MACHINES,
     MOST_MANAGERS,
     NAME_ALLOWED,
     NAME_PATTERN,
     DockerTable,
+    ForwardTable,
+    HypervTable,
     ImagesTable,
     LabFile,
     MachinesTable,
     MachineTable,
     NetworkTable,
+    ProxyTable,
+    SwarmTable,
     WeaveTable,
 )
 from provision.lab.state import LabState
@@ -39,6 +59,7 @@ FIRST_HOST = 11
 # Networks that a lab's machines or Docker use already.
 # Sources: RFC 6890; https://docs.docker.com/engine/daemon/ipv6/ (default address pools) and
 # https://docs.docker.com/engine/swarm/networking/
+INGRESS = "10.0.0.0/24"
 RESERVED = {
     "0.0.0.0/8": 'addresses of "this network"',
     "127.0.0.0/8": "loopback addresses",
@@ -46,7 +67,7 @@ RESERVED = {
     "224.0.0.0/4": "multicast addresses",
     "172.17.0.0/16": "Docker's own network (docker0)",
     "172.18.0.0/16": "Docker's own network (docker_gwbridge)",
-    "10.0.0.0/24": "the swarm's own network (ingress)",
+    INGRESS: "the swarm's own network (ingress)",
 }
 
 
@@ -150,7 +171,7 @@ def _complaint(file: str, detail: ErrorDetails) -> str:
     given = json.dumps(detail["input"], default=str)
     if len(given) > 80:
         given = given[:77] + "…"
-    if "PASSWORD" in key.upper():
+    if "PASSWORD" in key.upper() or key.startswith("proxy"):
         given = "a value that is not shown"
     return f"{file}: {key}: given {given}; allowed: {description}"
 
@@ -168,13 +189,20 @@ def _where(loc: list[int | str]) -> tuple[type[BaseModel], str]:
         if info is None:
             break
         description = info.description or ""
+        if part == "provider_settings":
+            break  # what is inside has names of the provider's
         inside: dict[str, type[BaseModel]] = {
             "network": NetworkTable,
             "docker": DockerTable,
+            "proxy": ProxyTable,
+            "hyperv": HypervTable,
+            "swarm": SwarmTable,
             "images": ImagesTable,
             "weave": WeaveTable,
             "machines": MachinesTable,
         }
+        if part == "forward" and model is MachineTable:
+            model = ForwardTable
         if depth == 0 and part in inside and len(loc) > 1:
             model = LabFile if isinstance(loc[1], int) else inside[part]
     return model, description
@@ -183,13 +211,14 @@ def _where(loc: list[int | str]) -> tuple[type[BaseModel], str]:
 def _build(file: Path, parsed: LabFile, problems: Problems) -> Lab:
     """The lab, and what is wrong across keys: repeated names, addresses that do not fit."""
     subnet, management = _networks(parsed, problems)
+    machines = _machines(file, parsed, subnet, problems)
     return Lab(
         name=parsed.name,
         file=file,
         provider=parsed.provider,
         box=parsed.box,
         box_version=parsed.box_version,
-        machines=_machines(file, parsed, subnet, problems),
+        machines=machines,
         subnet=str(subnet),
         management_subnet=str(management),
         docker_version=parsed.docker.version,
@@ -198,6 +227,12 @@ def _build(file: Path, parsed: LabFile, problems: Problems) -> Lab:
         weave=_weave(file, parsed.weave, problems) if parsed.weave else None,
         ssh_config=_ssh_config(file, parsed, problems),
         suite=_suite(parsed, problems),
+        docker_settings=_docker_settings(parsed, problems),
+        proxy=_proxy(parsed, problems),
+        provider_settings=_provider_settings(parsed, problems),
+        hyperv_switch=_switch(parsed, problems),
+        provision=_script(file, parsed.provision, "provision", problems),
+        swarm=_swarm(parsed, (subnet, management), machines, problems),
     )
 
 
@@ -208,6 +243,76 @@ def _suite(parsed: LabFile, problems: Problems) -> str:
     elif parsed.suite and parsed.box != "auto":
         problems.add("suite", f"not with a box: {parsed.box} has its own")
     return parsed.suite or ""
+
+
+def _docker_settings(parsed: LabFile, problems: Problems) -> dict[str, Any]:
+    for key, reason in docker_settings.problems(parsed.docker.settings):
+        problems.add(f"docker.settings.{key}", reason)
+    return parsed.docker.settings
+
+
+def _provider_settings(parsed: LabFile, problems: Problems) -> dict[str, dict[str, Any]]:
+    for key, reason in provider_settings.problems(parsed.provider_settings):
+        problems.add(f"provider_settings.{key}", reason)
+    return parsed.provider_settings
+
+
+def _script(file: Path, name: str | None, key: str, problems: Problems) -> Script | None:
+    if not name:
+        return None
+    path = file.parent / Path(name).expanduser()
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        problems.add(key, f"there is no file {path}")
+        content = b""
+    except OSError as error:
+        problems.add(key, f"{path} cannot be read: {error.strerror}")
+        content = b""
+    if content.partition(b"\n")[0].endswith(b"\r"):
+        problems.add(key, f"{name} has the line ends of Windows (CRLF), which no Linux can run")
+    return Script(str(Path(name).expanduser()), hashlib.sha256(content).hexdigest())
+
+
+def _switch(parsed: LabFile, problems: Problems) -> str:
+    if parsed.hyperv.switch and parsed.provider not in {"auto", "hyperv"}:
+        problems.add("hyperv.switch", f'not with provider = "{parsed.provider}"')
+    return parsed.hyperv.switch or ""
+
+
+def _proxy(parsed: LabFile, problems: Problems) -> Proxy | None:
+    table = parsed.proxy
+    if table is None:
+        return None
+    for key, url in (("http", table.http), ("https", table.https)):
+        if url and (problem := proxies.problem(url)):
+            problems.add(f"proxy.{key}", problem)
+    if table.no_proxy and (problem := proxies.list_problem(table.no_proxy)):
+        problems.add("proxy.no_proxy", problem)
+    if not (table.http or table.https):
+        problems.add("proxy", "neither http nor https is given")
+    return Proxy(table.http or "", table.https or "", table.no_proxy or "")
+
+
+def _swarm(
+    parsed: LabFile,
+    networks: tuple[IPv4Network, IPv4Network],
+    machines: Sequence[MachineSpec],
+    problems: Problems,
+) -> SwarmSpec:
+    table = parsed.swarm
+    spec = SwarmSpec(tuple(table.address_pool or ()), table.subnet_size, table.data_path_port)
+    # The swarm's own network (ingress) comes out of the pool.
+    taken = {network: what for network, what in RESERVED.items() if network != INGRESS}
+    if parsed.provider == "hosts":
+        taken |= {f"{m.address}/32": f"{m.name}'s address" for m in machines if _address(m.address)}
+    else:
+        taken |= dict(
+            zip(map(str, networks), ("network.subnet", "network.management"), strict=True)
+        )
+    for key, reason in swarms.problems(spec, taken):
+        problems.add(f"swarm.{key}", reason)
+    return spec
 
 
 def _networks(parsed: LabFile, problems: Problems) -> tuple[IPv4Network, IPv4Network]:
@@ -288,9 +393,28 @@ def _machines(
         ways += [(address, None) for address in addresses]
     _check_addresses(tables, [address for address, _ in ways], problems)
     machines = tuple(
-        MachineSpec(table.name, role, table.cpus, table.memory, address, access)
-        for table, role, (address, access) in zip(tables, _roles(tables), ways, strict=True)
+        MachineSpec(
+            table.name,
+            role,
+            table.cpus,
+            table.memory,
+            address,
+            access,
+            table.box or "",
+            table.disk,
+            tuple(Forward(one.guest, one.host, one.address) for one in table.forward),
+            table.provider_settings,
+            _script(file, table.provision, f"machines[{number}].provision", problems),
+        )
+        for number, (table, role, (address, access)) in enumerate(
+            zip(tables, _roles(tables), ways, strict=True), start=1
+        )
     )
+    for number, machine in enumerate(machines, start=1):
+        for key, reason in provider_settings.problems(machine.provider_settings):
+            problems.add(f"machines[{number}].provider_settings.{key}", reason)
+    for key, reason in machine_keys.problems(parsed.provider, machines):
+        problems.add(key, reason)
     managers = sum(machine.role == "manager" for machine in machines)
     if not 1 <= managers <= MOST_MANAGERS:
         problems.add(
@@ -332,6 +456,8 @@ def _check_names(tables: Sequence[MachineTable], problems: Problems) -> None:
             problems.add(
                 f"machines[{number}].name", f"{table.name!r} is already another machine's name"
             )
+        if table.name == "localhost":
+            problems.add(f"machines[{number}].name", '"localhost" is every machine itself')
         names.add(table.name)
 
 

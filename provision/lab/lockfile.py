@@ -49,7 +49,8 @@ class Image:
 class Entry:
     """What a lab was made of. `asked` is what lab.toml asked for: a change makes the entry void.
 
-    `plugins` gives each plugin's reference the SHA-256 of its archive, "" for one of a registry.
+    `plugins` gives each plugin's reference the SHA-256 of its archive, "" for one of a registry;
+    `scripts` gives the SHA-256 of each of the lab's own scripts.
     """
 
     asked: dict[str, Any]
@@ -58,6 +59,7 @@ class Entry:
     image: Image
     plugins: dict[str, str] = field(default_factory=dict)
     tools: dict[str, str] = field(default_factory=dict)
+    scripts: dict[str, str] = field(default_factory=dict)
 
 
 def asked(lab: Lab) -> dict[str, Any]:
@@ -70,6 +72,8 @@ def asked(lab: Lab) -> dict[str, Any]:
     }
     if lab.suite:
         wishes["suite"] = lab.suite
+    if boxes := {machine.name: machine.box for machine in lab.machines if machine.box}:
+        wishes["boxes"] = boxes
     if lab.weave:
         wishes["plugin"] = lab.weave.reference
     return wishes
@@ -166,6 +170,7 @@ def differences(locked: Entry, seen: Entry) -> list[str]:
         *found,
         *engine_differences(locked, seen.engines),
         *_changed("plugin ", locked.plugins, seen.plugins),
+        *_changed("script ", locked.scripts, seen.scripts),
         *_changed("", locked.tools, seen.tools),
     ]
 

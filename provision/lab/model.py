@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from provision.lab.state import LabState
 from provision.support import text
@@ -59,8 +59,31 @@ class Access:
 
 
 @dataclass(frozen=True)
+class Forward:
+    """A port of this host that leads to one of a machine; `address` is this host's."""
+
+    guest: int
+    host: int
+    address: str = "127.0.0.1"
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.host} → {self.guest}"
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script of the lab's own: its path as in lab.toml, and its content's checksum."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class MachineSpec:
-    """One machine of the lab. `memory` is in MiB; `address` is the one on the underlay."""
+    """One machine of the lab. `memory` is in MiB; `address` is the one on the underlay.
+
+    `box` is "" where the lab's is meant, `disk` is in GB, None for the box's own size.
+    """
 
     name: str
     role: Role
@@ -68,6 +91,11 @@ class MachineSpec:
     memory: int
     address: str
     access: Access | None = None
+    box: str = ""
+    disk: int | None = None
+    forward: tuple[Forward, ...] = ()
+    provider_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    provision: Script | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +119,34 @@ class PluginSpec:
 
 
 @dataclass(frozen=True)
+class Proxy:
+    """The proxy that machines use. Its URLs can hold a password: they are left out of its text."""
+
+    http: str = field(default="", repr=False)
+    https: str = field(default="", repr=False)
+    no_proxy: str = ""
+
+
+@dataclass(frozen=True)
+class SwarmSpec:
+    """How a swarm is started; what is not given is left to the engine.
+
+    `address_pool` has the networks that overlay networks get their subnets from, `subnet_size` the
+    length of those subnets' prefix, `data_path_port` the UDP port of VXLAN.
+    """
+
+    address_pool: tuple[str, ...] = ()
+    subnet_size: int | None = None
+    data_path_port: int | None = None
+
+    def words(self) -> list[str]:
+        """What is given, in words."""
+        found = [f"address pool {', '.join(self.address_pool)}"] if self.address_pool else []
+        found += [f"subnets of /{self.subnet_size}"] if self.subnet_size else []
+        return found + ([f"data path port {self.data_path_port}"] if self.data_path_port else [])
+
+
+@dataclass(frozen=True)
 class Lab:
     """A complete, checked lab: what `load` makes of a file. `file` is absolute.
 
@@ -111,6 +167,12 @@ class Lab:
     weave: PluginSpec | None = None
     ssh_config: Path | None = None
     suite: str = ""
+    docker_settings: dict[str, Any] = field(default_factory=dict)
+    proxy: Proxy | None = None
+    swarm: SwarmSpec = field(default_factory=SwarmSpec)
+    provider_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    hyperv_switch: str = ""
+    provision: Script | None = None
 
     @property
     def home(self) -> Path:
@@ -131,6 +193,17 @@ class Lab:
     def reports(self) -> Path:
         """`reports/<lab>/` beside lab.toml."""
         return self.home / "reports" / self.name
+
+    def scripts_of(self, machine: str) -> tuple[Script, ...]:
+        """What runs on a machine, in this order: the lab's script, and the machine's own."""
+        both = (self.provision, self.machine(machine).provision)
+        return tuple(dict.fromkeys(script for script in both if script))
+
+    @property
+    def scripts(self) -> dict[str, str]:
+        """The checksums of all scripts, by name."""
+        every = [script for machine in self.machines for script in self.scripts_of(machine.name)]
+        return {script.name: script.sha256 for script in every}
 
     @property
     def managers(self) -> tuple[MachineSpec, ...]:

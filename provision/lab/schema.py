@@ -55,6 +55,16 @@ ProviderName = Annotated[
 ]
 
 
+_SETTINGS_SCHEMA: dict[str, Any] = {
+    "additionalProperties": {
+        "additionalProperties": {"type": ["string", "integer", "boolean"]},
+        "type": "object",
+    },
+    "type": "object",
+}
+ProviderSettings = Annotated[dict[str, dict[str, Any]], WithJsonSchema(_SETTINGS_SCHEMA)]
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -62,6 +72,22 @@ class _Table(BaseModel):
 def _key(default: Any, allowed: str, **more: Any) -> Any:
     """A key of the file: its default, and what is allowed (shown in every error message)."""
     return Field(default, description=allowed, **more)
+
+
+_SETTINGS_ALLOWED = (
+    "a table for each provider, of texts, whole numbers, true or false, such as { libvirt = { "
+    'keymap = "de" } }'
+)
+
+
+class ForwardTable(_Table):
+    """One entry of a machine's `forward`."""
+
+    guest: int = _key(..., "a TCP port of the machine, 1 to 65535", ge=1, le=65535)
+    host: int = _key(..., "a TCP port of this host, 1 to 65535", ge=1, le=65535)
+    address: Text = _key(
+        "127.0.0.1", 'an IPv4 address of this host; "0.0.0.0" lets everybody who reaches it in'
+    )
 
 
 class MachineTable(_Table):
@@ -74,6 +100,19 @@ class MachineTable(_Table):
     )
     cpus: int = _key(1, "a whole number of virtual CPUs, 1 to 64", ge=1, le=64)
     memory: int = _key(1024, "a whole number of MiB, 512 to 262144", ge=512, le=262144)
+    box: Text | None = _key(
+        None, "a Vagrant box for this machine: its name, or the path of a .box file"
+    )
+    disk: int | None = _key(
+        None, "the size of its disk, a whole number of GB, 4 to 4096", ge=4, le=4096
+    )
+    forward: list[ForwardTable] = _key(
+        [], "a list of ports of this host for the machine, such as [{ guest = 80, host = 8080 }]"
+    )
+    provider_settings: ProviderSettings = _key({}, _SETTINGS_ALLOWED)
+    provision: Text | None = _key(
+        None, "the path of a script that runs once on this machine as root, after the lab's"
+    )
     address: Text | None = _key(
         None,
         'an IPv4 address inside network.subnet, such as "192.168.56.11"; with provider "hosts" '
@@ -121,6 +160,41 @@ class DockerTable(_Table):
         "\"distribution\" (the package of the machine's own system) or a version of Docker's own "
         'repository, such as "28.2.2"',
         pattern=r"^(distribution|\d{2}\.\d{1,2}(\.\d{1,3})?)$",
+    )
+    settings: dict[str, Any] = _key(
+        {}, 'a table of the engine\'s settings (daemon.json), such as { "log-driver" = "local" }'
+    )
+
+
+class HypervTable(_Table):
+    """The `[hyperv]` table."""
+
+    switch: Text | None = _key(
+        None, 'the name of the virtual switch of the machines, such as "Default Switch"'
+    )
+
+
+class ProxyTable(_Table):
+    """The `[proxy]` table: how the machines reach package sources and registries."""
+
+    http: Text | None = _key(None, 'the URL of a proxy, such as "http://proxy.example:3128"')
+    https: Text | None = _key(None, 'the URL of a proxy, such as "http://proxy.example:3128"')
+    no_proxy: Text | None = _key(
+        None, "names, addresses and networks that need no proxy, separated by commas"
+    )
+
+
+class SwarmTable(_Table):
+    """The `[swarm]` table: how the swarm is started."""
+
+    address_pool: list[Text] | None = _key(
+        None, 'a list of IPv4 networks for overlay networks, such as ["10.20.0.0/16"]', min_length=1
+    )
+    subnet_size: int | None = _key(
+        None, "the prefix length of each overlay network, 8 to 29 (default: 24)", ge=8, le=29
+    )
+    data_path_port: int | None = _key(
+        None, "the UDP port of VXLAN, 1024 to 49151 (default: 4789)", ge=1024, le=49151
     )
 
 
@@ -185,6 +259,9 @@ class LabFile(_Table):
         "the path of an OpenSSH client configuration that stands in for ~/.ssh/config (only with "
         'provider "hosts")',
     )
+    provision: Text | None = _key(
+        None, "the path of a script that runs once on each machine as root, after Docker is there"
+    )
     machines: Annotated[
         Annotated[MachinesTable, Tag("table")] | Annotated[list[MachineTable], Tag("list")],
         Discriminator(_machines_shape),
@@ -192,6 +269,10 @@ class LabFile(_Table):
     network: NetworkTable = _key(NetworkTable(), "a table")
     docker: DockerTable = _key(DockerTable(), "a table")
     images: ImagesTable = _key(ImagesTable(), "a table")
+    proxy: ProxyTable | None = _key(None, "a table")
+    swarm: SwarmTable = _key(SwarmTable(), "a table")
+    provider_settings: ProviderSettings = _key({}, _SETTINGS_ALLOWED)
+    hyperv: HypervTable = _key(HypervTable(), "a table")
     weave: WeaveTable | None = _key(None, "a table; adding it enables the Weave exercise")
 
 

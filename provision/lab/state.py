@@ -107,6 +107,13 @@ class LabState:
         """The machines that Vagrant has made and not destroyed, by name."""
         return sorted({path.parent.parent.name for path in self.vagrant.glob("machines/*/*/id")})
 
+    # -- the lab's own scripts ----------------------------------------------------------------
+
+    @property
+    def scripts(self) -> Path:
+        """The folder with the output of the lab's own scripts."""
+        return self.folder / "scripts"
+
     # -- the lock -----------------------------------------------------------------------------
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,7 +13,7 @@ import requests
 
 from provision.changes import journal
 from provision.lab.model import Lab
-from provision.lifecycle import applied, revert
+from provision.lifecycle import applied, difference, revert
 from provision.lifecycle.difference import Difference, differences
 from provision.machine.machine import Machine, connected
 from provision.providers import select
@@ -64,18 +66,30 @@ def look(lab: Lab) -> Edit:
     old = replace(everything, machines=machines)
     found: dict[str, Difference] = {}
     for one in kept:
-        for difference in differences(_with_provider(one, provider), lab):
+        for new in differences(_with_provider(one, provider), lab):
             # A machine that is gone already (a checkpoint was restored since) is in the swarm yet.
-            whole = difference.how in ("added", "removed") or not difference.machine
-            if whole or difference.machine in there:
-                found[str(difference)] = difference
+            whole = new.how in ("added", "removed") or not new.machine
+            if whole or new.machine in there:
+                found[str(new)] = new
+    found.update({str(one): one for one in difference.scripts(_ran(lab), lab)})
     wanted = {machine.name for machine in lab.machines}
     for name in sorted(there):
         if name not in known | wanted:
             unknown = Difference("removed", "made by an earlier up, and not in the lab", name)
             found[str(unknown)] = unknown
+    if any(journal.of_lab(lab).adopted(machine.name) for machine in lab.machines):
+        # What an adopted swarm is like is its owner's: `up` tells where it differs.
+        found = {key: one for key, one in found.items() if not one.what.startswith("swarm.")}
     _refuse(lab, list(found.values()))
     return Edit(lab, old, tuple(found.values()))
+
+
+def _ran(lab: Lab) -> dict[str, str]:
+    """The checksums of the lab's scripts when the last `up` ran them."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        made = json.loads(lab.files.ready.read_text()).get("made") or {}
+        return dict(made.get("scripts") or {})
+    return {}
 
 
 def _there(lab: Lab, provider: Provider | None) -> set[str]:
@@ -106,7 +120,7 @@ def _refuse(lab: Lab, found: list[Difference]) -> None:
     advice = "Recreate the lab: inv rebuild --cold. Nothing was changed."
     if applied.is_hosts(lab):
         advice = (
-            "Restore the old address and run inv destroy; then inv up with the new one. "
+            "Restore the old value and run inv destroy; then inv up with the new one. "
             "Nothing was changed."
         )
     raise UserError("\n".join(f"{lab.file.name}: {line}" for line in late), advice)

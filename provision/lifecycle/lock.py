@@ -28,6 +28,7 @@ def observe(
         engines=engines,
         image=Image(image, str(attrs["Id"]), digests[0] if digests else ""),
         plugins=plugins_of(lab),
+        scripts=lab.scripts,
     )
 
 

@@ -8,7 +8,19 @@ from typing import TypeVar
 
 from provision.changes.change import Change, carry_out
 from provision.changes.journal import Journal
-from provision.engine import clock, daemon, daemon_config, facts, images, install
+from provision.engine import (
+    clock,
+    daemon,
+    daemon_config,
+    disk,
+    facts,
+    images,
+    install,
+    names,
+    proxy,
+    script,
+    settings,
+)
 from provision.lab.model import Lab
 from provision.machine.machine import Machine
 from provision.plugins import api_version
@@ -35,18 +47,22 @@ class Wanted:
 class Plan:
     """Everything that `up` would do to machines that can be reached.
 
-    `unknown` names the machines whose engine does not answer yet, and what that leaves open.
+    `unknown` names the machines whose engine does not answer yet, and what that leaves open;
+    `notes` say what is left alone for a reason.
     """
 
+    of_names: list[Change]
     of_engine: list[Change]
     of_images: list[Change]
+    of_scripts: list[Change]
     of_swarm: list[Change]
     choice: images.Choice
     unknown: dict[str, str]
+    notes: list[str]
 
     @property
     def changes(self) -> list[Change]:
-        return [*self.of_engine, *self.of_images, *self.of_swarm]
+        return [*self.of_names, *self.of_engine, *self.of_images, *self.of_scripts, *self.of_swarm]
 
 
 def plan(
@@ -62,18 +78,39 @@ def plan(
     Raises MachineError or MachinesError where a machine cannot be provisioned: without sudo,
     without a recipe for its system, in somebody else's swarm.
     """
-    needs, answering = _engines(machines, journal, wanted)
+    of_names, notes = _names(lab, machines, journal)
+    needs, answering = _engines(lab, machines, journal, wanted)
     seen = _look_for_images(lab, answering)
     swarm = _swarm(machines, answering, progress)
     all_seen = {name: seen.get(name, images.Facts({}, known=False)) for name in machines}
+    notes += script.notes(lab)
+    of_scripts = run_on_all(
+        "looking for scripts", machines.values(), lambda m: script.plan(lab, m, journal)
+    )
+    if swarm:
+        notes = [*notes, *swarm_plan.notes(lab, swarm)]
     return Plan(
+        of_names=of_names,
         of_engine=[*needs, *_settings(lab, answering)],
         of_images=images.plan(lab, all_seen),
+        of_scripts=[change for found in of_scripts.values() for change in found],
         of_swarm=swarm_plan.plan(lab, swarm, journal, allowed) if swarm else [],
         choice=images.choose(lab, all_seen),
         # A machine without Docker has no images and is in no swarm: that much is sure.
         unknown={change.machine: _UNKNOWN for change in needs if change.kind == "daemon"},
+        notes=notes,
     )
+
+
+def _names(
+    lab: Lab, machines: dict[str, Machine], journal: Journal
+) -> tuple[list[Change], list[str]]:
+    seen = run_on_all(
+        "looking for names",
+        machines.values(),
+        lambda machine: names.facts(machine, lab, journal.existing),
+    )
+    return names.plan(lab, seen, journal.existing)
 
 
 def _swarm(
@@ -108,17 +145,22 @@ def _settings(lab: Lab, answering: dict[str, Machine]) -> list[Change]:
 
 
 def _engines(
-    machines: dict[str, Machine], journal: Journal, wanted: Wanted
+    lab: Lab, machines: dict[str, Machine], journal: Journal, wanted: Wanted
 ) -> tuple[list[Change], dict[str, Machine]]:
     """What the engines need, and the machines whose engine answers already."""
     answering: set[str] = set()
 
     def look(machine: Machine) -> list[Change]:
         seen = facts.facts(machine)
-        found = install.plan(machine.name, seen, wanted.engine, journal.existing)
+        # First, for it refuses a login that may not use sudo: what follows needs that.
+        packages = install.plan(machine.name, seen, wanted.engine, journal.existing)
+        # Packages come through the proxy, and need room.
+        found = disk.plan(machine) + proxy.plan(lab, machine.name, proxy.facts(machine), journal)
+        found += packages
         if seen.docker and seen.active:
             answering.add(machine.name)
-        return found
+        there = settings.facts(machine, lab.docker_settings, journal)
+        return found + settings.plan(machine.name, there, lab.docker_settings)
 
     needs = run_on_all("looking for Docker", machines.values(), look)
     return (
@@ -145,8 +187,12 @@ def provision(
     install.settle(machines, journal)
     planned = plan(lab, machines, journal, wanted, allowed, progress)
     work = _Provisioning(lab, machines, journal, progress)
+    for note in planned.notes:
+        progress.say(note)
+    work.enter_names(planned.of_names)
     versions = work.prepare_engines(planned.of_engine)
     choice = work.bring_images(planned, wanted.image)
+    work.run_scripts(planned.of_scripts)
     if work.failures:
         raise MachinesError(
             "preparing",
@@ -160,7 +206,7 @@ def provision(
 
 @dataclass
 class _Provisioning:
-    """Engines, then images, on all machines at once; `failures` has those that failed."""
+    """Names, engines, then images, on all machines at once; `failures` has those that failed."""
 
     lab: Lab
     machines: dict[str, Machine]
@@ -171,6 +217,15 @@ class _Provisioning:
     @property
     def well(self) -> dict[str, Machine]:
         return {name: m for name, m in self.machines.items() if name not in self.failures}
+
+    def enter_names(self, todo: list[Change]) -> None:
+        """The machines' names in each other's /etc/hosts, where that can be written."""
+
+        def enter(machine: Machine, change: Change) -> None:
+            if problem := names.apply(self.lab.name, machine, change, self.journal):
+                self.progress.say(problem)
+
+        self._gather(lambda: carry_out("names", self.machines, todo, enter, self.progress))
 
     def prepare_engines(self, todo: list[Change]) -> dict[str, str]:
         """Docker on every machine; the versions of those where it answers."""
@@ -196,10 +251,25 @@ class _Provisioning:
         self._gather(lambda: carry_out("getting images", self.well, todo, bring, self.progress))
         return choice
 
+    def run_scripts(self, todo: list[Change]) -> None:
+        """The lab's own scripts, on every machine that has Docker and its image."""
+
+        def run(machine: Machine, change: Change) -> None:
+            script.apply(self.lab, machine, change, self.journal, self.progress)
+
+        self._gather(lambda: carry_out("provisioning", self.well, todo, run, self.progress))
+
     def _on_engine(self, machine: Machine, change: Change) -> None:
         if change.kind == "setting" and self.lab.weave:
             with self.journal.writing(change):
                 api_version.prepare(machine, self.lab.weave, self.progress)
+        elif change.kind == "disk":
+            disk.apply(machine, change)
+        elif change.kind == "proxy":
+            proxy.apply(self.lab, machine, self.journal, change, self.progress)
+        elif change.kind == "settings":
+            wanted = self.lab.docker_settings
+            settings.apply(machine, change, wanted, self.journal, self.progress)
         else:
             install.apply(machine, change, self.journal, self.progress)
 

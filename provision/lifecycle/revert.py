@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from provision.changes.journal import Journal, of_lab
 from provision.changes.outcome import Outcome
-from provision.engine import daemon_config, images, uninstall
+from provision.engine import daemon_config, images, names, proxy, script, settings, uninstall
 from provision.lab.model import Lab
 from provision.machine.machine import Machine, connected
 from provision.plugins import install as plugin
@@ -102,6 +102,14 @@ def _rest(
             images.undo(machine, entry, outcome)
         elif entry.kind == "plugin":
             plugin.undo(machine, entry, outcome)
+        elif entry.kind == "names":
+            names.undo(machine, entry, outcome)
+        elif entry.kind == "script":
+            script.undo(machine, entry, outcome)
+        elif entry.kind == "proxy":
+            proxy.undo(machine, outcome, progress)
+        elif entry.kind == "settings":
+            settings.undo(machine, entry, outcome, progress)
         elif entry.kind == "setting":
             daemon_config.undo(machine, entry, outcome, progress)
         elif entry.kind in uninstall.KINDS:

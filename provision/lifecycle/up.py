@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from provision.changes import journal
 from provision.diagnostics import disk
-from provision.lab import lockfile
+from provision.lab import lockfile, proxy
 from provision.lab.lock import holding
 from provision.lab.lockfile import Locked
 from provision.lab.model import Lab
@@ -45,7 +45,11 @@ def up(
         locks = lockfile.load(lab)
         edited = _look(lab, progress)
         edit.forget_plan(edited)
-        provider, notes = select.choose(lab, progress, trust_new, locks)
+        # Boxes and images are downloaded or built through the lab's proxy, and so does Vagrant.
+        with proxy.in_environment(lab):
+            provider, notes = select.choose(lab, progress, trust_new, locks)
+        if hint := proxy.hint(lab):
+            progress.say(hint)
         for note in [*notes, *edited.lines()]:
             progress.say(note)
         if lab.weave and lab.weave.archive:

@@ -54,7 +54,7 @@ class Provider(Protocol):
         """Remove some machines of a lab that stays; what was removed, verified."""
 
     def restart(self, names: list[str], progress: Progress) -> None:
-        """Stop machines whose CPUs or memory have changed: the next `up` boots them with those."""
+        """Stop machines whose CPUs, memory or ports have changed: the next `up` boots them so."""
 
     def destroy(self, progress: Progress) -> list[str]:
         """Remove all that `up` made, from any state; returns what it removed, verified."""

@@ -28,6 +28,8 @@ def choose(
     from provision.providers.vagrant import plan, provider  # noqa: PLC0415 - for a quick status
 
     existing_one = provider.VagrantProvider.from_state(lab)
+    if existing_one:
+        plan.refuse_keys(lab, existing_one.name)
     made = existing_one or provider.VagrantProvider(lab, plan.plan(lab, progress, locks))
     return made, list(made.plan.notes)
 

@@ -18,7 +18,7 @@ import requests
 
 from provision.changes.change import Change, carry_out
 from provision.changes.journal import Journal
-from provision.lab.model import Lab
+from provision.lab.model import Lab, SwarmSpec
 from provision.machine.machine import Machine
 from provision.support.errors import MachineError
 from provision.support.parallel import run_on_all
@@ -52,13 +52,13 @@ def converge(
     seen = members.look(machines, progress)
     todo = plan(lab, seen, journal, allowed)
     if recovers := [change.machine for change in todo if change.kind == "swarm-recover"]:
-        _apply(machines, seen, todo, journal, progress)
+        _apply(lab, machines, seen, todo, journal, progress)
         # Only now the swarm can be asked who is in it.
         seen = members.look(machines, progress)
         if seen.leader:
             progress.say(_recovered(machines[recovers[0]]))
         todo = plan(lab, seen, journal, allowed)
-    leader = _apply(machines, seen, todo, journal, progress)
+    leader = _apply(lab, machines, seen, todo, journal, progress)
     wait_ready(machines, leader, progress, patience)
 
 
@@ -76,6 +76,7 @@ def _recovered(machine: Machine) -> str:
 class _Forming:
     """A swarm that is being formed: `leader` gives the tokens, `acting` changes the others."""
 
+    lab: Lab
     leader: Machine
     acting: Machine
     journal: Journal
@@ -93,9 +94,9 @@ class _Forming:
                     machine.docker.api.leave_swarm(force=True)
                 case "swarm-init":
                     gossip_port.let_go(machine, self.progress)
-                    _init(machine, recover=False)
+                    _init(machine, self.lab.swarm)
                 case "swarm-recover":
-                    _init(machine, recover=True)
+                    _init(machine, None)
                 case "swarm-join":
                     self._join(machine, change)
                 case "swarm-promote" | "swarm-demote":
@@ -116,6 +117,7 @@ class _Forming:
 
 
 def _apply(
+    lab: Lab,
     machines: dict[str, Machine],
     seen: Facts,
     todo: list[Change],
@@ -125,7 +127,7 @@ def _apply(
     """Carry the changes out; the machine whose swarm they lead to."""
     first = next((c.machine for c in todo if c.kind in ("swarm-init", "swarm-recover")), "")
     leader = machines[first or seen.leader]
-    forming = _Forming(leader, leader, journal, progress)
+    forming = _Forming(lab, leader, leader, journal, progress)
     start = [c for c in todo if c.machine == first and c.kind != "swarm-entry"]
     joins = [c for c in todo if c not in start and c.kind in ("swarm-leave", "swarm-join")]
     rest = [c for c in todo if c not in start and c not in joins]
@@ -163,13 +165,18 @@ def _gwbridge(machine: Machine) -> list[str]:
     return [n.name for n in machine.docker.networks.list(names=["docker_gwbridge"]) if n.name]
 
 
-def _init(machine: Machine, recover: bool) -> None:
+def _init(machine: Machine, spec: SwarmSpec | None) -> None:
+    """Start a swarm, or (None) recover the one that the machine manages without a quorum."""
+    given = spec or SwarmSpec()
     try:
         machine.docker.api.init_swarm(
             advertise_addr=machine.address,
             listen_addr=f"{machine.address}:{PORT}",
-            data_path_addr=None if recover else machine.address,
-            force_new_cluster=recover,
+            data_path_addr=machine.address if spec else None,
+            force_new_cluster=spec is None,
+            default_addr_pool=list(given.address_pool) or None,
+            subnet_size=given.subnet_size,
+            data_path_port=given.data_path_port,
         )
     except docker.errors.APIError as error:
         raise MachineError(

@@ -13,12 +13,15 @@ from typing import Any
 import docker.errors
 import requests
 
+from provision.lab.model import SwarmSpec
 from provision.machine.machine import Machine
 from provision.support.errors import MachineError
 from provision.support.parallel import run_on_all
 from provision.support.progress import Progress
 from provision.swarm import certificate
 
+# Source: https://docs.docker.com/reference/cli/docker/swarm/init/
+DEFAULT = SwarmSpec(("10.0.0.0/8",), 24, 4789)
 # How often at least, and how long, a swarm is looked at before it counts as lost. After a power
 # cut each engine takes its time to start, and then the managers elect a leader.
 _LOOKS, _PAUSE, _PATIENCE = 3, 2.0, 120.0
@@ -29,7 +32,8 @@ _SHORT = 30.0  # seconds for a node that is starting and that a leader does not 
 class Member:
     """What one machine's engine says of its own membership (`docker info`, Swarm).
 
-    `peers` are the managers that it last knew of: each one's node id and address.
+    `peers` are the managers that it last knew of: each one's node id and address. `spec` is how its
+    swarm was started, which managers alone say.
     """
 
     state: str
@@ -38,6 +42,7 @@ class Member:
     error: str
     cluster: str
     peers: tuple[tuple[str, str], ...] = ()
+    spec: SwarmSpec | None = None
 
     @property
     def keeps_data(self) -> bool:
@@ -72,6 +77,18 @@ def member(machine: Machine) -> Member:
             (peer["NodeID"], peer["Addr"].rpartition(":")[0].strip("[]"))
             for peer in said.get("RemoteManagers") or []
         ),
+        spec=_spec(said.get("Cluster") or {}),
+    )
+
+
+def _spec(cluster: dict[str, Any]) -> SwarmSpec | None:
+    """How a swarm was started; what was left to the engine is null or 0."""
+    if not cluster.get("ID"):
+        return None
+    return SwarmSpec(
+        tuple(cluster.get("DefaultAddrPool") or DEFAULT.address_pool),
+        int(cluster.get("SubnetSize") or 0) or DEFAULT.subnet_size,
+        int(cluster.get("DataPathPort") or 0) or DEFAULT.data_path_port,
     )
 
 

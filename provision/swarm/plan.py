@@ -10,7 +10,7 @@ from typing import Any
 
 from provision.changes.change import Change
 from provision.changes.journal import Journal
-from provision.lab.model import Lab
+from provision.lab.model import Lab, SwarmSpec
 from provision.support.errors import MachineError
 from provision.swarm.members import Facts, Member
 
@@ -65,7 +65,9 @@ def plan(lab: Lab, seen: Facts, journal: Journal, allowed: Allowed | None = None
     if not leader:
         leader = lab.managers[0].name
         found += _leave(seen, leader)
-        found.append(Change(leader, "swarm-init", "start the swarm", ("manager",)))
+        given = lab.swarm.words()
+        words = f"start the swarm ({', '.join(given)})" if given else "start the swarm"
+        found.append(Change(leader, "swarm-init", words, ("manager",)))
         inside.add(leader)
     for machine in lab.machines:
         if machine.name not in inside:
@@ -74,6 +76,24 @@ def plan(lab: Lab, seen: Facts, journal: Journal, allowed: Allowed | None = None
             found.append(Change(machine.name, "swarm-join", words, (machine.role,)))
     found += _roles(lab, seen, known)
     return found + _stale(lab, seen, outdated, leader, journal)
+
+
+def notes(lab: Lab, seen: Facts) -> list[str]:
+    """What lab.toml asks of a swarm and the one that runs does not have: it cannot be changed."""
+    member = seen.members.get(seen.leader)
+    if member is None or member.spec is None:
+        return []
+    wanted, has = lab.swarm, member.spec
+    both = SwarmSpec(
+        wanted.address_pool or has.address_pool,
+        wanted.subnet_size or has.subnet_size,
+        wanted.data_path_port or has.data_path_port,
+    )
+    return [
+        f"{seen.leader}: its swarm has {is_}, not {asked}; a swarm keeps what it was started with"
+        for asked, is_ in zip(both.words(), has.words(), strict=True)
+        if asked != is_
+    ]
 
 
 def _start_was_cut_off(lab: Lab, seen: Facts, journal: Journal) -> bool:

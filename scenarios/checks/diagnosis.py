@@ -214,9 +214,14 @@ def _where(record: Record, counts: list[int], here: str, there: str) -> tuple[st
 
 
 def _port(record: Record) -> int:
-    """The UDP port of the packets that were captured, or the registered one (RFC 7348)."""
-    flows = (f for s in record.steps for c in s.captures for f in c.counted())
-    return next((flow.outer_port for flow in flows if flow.outer_port), 4789)
+    """The UDP port of the packets that were captured; without any, the one listened on."""
+    captures = [capture for step in record.steps for capture in step.captures]
+    flows = (flow for capture in captures for flow in capture.counted())
+    asked = (re.search(r"\budp port (\d+)", capture.filter or "") for capture in captures)
+    ports = (int(found[1]) for found in asked if found)
+    # The registered one (RFC 7348), where nothing was captured at all.
+    seen = next((flow.outer_port for flow in flows if flow.outer_port), 0)
+    return seen or next(ports, 4789)
 
 
 # -- large packets --------------------------------------------------------------------------------

@@ -65,6 +65,13 @@ def test_a_second_up_changes_nothing_and_calls_no_vagrant(lab: Lab) -> None:
     assert lab.vagrant_log == log
 
 
+def test_the_machines_know_each_other_by_name(lab: Lab) -> None:
+    """A container's /etc/hosts is a mount of its own, which cannot be replaced."""
+    for name, address in (("machine1", "192.168.56.11"), ("machine2", "192.168.56.12")):
+        for machine in ("machine1", "machine2"):
+            assert lab.on(machine, f"getent ahostsv4 {name}").split()[0] == address
+
+
 def test_no_machine_is_privileged_and_sshd_is_published_on_loopback_alone(lab: Lab) -> None:
     for machine in ("machine1", "machine2"):
         settings = container(lab.outer, f"swarmrig-book_{machine}")
@@ -119,7 +126,8 @@ def test_a_machine_that_reboots_is_brought_back(lab: Lab) -> None:
     lab.inv("ssh", "machine2", "--command", "sudo systemctl reboot")
     lab.outer.docker("wait", "swarmrig-book_machine2")
     assert lab.states()[1][0] == "stopped"
-    lab.must("up")
+    # The engine writes a container's /etc/hosts again when it starts.
+    assert "machine2: enter machine1, machine2 in /etc/hosts" in lab.must("up")
     assert lab.nodes() == nodes
     assert lab.states() == READY
 
@@ -166,6 +174,38 @@ def test_a_network_that_docker_has_is_refused(outer: Outer, tmp_path: Path) -> N
     done = other.inv("up")
     assert done.returncode == 2
     assert "network.subnet: 10.5.0.0/16 " in done.stderr
+
+
+def test_a_port_of_this_host_leads_to_a_machine_and_a_taken_one_is_refused(
+    lab: Lab, tmp_path: Path
+) -> None:
+    network = '[network]\nsubnet = "192.168.57.0/24"\n'
+    machines = '[[machines]]\nname = "web"\nforward = [{{ guest = 22, host = {} }}]\n'
+    settings = "[provider_settings.docker]\nvagrant_machine = 'x'\n"
+    more = network + '[[machines]]\nname = "other"\n' + machines
+    ports = Lab(lab.outer, tmp_path, "ports", more.format(8022))
+    assert "port 127.0.0.1:8022 → 22" in ports.must("up", "--dry-run")
+    twice = ports.file.read_text()
+    ports.file.write_text(twice + settings)
+    assert "settings of docker for all machines: vagrant_machine" in ports.must("up", "--dry-run")
+    ports.file.write_text(twice)
+    ports.must("up")
+    hear = "exec 3<>/dev/tcp/127.0.0.1/8022; head -n 1 <&3"
+    assert lab.outer.run(["bash", "-c", hear]).stdout.startswith("SSH-2.0-")
+    # The machine itself holds it: this is no reason to refuse a second `up`.
+    ports.must("up")
+    ports.file.write_text(ports.file.read_text().replace("8022", "8023"))
+    edited = ports.inv("up")
+    assert edited.returncode == 2
+    assert "inv rebuild --cold" in edited.stderr
+
+    (tmp_path / "twin").mkdir()
+    twin = Lab(lab.outer, tmp_path / "twin", "twin", more.replace("57", "58").format(8022))
+    for words in (["up", "--dry-run"], ["up"]):
+        refused = twin.inv(*words)
+        assert refused.returncode == 2
+        assert "machines[2].forward[1]: port 8022 of 127.0.0.1 is in use" in refused.stderr
+    ports.must("destroy")
 
 
 def test_two_labs_run_side_by_side(lab: Lab, tmp_path: Path) -> None:

@@ -413,6 +413,149 @@ def test_a_setting_of_the_engine_is_taken_out_again_and_the_others_stay(
     assert own[0].exec("docker", "version", check=False).returncode == 0
 
 
+def test_the_hosts_know_each_other_by_name_and_forget_it_with_the_lab(
+    own: list[Host], lab_of: Labs
+) -> None:
+    file = "/etc/hosts"
+    # Each knows itself as Debian has it; the second one knows another machine by the first's name.
+    texts = ("127.0.1.1 machine7", "127.0.1.1 machine8\\n10.9.9.9 machine7")
+    for host, text in zip(own, texts, strict=True):
+        host.exec("sh", "-c", f"printf '{text}' > {file}; chmod 640 {file}")
+    ls = f"ls -l {file}; cat {file}"
+    before = [host.exec("sh", "-c", ls).stdout for host in own]
+    lab = lab_of(own)
+    foretold = dry_run.dry_run(lab, quiet())
+    assert planned(foretold)["machine7"][0] == "enter machine8 in /etc/hosts"
+    assert "machine8: the name machine7 means 10.9.9.9 there, not 10.77.0.7" in foretold
+
+    progress, out = told()
+    up.up(lab, progress)
+    assert done(lab) == planned(foretold)
+    assert "machine8: the name machine7 means 10.9.9.9 there" in out.getvalue()
+    meaning = own[0].exec("getent", "ahostsv4", "machine8").stdout.split()[0]
+    assert meaning == "10.77.0.8"
+    assert own[1].exec("getent", "ahostsv4", "machine7").stdout.split()[0] == "10.9.9.9"
+    assert planned(dry_run.dry_run(lab, quiet())) == {}
+
+    removed = destroy.destroy(lab, quiet())
+    assert "the lab's names from /etc/hosts on machine7" in removed
+    assert [host.exec("sh", "-c", ls).stdout for host in own] == before
+
+
+def test_settings_of_the_engine_are_merged_edited_refused_and_taken_out_exactly(
+    own: list[Host], lab_of: Labs
+) -> None:
+    file = "/etc/docker/daemon.json"
+    before = [host.exec("cat", file).stdout for host in own]
+    looked = look(own)
+
+    def driver() -> str:
+        return own[1].exec("docker", "info", "-f", "{{.LoggingDriver}}").stdout.strip()
+
+    def started() -> str:
+        return own[0].exec("systemctl", "show", "-P", "MainPID", "docker").stdout
+
+    lab = lab_of(own, more='[docker.settings]\nlog-driver = "local"')
+    foretold = dry_run.dry_run(lab, quiet())
+    assert planned(foretold)["machine7"][0] == f"set log-driver in {file}, restart Docker"
+    up.up(lab, quiet())
+    assert done(lab) == planned(foretold)
+    assert driver() == "local"
+    engine = started()
+    up.up(lab, quiet())
+    assert started() == engine
+
+    # A value that no engine takes, and one that this one does not start with.
+    for bad in ('log-level = "loud"', 'storage-driver = "stone"'):
+        with pytest.raises(MachinesError, match=r"Docker does not (accept|start with)") as caught:
+            up.up(lab_of(own, more=f"[docker.settings]\n{bad}"), quiet())
+        assert "loud" in str(caught.value) or "stone" in str(caught.value)
+        assert driver() == "local"
+
+    progress, out = told()
+    up.up(lab_of(own, more="[docker.settings]\nmax-concurrent-downloads = 2"), progress)
+    assert "docker.settings: log-driver, max-concurrent-downloads changed" in out.getvalue()
+    assert driver() == "json-file"
+    destroy.destroy(lab, quiet())
+    assert [host.exec("cat", file).stdout for host in own] == before
+    # The container of its owner, which has no restart policy, runs again as well.
+    # An engine that starts makes its own bridge again, with another id.
+    assert [line for line in look(own) if "bridge" not in line] == [
+        line for line in looked if "bridge" not in line
+    ]
+
+
+def test_a_swarm_is_started_as_lab_toml_says_and_keeps_it(own: list[Host], lab_of: Labs) -> None:
+    table = '[swarm]\naddress_pool = ["10.20.0.0/16"]\nsubnet_size = 26\ndata_path_port = 4790'
+    lab = lab_of(own, more=table)
+    foretold = dry_run.dry_run(lab, quiet())
+    up.up(lab, quiet())
+    assert done(lab) == planned(foretold)
+    form = "{{json .Swarm.Cluster}}"
+    cluster = json.loads(own[0].exec("docker", "info", "-f", form).stdout)
+    assert cluster["DefaultAddrPool"] == ["10.20.0.0/16"]
+    assert (cluster["SubnetSize"], cluster["DataPathPort"]) == (26, 4790)
+    own[0].exec("docker", "network", "create", "-d", "overlay", "net")
+    subnet = own[0].exec(
+        "docker", "network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", "net"
+    )
+    assert subnet.stdout.startswith("10.20.0.")
+    assert subnet.stdout.strip().endswith("/26")
+    own[0].exec("docker", "network", "rm", "net")
+
+    with pytest.raises(UserError, match=r"swarm.data_path_port 4790 → not set") as caught:
+        up.up(lab_of(own, more=table.replace("data_path_port = 4790", "")), quiet())
+    assert "inv destroy; then inv up" in caught.value.advice
+    destroy.destroy(lab, quiet())
+
+
+def test_an_adopted_swarm_that_was_started_otherwise_is_told_and_used(
+    own: list[Host], lab_of: Labs
+) -> None:
+    theirs(own[0])
+    lab = lab_of(own, more="[swarm]\ndata_path_port = 4790")
+    foretold = dry_run.dry_run(lab, quiet(), adopt_swarm=True)
+    assert "machine7: its swarm has data path port 4789, not data path port 4790" in foretold
+    up.up(lab, quiet(), adopt_swarm=True)
+    assert len(nodes(own[0])) == 2
+    # What is not the lab's to change is no reason to recreate it.
+    up.up(lab_of(own, more="[swarm]\ndata_path_port = 4789"), quiet(), adopt_swarm=True)
+    destroy.destroy(lab, quiet())
+
+
+def test_a_script_of_the_labs_own_runs_once_and_again_when_it_changes(
+    own: list[Host], lab_of: Labs
+) -> None:
+    more = 'provision = "setup.sh"'
+    file = own[0].home / "setup.sh"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("docker version > /ran && echo $SWARMRIG_MACHINE $(id -u) >> /ran.of")
+    lab = lab_of(own, more=more)
+    foretold = dry_run.dry_run(lab, quiet())
+    assert planned(foretold)["machine7"][0] == "run setup.sh"
+    up.up(lab, quiet())
+    assert done(lab) == planned(foretold)
+    up.up(lab, quiet())
+    assert own[1].exec("cat", "/ran.of").stdout == "machine8 0\n"
+
+    file.write_text('echo of $SWARMRIG_MACHINE; [ "$SWARMRIG_MACHINE" = machine7 ]')
+    progress, out = told()
+    with pytest.raises(MachinesError) as caught:
+        up.up(lab_of(own, more=more), progress)
+    assert "changed in lab.toml: setup.sh has changed: run on the machines" in out.getvalue()
+    assert list(caught.value.failures) == ["machine8"]
+    assert "machine8: setup.sh ended with 1: of machine8" in str(caught.value)
+    assert (lab.state / "scripts" / "machine7-setup.sh.log").read_text() == "of machine7\n"
+    file.write_text("true")
+    up.up(lab_of(own, more=more), quiet())
+    assert planned(dry_run.dry_run(lab_of(own, more=more), quiet())) == {}
+
+    progress, out = told()
+    destroy.destroy(lab, progress)
+    assert "left what setup.sh did on machine8: it is not undone" in out.getvalue()
+    assert own[0].exec("ls", "/var/lib/swarmrig", check=False).returncode != 0
+
+
 def test_a_journal_that_cannot_be_read_stops_everything(own: list[Host], lab_of: Labs) -> None:
     lab = lab_of(own)
     file = Path(lab.state / "journal.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from dataclasses import replace
@@ -24,9 +25,16 @@ def vagrant() -> None:
         cannot_run("Vagrant is not installed")
 
 
-def rendered(provider: str, box: str = "swarmrig/debian13") -> str:
+def rendered(provider: str, box: str = "swarmrig/debian13", file: Path = LAB) -> str:
     plan = Plan(provider, box, None, "swarmrig-book_", "swarmrig-book", "qemu")
-    return render(load.load(LAB), plan)
+    return render(load.load(file), plan)
+
+
+def lab_file(folder: Path, keys: str) -> Path:
+    """A lab whose second machine has these keys."""
+    file = folder / "lab.toml"
+    file.write_text(f'[[machines]]\nname = "a"\n[[machines]]\nname = "b"\n{keys}\n')
+    return file
 
 
 def validate(folder: Path, text: str, provider: str = "") -> subprocess.CompletedProcess[str]:
@@ -72,6 +80,28 @@ def test_vagrant_accepts_the_settings_of_libvirt_on_arm64(driver: str, tmp_path:
     assert validate(tmp_path, text.replace(".loader", ".loadr"), "libvirt").returncode != 0
 
 
+@pytest.mark.parametrize("provider", ["libvirt", "virtualbox"])
+def test_vagrant_accepts_the_keys_of_one_machine(provider: str, tmp_path: Path) -> None:
+    keys = "box = 'x/y'\ndisk = 20\nforward = [{guest = 80, host = 8080, address = '0.0.0.0'}]"
+    good = rendered(provider, file=lab_file(tmp_path, keys))
+    assert validate(tmp_path, good, provider).returncode == 0
+    assert validate(tmp_path, good.replace("guest: 80", "guest: nil"), provider).returncode != 0
+    size = {"libvirt": "machine_virtual_size = 20", "virtualbox": "size: '20GB'"}[provider]
+    assert size in good
+
+
+def test_vagrant_takes_settings_of_the_provider_and_refuses_unknown_ones(tmp_path: Path) -> None:
+    keys = "provider_settings = {{ libvirt = {{ {} = {} }} }}"
+    good = lab_file(tmp_path, keys.format("keymap", json.dumps(NASTY)))
+    done = validate(tmp_path, rendered("libvirt", file=good), "libvirt")
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert not list(tmp_path.rglob("pwned"))
+    unknown = lab_file(tmp_path, keys.format("keymapp", 1))
+    done = validate(tmp_path, rendered("libvirt", file=unknown), "libvirt")
+    assert done.returncode != 0
+    assert "keymapp" in done.stderr + done.stdout
+
+
 @pytest.mark.parametrize("provider", ["hyperv", "vmware_desktop", "parallels"])
 def test_vagrant_reads_what_is_rendered_for(provider: str, tmp_path: Path) -> None:
     # Their settings are judged only on a host that has them; here the file itself is.
@@ -80,6 +110,7 @@ def test_vagrant_reads_what_is_rendered_for(provider: str, tmp_path: Path) -> No
 
 
 def test_no_value_becomes_ruby_code(tmp_path: Path) -> None:
-    done = validate(tmp_path, rendered("libvirt", box=NASTY))
+    file = lab_file(tmp_path, f"box = {json.dumps(NASTY)}")
+    done = validate(tmp_path, rendered("libvirt", box=NASTY, file=file))
     assert not list(tmp_path.rglob("pwned"))
     assert done.returncode == 0, done.stderr

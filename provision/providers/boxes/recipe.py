@@ -38,7 +38,8 @@ COMMON = (
     "iptables",
     "nftables",
 )
-_OF_MACHINES = ("udev", "kmod", "ifupdown")
+# fdisk and e2fsprogs grow the root file system of a machine with a larger disk.
+_OF_MACHINES = ("udev", "kmod", "ifupdown", "fdisk", "e2fsprogs")
 # The client that ifupdown asks for an address; from Debian 14 on there is no other.
 _DHCP = {"bookworm": "isc-dhcp-client", "trixie": "isc-dhcp-client", "forky": "dhcpcd-base"}
 # apparmor: where the kernel has it on, every container fails without its parser.

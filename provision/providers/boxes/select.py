@@ -103,6 +103,23 @@ def _named(lab: Lab, provider: str) -> Choice:
     return Choice(lab.box, lab.box_version, "named in lab.toml")
 
 
+def check_machines(lab: Lab, provider: str) -> None:
+    """Raises UserError where the box of a single machine can be had in no way."""
+    for number, machine in enumerate(lab.machines, start=1):
+        box = machine.box
+        if not box or store.stored(box, provider):
+            continue
+        if box.endswith(".box"):
+            if not (lab.home / box).is_file():
+                raise UserError(f"{lab.file.name}: machines[{number}].box: there is no file {box}")
+        elif not downloadable():
+            raise UserError(
+                f"{lab.file.name}: machines[{number}].box: {box!r} for {provider} is not in "
+                f"Vagrant's box store, and {CATALOGUE} cannot be reached.",
+                "Add it where there is a network (vagrant box add).",
+            )
+
+
 def _built(box: build.BoxFile, why: str) -> Choice:
     """A built box, with the catalogue file that gives Vagrant its version and checksum.
 

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 
 from filelock import FileLock
 
+from provision.lab.proxy import NAMES as PROXY_NAMES
 from provision.providers.boxes import carried, tools
 from provision.providers.containers import engine, recipe
 from provision.support import architecture, cache
@@ -156,6 +157,16 @@ CMD {json.dumps([recipe.INIT])}
 """
 
 
+def _build_arguments() -> list[str]:
+    """The proxy for the build's own steps, from the environment and on no command line.
+
+    Source: https://docs.docker.com/engine/cli/proxy/#build-with-a-proxy-configuration
+    """
+    names = [spelt for name in PROXY_NAMES for spelt in (name, name.upper())]
+    there = [name for name in names if name in os.environ]
+    return [word for name in there for word in ("--build-arg", name)]
+
+
 def _docker_build(suite: str) -> None:
     """Build twice: what the machine carries is made of the first build's busybox."""
     with TemporaryDirectory(prefix="swarmrig-image-") as made:
@@ -165,7 +176,16 @@ def _docker_build(suite: str) -> None:
         (context / "carried").mkdir()
         base = f"{recipe.NAME}-system:{recipe.version(suite)}"
         try:
-            engine.ask("build", "--target", "system", "--tag", base, str(context), timeout=1800)
+            engine.ask(
+                "build",
+                *_build_arguments(),
+                "--target",
+                "system",
+                "--tag",
+                base,
+                str(context),
+                timeout=1800,
+            )
             container = engine.ask("create", base).strip()
             try:
                 engine.ask("cp", f"{container}:/usr/bin/busybox", str(context / "busybox"))
@@ -173,7 +193,8 @@ def _docker_build(suite: str) -> None:
             finally:
                 engine.ask("rm", container)
             _carry(suite, context / "busybox", context / "status", context / "carried")
-            engine.ask("build", "--tag", recipe.reference(suite), str(context), timeout=1800)
+            tag = recipe.reference(suite)
+            engine.ask("build", *_build_arguments(), "--tag", tag, str(context), timeout=1800)
             engine.ask("image", "rm", base)
         except MachineError as error:
             raise UserError(

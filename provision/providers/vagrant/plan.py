@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
-from provision.lab import lockfile
-from provision.lab.model import Lab
-from provision.providers import conflicts, naming
+from provision.lab import lockfile, machine_keys
+from provision.lab.model import Lab, MachineSpec
+from provision.providers import conflicts, forwards, naming
 from provision.providers.backend import Backend
 from provision.providers.backends import registry
 from provision.providers.base import MachineState, Provider
@@ -20,7 +22,7 @@ from provision.providers.vagrant.provider import BOOT_LIMIT
 from provision.providers.vagrant.runner import Runner
 from provision.providers.vagrant.template import Plan
 from provision.support import architecture, cache
-from provision.support.errors import MachineError, UserError
+from provision.support.errors import DefinitionError, MachineError, UserError
 from provision.support.progress import Progress
 
 # Seconds within which a machine has to boot.
@@ -36,6 +38,8 @@ def plan(lab: Lab, progress: Progress, locks: lockfile.Locked | None = None) -> 
     backend = registry.backend(name)
     conflicts.check(lab, name)
     locked = (locks or lockfile.load(lab)).of(name)
+    refuse_keys(lab, name)
+    select.check_machines(lab, name)
     own = backend.own_image(lab, progress.say)
     box = own or _box(lab, backend, progress, locked)
     # After the box: a box built here brings the kernel that KVM is tried with.
@@ -87,6 +91,7 @@ def preview(lab: Lab, existing: Provider | None, states: dict[str, MachineState]
     lines = []
     if existing is None:
         name, why = choose_provider(lab)
+        refuse_keys(lab, name)
         conflicts.foretell(lab, registry.backend(name))
         lines = [f"provider {name}: {why}"]
         if registry.backend(name).uses_boxes:
@@ -95,18 +100,42 @@ def preview(lab: Lab, existing: Provider | None, states: dict[str, MachineState]
         lines += requirements.memory_warnings(lab)
     else:
         lines = [f"provider {existing.name}: the lab has it already"]
+    chosen = existing.name if existing else name
+    lines += _settings(chosen, "all machines", lab.provider_settings)
+    for machine in lab.machines:
+        lines += _settings(chosen, machine.name, machine.provider_settings)
+    forwards.check(lab, [m.name for m in lab.machines if states.get(m.name) != "running"])
     for machine in lab.machines:
         state = states.get(machine.name, "absent")
         what = {
-            "absent": f"would be made: {machine.cpus} CPU, {machine.memory} MiB, {machine.address}",
+            "absent": f"would be made: {', '.join(_looks(machine))}",
             "stopped": "would be booted",
         }.get(state, f"{state}: stays")
         lines.append(f"{machine.name}: {what}")
     lines.append(
-        "Then Docker, its image and membership in the swarm are set up on each machine where they "
-        "are missing; once all machines run, a dry run lists these changes as well."
+        "Then names, Docker, its image and membership in the swarm are set up on each machine "
+        "where they are missing; once all machines run, a dry run lists these changes as well."
     )
     return "\n".join(lines)
+
+
+def refuse_keys(lab: Lab, provider: str) -> None:
+    """Raises DefinitionError for keys of machines that the provider, chosen by now, cannot do."""
+    if found := list(machine_keys.problems(provider, lab.machines)):
+        raise DefinitionError([f"{lab.file.name}: {key}: {reason}" for key, reason in found])
+
+
+def _settings(provider: str, whose: str, settings: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    keys = ", ".join(settings.get(provider, {}))
+    return [f"settings of {provider} for {whose}: {keys}"] if keys else []
+
+
+def _looks(machine: MachineSpec) -> list[str]:
+    """What a machine is made as, in words."""
+    found = [f"{machine.cpus} CPU", f"{machine.memory} MiB", machine.address]
+    found += [f"box {machine.box}"] if machine.box else []
+    found += [f"a disk of {machine.disk} GB"] if machine.disk else []
+    return [*found, *(f"port {forward}" for forward in machine.forward)]
 
 
 def add_box(lab: Lab, provider: str, catalogue: Path, progress: Progress) -> None:

@@ -13,6 +13,7 @@ import paramiko
 from filelock import FileLock
 
 from provision.lab.model import Lab
+from provision.providers import forwards
 from provision.providers.backends import registry
 from provision.providers.base import Checkpoints, MachineState
 from provision.providers.vagrant import output, template
@@ -40,7 +41,9 @@ class VagrantProvider:
         self.plan = plan
         self.backend = registry.backend(plan.provider)
         self.state = lab.state
-        self.runner = Runner(lab.state, BOOT_LIMIT)
+        # Vagrant 2.3 sizes no disk unless it is told that it may try (VAGRANT_EXPERIMENTAL).
+        sized = plan.provider != "libvirt" and any(machine.disk for machine in lab.machines)
+        self.runner = Runner(lab.state, BOOT_LIMIT, experiments="disks" if sized else "")
         self._names = [machine.name for machine in lab.machines]
 
     @property
@@ -72,6 +75,7 @@ class VagrantProvider:
             for name in self._names:
                 progress.phase(name, "running")
             return
+        forwards.check(self.lab, [name for name, state in states.items() if state != "running"])
         self._see_disks([name for name, state in states.items() if state == "stopped"])
         write_atomic(self.state / "plan.json", json.dumps(asdict(self.plan), indent=2) + "\n")
         write_atomic(file, text)
@@ -138,7 +142,12 @@ class VagrantProvider:
 
     def box(self) -> tuple[str, str] | None:
         """As Vagrant noted it when it made the first machine; else as it was planned."""
-        first = self.state / "vagrant" / "machines" / self._names[0]
+        # A machine with a box of its own does not tell which one the lab's is.
+        own = [machine.name for machine in self.lab.machines if machine.box]
+        names = [name for name in self._names if name not in own]
+        if not names:
+            return self.plan.box, self.plan.box_version or ""
+        first = self.state / "vagrant" / "machines" / names[0]
         try:
             noted = json.loads((first / self.plan.provider / "box_meta").read_text())
             return str(noted["name"]), str(noted["version"])
@@ -231,7 +240,7 @@ class VagrantProvider:
     def restart(self, names: list[str], progress: Progress) -> None:
         self._finish_earlier(progress)
         for name in names:
-            progress.phase(name, "stopping it, to restart it with its new CPUs and memory")
+            progress.phase(name, "stopping it, to restart it with its new settings")
         self._run("halt", *names)
 
     def _run(self, *words: str) -> None:

@@ -40,9 +40,12 @@ _GRACE = 90.0  # seconds that Vagrant gets to end in order after an interrupt
 
 
 class Runner(vagrant.Vagrant):
-    """python-vagrant's Vagrant for one lab; `limit` (seconds) bounds each streamed command."""
+    """python-vagrant's Vagrant for one lab; `limit` (seconds) bounds each streamed command.
 
-    def __init__(self, state: Path, limit: float) -> None:
+    `experiments` are features of Vagrant that have to be turned on, as its variable names them.
+    """
+
+    def __init__(self, state: Path, limit: float, experiments: str = "") -> None:
         self.log = state / "vagrant.log"
         self.journal = state / "vagrant.process.json"
         self.limit = limit
@@ -52,6 +55,9 @@ class Runner(vagrant.Vagrant):
             "VAGRANT_CHECKPOINT_DISABLE": "1",
             "VAGRANT_NO_COLOR": "1",
         }
+        if experiments:
+            asked = [environment.get("VAGRANT_EXPERIMENTAL"), experiments]
+            environment["VAGRANT_EXPERIMENTAL"] = ",".join(word for word in asked if word)
         super().__init__(root=str(state), env=environment, err_cm=self._errors)
 
     def _make_vagrant_command(self, args: Sequence[str | None]) -> list[str]:

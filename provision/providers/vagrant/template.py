@@ -48,6 +48,13 @@ def ruby(value: str) -> str:
     return f"'{escaped}'"
 
 
+def literal(value: str | int | bool) -> str:
+    """A text, a whole number, true or false as a Ruby literal."""
+    if isinstance(value, str):
+        return ruby(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def render(lab: Lab, plan: Plan) -> str:
     """The Vagrantfile; the same lab and plan give the same bytes."""
     # Loaded where it is used: `status` reads a plan as well, and is to be quick.
@@ -60,14 +67,22 @@ def render(lab: Lab, plan: Plan) -> str:
         autoescape=False,  # noqa: S701 - Ruby, not HTML: the `ruby` filter quotes
     )
     environment.filters["ruby"] = ruby
+    environment.filters["literal"] = literal
     subnet = IPv4Network(lab.subnet)
     return environment.get_template(TEMPLATE.name).render(
         lab=lab,
         plan=plan,
         # A comment ends with its line, which is all that a file's name could use to get out.
         file=re.sub(r"[\x00-\x1f\x7f]", "?", lab.file.name),
+        # A box that is a file is named by its path.
+        boxes={m.name: _box(lab, m.box) for m in lab.machines if m.box},
         netmask=str(subnet.netmask),
         prefix_length=subnet.prefixlen,
         hardware=hardware.of(plan.architecture),
         labels=list(naming.labels(lab.name, lab.state).items()),
     )
+
+
+def _box(lab: Lab, box: str) -> str:
+    file = lab.home / box
+    return str(file) if box.endswith(".box") and file.is_file() else box

@@ -69,6 +69,60 @@ TWO = '[[machines]]\nname = "a"\n[[machines]]\nname = "b"\n'
         (f'provider = "hosts"\n{TWO}', "machines[1].address: missing"),
         ('[network]\nsubnet = "10.0.0.1/24"', "network.subnet: given"),
         ('[docker]\nversion = "latest; rm"', "docker.version: given"),
+        ('[docker]\nsettings = {hosts = ["tcp://0.0.0.0:2375"]}', "settings.hosts: cannot be set"),
+        ("[docker.settings]\nlive-restore = true", "live-restore: cannot be set: Docker refuses"),
+        ("[docker.settings]\n'min-api-version' = '1.24'", "min-api-version: cannot be set"),
+        ("[docker.settings]\ndata-root = '/srv'", "docker.settings.data-root: cannot be set"),
+        ("[docker.settings]\nmtu = nan", "docker.settings.mtu: allowed: texts, finite numbers"),
+        ("[docker.settings.log-opts]\na = [2026-01-01]", "log-opts.a: allowed: texts, finite"),
+        ('[docker.settings]\n"a\\nb" = 1', 'docker.settings."a\\nb": allowed: an option'),
+        ('docker.settings = "debug"', 'docker.settings: given "debug"; allowed: a table'),
+        ("[docker.settings.proxies]\nhttp-proxy = 'x'", "its place is the table [proxy]"),
+        ("[proxy]", "proxy: neither http nor https is given"),
+        ("[proxy]\nhttps = 'proxy:3128'", "proxy.https: allowed: the URL of a proxy"),
+        ("[proxy]\nhttp = 'http://p:70000'", "proxy.http: allowed: the URL of a proxy"),
+        ("[proxy]\nhttp = 'http://p'\nno_proxy = 'a;b'", "proxy.no_proxy: allowed: names"),
+        ("[proxy]\nhttp = 3128", "proxy.http: given a value that is not shown"),
+        ("[swarm]\naddress_pool = []", "swarm.address_pool: given []; allowed: a list of IPv4"),
+        ("[swarm]\naddress_pool = ['10.20.0.1/16']", "swarm.address_pool: given '10.20.0.1/16'"),
+        ("[swarm]\naddress_pool = ['10.20.0.0/28']", "no room for a network of /24"),
+        ("[swarm]\naddress_pool = ['192.168.0.0/16']", "overlaps 192.168.56.0/24: network.subnet"),
+        ("[swarm]\naddress_pool = ['172.16.0.0/12']", "overlaps 172.17.0.0/16: Docker's own"),
+        ("[swarm]\naddress_pool = ['10.8.0.0/15', '10.9.0.0/16']", "overlap each other"),
+        ("[swarm]\nsubnet_size = 30", "swarm.subnet_size: given 30; allowed: the prefix length"),
+        ("[swarm]\ndata_path_port = 80", "swarm.data_path_port: given 80; allowed: the UDP port"),
+        ("[swarm]\ndata_path_port = 7946", "swarm.data_path_port: 7946 is the port by which"),
+        (f"{TWO}disk = 2", "machines[2].disk: given 2; allowed: the size of its disk"),
+        (f"provider = 'docker'\n{TWO}disk = 20", "machines[2].disk: not with provider"),
+        (f"provider = 'docker'\n{TWO}disk = 20", "a container has no disk of its own"),
+        (f"provider = 'docker'\n{TWO}box = 'a/b'", "machines[2].box: not with provider"),
+        (f"{TWO}forward = [{{guest = 80}}]", "machines[2].forward[1].host: missing; allowed: a T"),
+        (f"{TWO}forward = [{{guest = 0, host = 1}}]", "forward[1].guest: given 0; allowed: a TCP"),
+        (f"{TWO}forward = [{{guest = 1, host = 1, address = 'x'}}]", "forward[1].address: given"),
+        (
+            f"{TWO}forward = [{{guest = 80, host = 8080}}, "
+            "{guest = 81, host = 8080, address = '0.0.0.0'}]",
+            "machines[2].forward[2].host: 8080 is already taken by",
+        ),
+        ("[provider_settings.qemu]\na = 1", 'provider_settings."qemu": allowed: libvirt, virt'),
+        ("[provider_settings.libvirt]\nmemory = 1", "its place is a machine's memory"),
+        ("[provider_settings.docker]\nimage = 'x'", "docker.image: Swarmrig sets it itself"),
+        ("[provider_settings.libvirt]\n'a=1;b' = 1", 'libvirt."a=1;b": allowed: the name of a'),
+        ("[provider_settings.libvirt]\na = [1]", "provider_settings.libvirt.a: allowed: a text"),
+        ("[provider_settings.libvirt]\na = 1.5", "provider_settings.libvirt.a: allowed: a text"),
+        ('[provider_settings.libvirt]\na = "x\\ny"', "libvirt.a: allowed: a text without control"),
+        (
+            "[provider_settings]\ndocker = 1",
+            "provider_settings.docker: given 1; allowed: a table f",
+        ),
+        (
+            f"{TWO}provider_settings = {{ libvirt = {{ cpus = 4 }} }}",
+            "machines[2].provider_settings.libvirt.cpus: its place is a machine's cpus",
+        ),
+        ("provider = 'libvirt'\n[hyperv]\nswitch = 'x'", "hyperv.switch: not with provider"),
+        ("provision = 'no.sh'", "provision: there is no file"),
+        ("provision = '.'", "provision: "),
+        (f"{TWO}provision = 'no.sh'", "machines[2].provision: there is no file"),
         ('[images]\nscenario = "a b"', "images.scenario: given"),
         ('[images]\narchives = ["no.tar"]', "images.archives: there is no file"),
         ('box = "a\\nb"', "box: given"),
@@ -99,12 +153,16 @@ def test_a_mistake_is_told_with_file_key_and_what_is_allowed(
         "[weave.settings]\nWEAVE_PASSWORD = 190571",
         '[weave.settings]\nWEAVE_PASSWORD = "190571"',
         '[weave]\npasswort = "190571"',
+        """[proxy]\nhttp = "http://u:190571'@p:3128" """,
+        '[proxy]\nhttps = "http://u:1905 71@p"',
+        '[proxy]\npassword = "190571"',
     ],
 )
 def test_a_mistake_about_the_password_does_not_tell_it(tmp_path: Path, text: str) -> None:
     told = complaint(tmp_path, text)
     assert "pass" in told.lower()
     assert "190571" not in told
+    assert "1905 71" not in told
 
 
 def test_a_lab_for_weave_has_all_that_its_plugin_needs(tmp_path: Path) -> None:

@@ -211,3 +211,29 @@ def test_a_checksum_is_taken_again_only_when_the_file_has_changed(
     monkeypatch.setattr(hashlib, "file_digest", None)
     assert checksum("a/b", "libvirt", "1") == first
     assert checksum("a/b", "libvirt", "2") == ""
+
+
+def test_a_script_that_has_changed_is_told_and_voids_nothing(tmp_path: Path) -> None:
+    (tmp_path / "setup.sh").write_text("one")
+    mine = lab(tmp_path, "provision = 'setup.sh'")
+    kept(mine, entry(mine, scripts=mine.scripts))
+    (tmp_path / "setup.sh").write_text("two")
+    again = lab(tmp_path, "provision = 'setup.sh'")
+    told = kept(again, entry(again, scripts=again.scripts))
+    assert told[0] == (
+        f"differs from swarmrig.lock: script setup.sh: locked {mine.scripts['setup.sh']}, "
+        f"here {hashlib.sha256(b'two').hexdigest()}"
+    )
+
+
+def test_no_password_of_a_proxy_is_in_it(tmp_path: Path) -> None:
+    mine = lab(tmp_path, "[proxy]\nhttp = 'http://me:sesame@proxy:3128'")
+    kept(mine, entry(mine))
+    assert "sesame" not in lockfile.file(mine).read_text()
+
+
+def test_the_box_of_a_single_machine_is_part_of_what_was_asked(tmp_path: Path) -> None:
+    two = "[[machines]]\nname = 'a'\n[[machines]]\nname = 'b'\n"
+    mine = lab(tmp_path, two)
+    kept(mine, entry(mine))
+    assert "is written" in kept(other := lab(tmp_path, f"{two}box = 'x/y'"), entry(other))[0]

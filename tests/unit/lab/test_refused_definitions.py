@@ -109,3 +109,8 @@ def test_a_kept_copy_is_read_though_files_that_it_names_are_gone(tmp_path: Path)
     copy = tmp_path / "copy.toml"
     copy.write_text('[images]\narchives = ["gone.tar"]\n[network]\nsubnet = "10.0.0.0/24"\n')
     assert load.load_copy(copy, tmp_path / "lab.toml").subnet == "10.0.0.0/24"
+
+
+def test_no_machine_is_called_localhost(tmp_path: Path) -> None:
+    said = complaint(tmp_path, '[[machines]]\nname = "localhost"\n[[machines]]\nname = "b"\n')
+    assert said == 'lab.toml: machines[1].name: "localhost" is every machine itself'

@@ -8,7 +8,7 @@ import pytest
 
 from provision.lab import load
 from provision.lab.model import Lab
-from provision.lifecycle.difference import differences
+from provision.lifecycle.difference import differences, scripts
 
 TWO = '[[machines]]\nname = "a"\n[[machines]]\nname = "b"\n'
 
@@ -28,6 +28,22 @@ def lab(folder: Path, text: str) -> Lab:
         (f'box = "other/box"\n{TWO}', "", "recreate", "box auto → other/box"),
         (f'box_version = "1.2"\n{TWO}', "", "recreate", "box_version not set → 1.2"),
         (f'{TWO}[docker]\nversion = "28.2.2"\n', "", "live", "docker.version distribution → 28"),
+        (f"{TWO}[docker.settings]\nmtu = 1400\n", "", "live", "docker.settings: mtu changed"),
+        (
+            f"{TWO}[swarm]\naddress_pool = ['10.20.0.0/16']\n",
+            "",
+            "recreate",
+            "swarm.address_pool not set → 10.20.0.0/16",
+        ),
+        (f"{TWO}[swarm]\ndata_path_port = 4790\n", "", "recreate", "swarm.data_path_port not set"),
+        (f"{TWO}disk = 20\n", "b", "recreate", "disk not set → 20"),
+        (f"{TWO}box = 'x/y'\n", "b", "recreate", "box not set → x/y"),
+        (
+            f"{TWO}forward = [{{guest = 80, host = 8080}}]\n",
+            "b",
+            "restart",
+            "forward not set → 127.0.0.1:8080 → 80",
+        ),
         (f'{TWO}[images]\nscenario = "busybox"\n', "", "live", "images.scenario auto → busybox"),
         (f'{TWO}[network]\nmanagement = "192.168.9.0/24"\n', "", "recreate", "network.management"),
     ],
@@ -62,6 +78,54 @@ def test_a_removed_machine_and_another_role(tmp_path: Path) -> None:
 def test_a_password_is_not_shown(tmp_path: Path) -> None:
     found = differences(lab(tmp_path, TWO), lab(tmp_path, f'{TWO}[weave]\npassword = "sesame"\n'))
     assert [one.what for one in found] == ["weave changed"]
+
+
+def test_a_containers_ports_are_published_when_it_is_made(tmp_path: Path) -> None:
+    text = f"provider = 'docker'\n{TWO}"
+    forward = "forward = [{guest = 80, host = 8080}]\n"
+    (found,) = differences(lab(tmp_path, text), lab(tmp_path, text + forward))
+    assert found.how == "recreate"
+
+
+@pytest.mark.parametrize(
+    ("keys", "machine"),
+    [
+        ("provider_settings = { libvirt = { keymap = 'de' } }", "b"),
+        ("[provider_settings.libvirt]\nkeymap = 'de'", ""),
+    ],
+)
+def test_settings_of_the_provider_in_use_recreate_the_lab(
+    tmp_path: Path, keys: str, machine: str
+) -> None:
+    was, now = (lab(tmp_path, f"provider = 'libvirt'\n{TWO}{more}") for more in ("", keys))
+    (found,) = differences(was, now)
+    assert (found.how, found.machine) == ("recreate", machine)
+    assert found.what == "provider_settings.libvirt: keymap changed"
+    other = lab(tmp_path, f"provider = 'libvirt'\n{TWO}{keys.replace('libvirt', 'virtualbox')}")
+    assert differences(was, other) == []
+
+
+def test_a_script_whose_content_has_changed_runs_again(tmp_path: Path) -> None:
+    (tmp_path / "setup.sh").write_text("one")
+    applied = lab(tmp_path, f"provision = 'setup.sh'\n{TWO}")
+    (tmp_path / "setup.sh").write_text("two")
+    wanted = lab(tmp_path, f"provision = 'setup.sh'\n{TWO}")
+    (found,) = scripts(applied.scripts, wanted)
+    assert str(found) == (
+        "setup.sh has changed: run on the machines; what an earlier one did stays"
+    )
+    assert list(scripts(wanted.scripts, wanted)) == []
+    # One that is new is a difference of the definition.
+    assert list(scripts({}, wanted)) == []
+    (new,) = differences(lab(tmp_path, TWO), wanted)
+    assert (new.how, new.what) == ("script", "provision not set → setup.sh")
+
+
+def test_a_proxys_password_is_not_shown(tmp_path: Path) -> None:
+    text = f"{TWO}[proxy]\nhttp = 'http://me:sesame@proxy:3128'\n"
+    found = differences(lab(tmp_path, TWO), lab(tmp_path, text))
+    assert [str(one) for one in found] == ["proxy changed: applied without a restart"]
+    assert "sesame" not in repr(lab(tmp_path, text))
 
 
 def test_another_way_to_a_host_is_no_difference_and_another_address_is(tmp_path: Path) -> None:

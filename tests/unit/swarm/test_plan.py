@@ -14,7 +14,7 @@ import requests
 from provision.changes.change import Change
 from provision.changes.journal import Journal
 from provision.lab import load
-from provision.lab.model import Lab
+from provision.lab.model import Lab, SwarmSpec
 from provision.machine.machine import Machine
 from provision.support.errors import MachineError, UserError
 from provision.swarm import members, plan
@@ -385,3 +385,49 @@ def test_node_verbs_are_refused_on_adopted_hosts(joined: Journal, verb: str) -> 
     else:
         nodes_by_hand.refuse_adopted(joined, "machine2", verb)
     nodes_by_hand.refuse_adopted(Journal(), "machine1", verb)
+
+
+# -- how a swarm is started -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        (SwarmSpec(), []),
+        (SwarmSpec(("10.0.0.0/8",), 24, 4789), []),
+        (
+            SwarmSpec(("10.20.0.0/16",), 24, 4790),
+            [
+                "machine1: its swarm has address pool 10.0.0.0/8, not address pool 10.20.0.0/16; "
+                "a swarm keeps what it was started with",
+                "machine1: its swarm has data path port 4789, not data path port 4790; "
+                "a swarm keeps what it was started with",
+            ],
+        ),
+    ],
+)
+def test_where_a_running_swarm_differs_from_lab_toml_is_told(
+    lab: Lab, wanted: SwarmSpec, said: list[str]
+) -> None:
+    cluster = {"ID": "c", "DefaultAddrPool": None, "SubnetSize": 0, "DataPathPort": 4789}
+    there = replace(healthy(lab), members={"machine1": manager_with(cluster)})
+    assert plan.notes(replace(lab, swarm=wanted), there) == said
+    # A worker does not say.
+    assert plan.notes(replace(lab, swarm=wanted), healthy(lab)) == []
+
+
+def manager_with(cluster: dict[str, Any]) -> Member:
+    engine: Any = SimpleNamespace(
+        docker=SimpleNamespace(
+            info=lambda: {"Swarm": {"LocalNodeState": "active", "NodeID": "n", "Cluster": cluster}}
+        )
+    )
+    return members.member(engine)
+
+
+def test_a_dry_run_says_how_the_swarm_is_started(lab: Lab) -> None:
+    given = replace(lab, swarm=SwarmSpec(("10.20.0.0/16",), 26, 4790))
+    (first, *_) = plan.plan(given, Facts({}), Journal())
+    assert first.what == (
+        "start the swarm (address pool 10.20.0.0/16, subnets of /26, data path port 4790)"
+    )

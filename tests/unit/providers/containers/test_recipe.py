@@ -36,3 +36,14 @@ def test_docker_build_makes_the_same_machine() -> None:
 def test_the_version_of_its_busybox_is_that_of_its_authors() -> None:
     status = "Package: bash\nVersion: 5\n\nPackage: busybox-static\nVersion: 1:1.37.0-6+b3\n"
     assert carried.upstream_version(status) == "1.37.0"
+
+
+def test_docker_build_takes_a_proxy_from_the_environment_by_its_name_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("http_proxy", "https_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    assert image._build_arguments() == []
+    monkeypatch.setenv("https_proxy", "http://me:sesame@p")
+    assert image._build_arguments() == ["--build-arg", "https_proxy"]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from provision.lab import provider_settings
 from provision.lab.load import load
 from provision.providers.vagrant.template import Plan, render, ruby
 from provision.support.errors import UserError
@@ -30,6 +33,58 @@ def test_a_value_cannot_leave_its_quotes() -> None:
     assert ruby("""a' + `rm` #{x} \\""") == """'a\\' + `rm` #{x} \\\\'"""
     with pytest.raises(UserError):
         ruby("a\nb")
+
+
+def test_the_keys_of_one_machine_are_in_its_own_block(tmp_path: Path) -> None:
+    (tmp_path / "my.box").write_text("")
+    (tmp_path / "lab.toml").write_text(
+        "[[machines]]\nname = 'a'\n[[machines]]\nname = 'b'\nbox = 'my.box'\ndisk = 20\n"
+        "forward = [{guest = 80, host = 8080}]\n"
+    )
+    lab = load(tmp_path / "lab.toml")
+    first, second = render(lab, PLAN).split("config.vm.define")[1:]
+    assert "8080" not in first
+    assert f"machine.vm.box = '{tmp_path}/my.box'" in second
+    assert "provider.machine_virtual_size = 20" in second
+    port = "\"forwarded_port\", guest: 80, host: 8080, host_ip: '127.0.0.1'"
+    assert port in second
+    other = render(lab, replace(PLAN, provider="virtualbox"))
+    assert "machine.vm.disk :disk, size: '20GB', primary: true" in other
+
+
+def test_settings_are_literals_in_the_blocks_of_the_provider(tmp_path: Path) -> None:
+    nasty = "x'; `rm` #{y} $(z) \\"
+    (tmp_path / "lab.toml").write_text(
+        "[[machines]]\nname = 'a'\n[[machines]]\nname = 'b'\n"
+        "provider_settings = { libvirt = { cpu_fallback = 'allow', tpm = false } }\n"
+        f"[provider_settings.libvirt]\nkeymap = {json.dumps(nasty)}\nboot_wait = 5\n"
+        "[provider_settings.virtualbox]\nother = true\n"
+    )
+    text = render(load(tmp_path / "lab.toml"), PLAN)
+    general, first, second = text.split("config.vm.define")
+    assert f"    provider.keymap = {ruby(nasty)}\n    provider.boot_wait = 5\n" in general
+    assert "cpu_fallback" not in first
+    assert "provider.cpu_fallback = 'allow'\n      provider.tpm = false\n" in second
+    assert "other" not in text
+
+
+@pytest.mark.parametrize("provider", provider_settings.SET)
+def test_what_is_set_here_cannot_be_set_in_lab_toml(provider: str, tmp_path: Path) -> None:
+    (tmp_path / "lab.toml").write_text(
+        "[[machines]]\nname = 'a'\ndisk = 9\n[[machines]]\nname = 'b'\n"
+    )
+    text = render(load(tmp_path / "lab.toml"), replace(PLAN, provider=provider))
+    blocks = re.findall(r"do \|(provider|\w+)\|\n(.*?)\n +end", text, re.DOTALL)
+    named = rf"^ +(?:provider|{provider.split('_', maxsplit=1)[0]})\.(\w+)"
+    found = {key for _, block in blocks for key in re.findall(named, block, re.MULTILINE)}
+    assert found
+    assert found <= provider_settings.SET[provider]
+
+
+def test_hyperv_gets_its_switch(tmp_path: Path) -> None:
+    (tmp_path / "lab.toml").write_text('[hyperv]\nswitch = "Default \'Switch"\n')
+    text = render(load(tmp_path / "lab.toml"), replace(PLAN, provider="hyperv"))
+    assert text.count("machine.vm.network \"public_network\", bridge: 'Default \\'Switch'") == 2
 
 
 def test_a_container_gets_the_labs_address_and_labels_and_no_box() -> None:
