@@ -11,6 +11,7 @@ import os
 import re
 import socket
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,7 +103,10 @@ def _resolve(target: Target, trust_new: bool, depth: int) -> Endpoint:
         "%u": _login(),
         "%l": socket.gethostname(),
     }
-    files = (Path(_fill(f, tokens)).expanduser() for f in said.get("identityfile", []))
+    files, certificates = (
+        [Path(_fill(word, tokens)).expanduser() for word in said.get(key, [])]
+        for key in ("identityfile", "certificatefile")
+    )
     return Endpoint(
         host=host,
         port=int(said["port"][0]),
@@ -114,6 +118,7 @@ def _resolve(target: Target, trust_new: bool, depth: int) -> Endpoint:
         ask=strict == "ask",
         alias=said.get("hostkeyalias", [""])[0],
         agent=_agent(said),
+        certificates=tuple(file for file in certificates if file.is_file()),
         only_keys=said.get("identitiesonly", ["no"])[0] == "yes",
         jump=_hops(target, said.get("proxyjump", [""])[0], trust_new, depth),
         proxy_command=_proxy(said, tokens),
@@ -212,10 +217,18 @@ def _agent(said: dict[str, list[str]]) -> str:
     if agent == "none":
         return ""
     if agent == "SSH_AUTH_SOCK":
-        return os.environ.get("SSH_AUTH_SOCK", "")
+        return os.environ.get("SSH_AUTH_SOCK", "") or _default_agent()
     if agent.startswith("$"):
         return os.environ.get(agent.strip("${}"), "")
     return str(Path(agent).expanduser())
+
+
+def _default_agent() -> str:
+    """Where the agent listens if no variable says so: on Windows at a pipe, elsewhere nowhere.
+
+    Source: https://github.com/PowerShell/openssh-portable, authfd.c of Win32-OpenSSH.
+    """
+    return r"\\.\pipe\openssh-ssh-agent" if sys.platform == "win32" else ""
 
 
 def _login() -> str:
