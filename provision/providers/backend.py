@@ -175,8 +175,10 @@ def has_vagrant_plugin(name: str) -> bool:
     """Whether a plugin is installed, from Vagrant's folders: starting Vagrant takes seconds."""
     home = Path(os.environ.get("VAGRANT_HOME") or Path.home() / ".vagrant.d")
     installed = home / "plugins.json"
-    if installed.is_file() and name in json.loads(installed.read_text()).get("installed", {}):
-        return True
+    if installed.is_file():
+        noted = json.loads(installed.read_text(encoding="utf-8"))
+        if name in noted.get("installed", {}):
+            return True
     system = Path("/usr/share/rubygems-integration/all/specifications")
     return any(system.glob(f"{name}-[0-9]*.gemspec")) or any(
         Path("/usr/share/vagrant-plugins/plugins.d").glob(f"{name}.json")

@@ -61,12 +61,25 @@ def client_of(end: Endpoint) -> list[str]:
     """What the user's own ssh is called with to go where an endpoint leads."""
     if end.client:
         return list(end.client)
-    known = f"UserKnownHostsFile={end.known_hosts}"
-    words = ["-F", "none", "-p", str(end.port), "-l", end.user, "-o", known]
-    words += ["-o", "StrictHostKeyChecking=accept-new", "-o", "IdentitiesOnly=yes"]
+    words = ["-F", "none", "-p", str(end.port), "-l", end.user, "-o"]
+    words += [f"UserKnownHostsFile={quoted(end.known_hosts)}", "-o", "IdentitiesOnly=yes"]
+    if end.alias:
+        words += ["-o", f"HostKeyAlias={end.alias}"]
+    words += ["-o", "StrictHostKeyChecking=accept-new"]
     for key in end.keys:
-        words += ["-i", str(key)]
+        # Not -i: of what it is given, the file's name is asked for before % is read as a token.
+        words += ["-o", f"IdentityFile={quoted(key)}"]
     return [*words, "--", end.host]
+
+
+def quoted(file: Path) -> str:
+    """A file's path as OpenSSH's settings take it: blanks, quotes and % as they are.
+
+    Source: ssh_config(5), and argv_split in misc.c of OpenSSH (since 8.7; before, a path could have
+    no quotes, and Windows takes two backslashes for one).
+    """
+    text = str(file).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{text}"'
 
 
 def resolve(target: Target, trust_new: bool = False) -> Endpoint:
@@ -134,7 +147,8 @@ def _ask(target: Target) -> dict[str, list[str]]:
             ["ssh", "-G", *target.client],
             check=False,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="surrogateescape",
             stdin=subprocess.DEVNULL,
             timeout=30,
         )

@@ -37,14 +37,14 @@ def checksum(name: str, provider: str, version: str) -> str:
     key = hashlib.sha256(json.dumps([list(map(str, files)), states]).encode()).hexdigest()
     kept = cache.folder() / "box-checksums" / key
     if kept.is_file():
-        return kept.read_text()
+        return kept.read_text(encoding="utf-8")
     total = hashlib.sha256()
     for file in files:
         with file.open("rb") as content:
             total.update(f"{file.name}\0".encode())
             total.update(hashlib.file_digest(content, "sha256").digest())
     write_atomic(kept, f"sha256:{total.hexdigest()}")
-    return kept.read_text()
+    return kept.read_text(encoding="utf-8")
 
 
 def disk(name: str, provider: str, version: str) -> Path | None:

@@ -48,7 +48,7 @@ def verdict(fresh: bool = False) -> Verdict:
     file = cache.folder() / "kvm.json"
     key = [_boot(), platform.release(), _version(qemu), str(_kernel())]
     if not fresh and file.is_file():
-        kept = json.loads(file.read_text())
+        kept = json.loads(file.read_text(encoding="utf-8"))
         if kept["key"] == key:
             return Verdict(kept["works"], kept["why"], True)
     trial = _try(qemu)
@@ -67,7 +67,7 @@ def _why_closed() -> str:
 
 
 def _boot() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
 
 
 def _version(qemu: str) -> str:

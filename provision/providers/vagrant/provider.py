@@ -51,7 +51,7 @@ class VagrantProvider:
     def from_state(cls, lab: Lab) -> VagrantProvider | None:
         """The provider as an earlier `up` planned it; None where there was none."""
         try:
-            kept = json.loads(lab.files.plan.read_text())
+            kept = json.loads(lab.files.plan.read_text(encoding="utf-8"))
             return cls(lab, Plan(**{**kept, "notes": tuple(kept.get("notes", ()))}))
         except FileNotFoundError:
             return None
@@ -64,7 +64,7 @@ class VagrantProvider:
         self._finish_earlier(progress)
         text = template.render(self.lab, self.plan)
         file = self.state / "Vagrantfile"
-        unchanged = file.is_file() and file.read_text() == text
+        unchanged = file.is_file() and file.read_text(encoding="utf-8") == text
         self.backend.resume(self.lab)
         states = self.states()
         settled = unchanged and (self.state / "ssh_config").is_file()
@@ -133,14 +133,16 @@ class VagrantProvider:
         for name in self._names:
             file = self.state / "vagrant" / "machines" / name / self.plan.provider / "id"
             with contextlib.suppress(OSError):
-                ids[name] = file.read_text()
+                ids[name] = file.read_text(encoding="utf-8")
         return ids
 
     def box(self) -> tuple[str, str] | None:
         """As Vagrant noted it when it made the first machine; else as it was planned."""
         first = self.state / "vagrant" / "machines" / self._names[0]
         try:
-            noted = json.loads((first / self.plan.provider / "box_meta").read_text())
+            noted = json.loads(
+                (first / self.plan.provider / "box_meta").read_text(encoding="utf-8")
+            )
             return str(noted["name"]), str(noted["version"])
         except (OSError, ValueError, KeyError, TypeError):
             return self.plan.box, self.plan.box_version or ""
@@ -162,7 +164,8 @@ class VagrantProvider:
         file = self.state / "ssh_config"
         if not file.is_file():
             raise MachineError(f"Lab {self.lab.name!r} is not up.", "Run inv up.")
-        config = paramiko.SSHConfig.from_path(str(file))
+        said = file.read_text(encoding="utf-8", errors="surrogateescape")
+        config, keys = paramiko.SSHConfig.from_text(said), output.identity_files(said)
         ends = {}
         for name in self._names:
             settings = config.lookup(name)
@@ -170,9 +173,11 @@ class VagrantProvider:
                 host=settings["hostname"],
                 port=int(settings.get("port", 22)),
                 user=settings.get("user", "vagrant"),
-                keys=tuple(Path(key.strip('"')) for key in settings.get("identityfile", [])),
+                keys=tuple(map(Path, keys.get(name, ()))),
                 known_hosts=self.state / "known_hosts",
                 trust_first=True,
+                # The port that is forwarded to a machine may be another one after each boot.
+                alias=name,
             )
         return ends
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import locale
 import os
 import signal
 import subprocess
@@ -88,6 +89,61 @@ def test_all_machines_come_up_in_one_call_and_are_asked_for_in_one(
     ends = provider.endpoints()
     assert (ends["machine2"].host, ends["machine2"].port) == ("127.0.0.1", 2202)
     assert ends["machine2"].trust_first
+
+
+def test_a_machine_is_known_by_its_name_whatever_port_is_forwarded_to_it(
+    provider: VagrantProvider,
+) -> None:
+    """VirtualBox shifts its ports: what was written down under one would be another machine's."""
+    provider.up(quiet())
+    assert {end.key_name for end in provider.endpoints().values()} == {"machine1", "machine2"}
+
+
+def test_a_folder_of_another_alphabet_is_read_whatever_the_locale(
+    provider: VagrantProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locale, "getpreferredencoding", lambda *_: "cp1252")
+    program = provider.lab.home / "bin" / "vagrant"
+    line = "printf 'Host machine%s\\n IdentityFile /Jörg/100%%/key\\n' $n"
+    program.write_text(
+        FAKE.replace("printf 'Host machine%s", f"{line}; printf 'Host machine%s"), encoding="utf-8"
+    )
+    provider.up(quiet())
+    assert provider.endpoints()["machine1"].keys == (Path("/Jörg/100%/key"),)
+
+
+@pytest.mark.parametrize(
+    ("variable", "kept"),
+    [
+        ("VAGRANT_CWD", False),
+        ("VAGRANT_VAGRANTFILE", False),
+        ("VAGRANT_DEFAULT_PROVIDER", False),
+        ("VAGRANT_LOG", False),
+        ("VAGRANT_FORCE_COLOR", False),
+        ("RUBYOPT", False),
+        ("VAGRANT_HOME", True),
+        ("VAGRANT_SERVER_URL", True),
+    ],
+)
+def test_variables_of_other_work_do_not_lead_vagrant_astray(
+    provider: VagrantProvider, monkeypatch: pytest.MonkeyPatch, variable: str, kept: bool
+) -> None:
+    monkeypatch.setenv(variable, "/of/somebody/else")
+    play(provider, "", "env > environment")
+    VagrantProvider(provider.lab, PLAN).up(quiet())
+    seen = (provider.state / "environment").read_text().splitlines()
+    assert (f"{variable}=/of/somebody/else" in seen) == kept
+    assert f"VAGRANT_DOTFILE_PATH={provider.state}/vagrant" in seen
+
+
+@pytest.mark.parametrize(("system", "locale"), [("linux", "C.UTF-8"), ("darwin", "en_US.UTF-8")])
+@pytest.mark.parametrize("given", ["C", "de_DE.ISO-8859-1", "not_INSTALLED.UTF-8"])
+def test_vagrant_reads_folders_of_any_name_whatever_the_locale(
+    monkeypatch: pytest.MonkeyPatch, system: str, locale: str, given: str
+) -> None:
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setenv("LC_ALL", given)
+    assert runner.environment()["LC_ALL"] == locale
 
 
 def test_no_machine_is_booted_from_a_damaged_disk(
