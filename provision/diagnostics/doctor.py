@@ -56,6 +56,9 @@ def examine(lab: Lab, fresh: bool = True) -> list[Finding]:
     chosen = named or next(iter(usable), None)
     for backend in usable:
         findings += _acceleration(backend, fresh)
+    if chosen and chosen in usable:
+        hindrances = (one for one in chosen.hindrances(lab) if one.certain)
+        findings += [Finding("warning", one.what, one.advice) for one in hindrances]
     if not lab.files.plan.exists():
         findings += _clashes(lab, chosen, usable)
     return [*findings, _disk(), *(_boxes(chosen) if not chosen or chosen.uses_boxes else [])]

@@ -12,10 +12,26 @@ from typing import TYPE_CHECKING
 
 from provision.lab.model import Lab
 from provision.providers import naming
-from provision.providers.backend import Acceleration, Backend, has_vagrant_plugin
+from provision.providers.backend import (
+    Acceleration,
+    Backend,
+    Hindrance,
+    foreign_vagrant,
+    has_system_plugin,
+    has_vagrant_plugin,
+)
 from provision.providers.base import Checkpoints, MachineState
-from provision.providers.libvirt import disks, inventory, kvm, networks, snapshots, virsh
-from provision.support import architecture
+from provision.providers.libvirt import (
+    denials,
+    disks,
+    firewall,
+    inventory,
+    kvm,
+    networks,
+    snapshots,
+    virsh,
+)
+from provision.support import architecture, distribution
 from provision.support.errors import MachineError, UserError
 
 if TYPE_CHECKING:
@@ -28,6 +44,16 @@ _BOXES = {
 }
 
 
+_LIBVIRT = {
+    "debian": "libvirt-daemon-system libvirt-clients qemu-system dnsmasq-base",
+    "fedora": "libvirt libvirt-client qemu-kvm dnsmasq",
+    "suse": "libvirt libvirt-client qemu-kvm dnsmasq",
+    "arch": "libvirt qemu-base dnsmasq",
+}
+# Arch has no package of it.
+_PLUGIN = dict.fromkeys(("debian", "fedora", "suse"), "vagrant-libvirt")
+
+
 class Libvirt(Backend):
     name = "libvirt"
     builds_boxes = True
@@ -37,12 +63,24 @@ class Libvirt(Backend):
     # -- this host ----------------------------------------------------------------------------
 
     def missing(self) -> str:
-        if not has_vagrant_plugin("vagrant-libvirt"):
-            return "the plugin vagrant-libvirt is not installed"
+        plugin = "vagrant-libvirt"
+        if not has_vagrant_plugin(plugin):
+            if foreign_vagrant() and has_system_plugin(plugin):
+                return (
+                    f"{shutil.which('vagrant')} is not the distribution's Vagrant and does not use "
+                    f"its package {plugin}: vagrant plugin install {plugin}"
+                )
+            return f"the plugin {plugin} is not installed{_how(_PLUGIN, plugin)}"
         if not shutil.which("virsh"):
-            return "libvirt is not installed (virsh)"
+            return f"libvirt is not installed (virsh){_how(_LIBVIRT)}"
         error = virsh.connection_error()
         return f"libvirtd does not answer: {error}" if error else ""
+
+    def hindrances(self, lab: Lab) -> list[Hindrance]:
+        return firewall.hindrances(networks.bridge(naming.management(lab.name)))
+
+    def explain(self, words: str) -> Hindrance | None:
+        return denials.explain(words)
 
     @property
     def boxes(self) -> Mapping[str, str]:  # type: ignore[override]
@@ -171,6 +209,14 @@ class DomainCheckpoints:
 
     def forget(self, name: str) -> None:
         snapshots.forget(self._prefix, self._machines, name)
+
+
+def _how(packages: Mapping[str, str], plugin: str = "") -> str:
+    """The command that installs what is missing, as a part of the sentence."""
+    command = "" if plugin and foreign_vagrant() else distribution.install(packages)
+    if not command and plugin:
+        command = f"vagrant plugin install {plugin}"
+    return f": {command}" if command else ""
 
 
 def _names(lab: Lab) -> list[str]:

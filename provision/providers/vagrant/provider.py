@@ -113,8 +113,14 @@ class VagrantProvider:
                 f"{_AFRESH}",
             ) from None
         except subprocess.CalledProcessError as error:
+            words = self.runner.last_words()
+            if behind := self.backend.explain(words):
+                raise MachineError(
+                    f"{behind.what}.\nvagrant up failed: {words}",
+                    f"{behind.advice}. Vagrant's log: {self.runner.log}.",
+                ) from error
             raise MachineError(
-                f"vagrant up failed: {self.runner.last_words()}",
+                f"vagrant up failed: {words}",
                 f"Vagrant's log: {self.runner.log}. Run inv up again to resume. {_AFRESH}",
             ) from error
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from provision.lab.model import Lab
 from provision.providers import naming
+from provision.providers.libvirt import virsh
 from provision.support.errors import UserError
 
 TEMPLATE = Path(__file__).parents[3] / "Vagrantfile.j2"
@@ -64,5 +65,6 @@ def render(lab: Lab, plan: Plan) -> str:
         file=re.sub(r"[\x00-\x1f\x7f]", "?", lab.file.name),
         netmask=str(subnet.netmask),
         prefix_length=subnet.prefixlen,
+        libvirt_uri=virsh.URI,
         labels=list(naming.labels(lab.name, lab.state).items()),
     )
