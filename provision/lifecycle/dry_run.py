@@ -47,6 +47,6 @@ def dry_run(
             return "\n".join([*edited.lines(), shown, _UNTIL_SET])
         allowed = Allowed(adopt_swarm, recover_swarm)
         plan = provision.plan(lab, machines, written, wanted, allowed, progress)
-    notes = [f"{name}: {what}" for name, what in plan.unknown.items()]
+    notes = [*plan.notes, *(f"{name}: {what}" for name, what in plan.unknown.items())]
     image = f"image for scenarios: {plan.choice.reference} ({plan.choice.why})"
     return "\n".join([*edited.lines(), change.as_text(machines, plan.changes), *notes, image])

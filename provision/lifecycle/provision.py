@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from provision.changes.change import Change, carry_out
 from provision.changes.journal import Journal
-from provision.engine import clock, daemon, daemon_config, facts, images, install
+from provision.engine import clock, daemon, daemon_config, facts, images, install, preflight
 from provision.lab.model import Lab
 from provision.machine.machine import Machine
 from provision.plugins import api_version
@@ -35,7 +35,8 @@ class Wanted:
 class Plan:
     """Everything that `up` would do to machines that can be reached.
 
-    `unknown` names the machines whose engine does not answer yet, and what that leaves open.
+    `unknown` names the machines whose engine does not answer yet, and what that leaves open;
+    `notes` are about machines that will do, and may be trouble.
     """
 
     of_engine: list[Change]
@@ -43,6 +44,7 @@ class Plan:
     of_swarm: list[Change]
     choice: images.Choice
     unknown: dict[str, str]
+    notes: list[str] = field(default_factory=list)
 
     @property
     def changes(self) -> list[Change]:
@@ -63,6 +65,8 @@ def plan(
     without a recipe for its system, in somebody else's swarm.
     """
     needs, answering = _engines(machines, journal, wanted)
+    kernels = preflight.look(machines)
+    preflight.check(kernels)
     seen = _look_for_images(lab, answering)
     swarm = _swarm(machines, answering, progress)
     all_seen = {name: seen.get(name, images.Facts({}, known=False)) for name in machines}
@@ -71,6 +75,7 @@ def plan(
         of_images=images.plan(lab, all_seen),
         of_swarm=swarm_plan.plan(lab, swarm, journal, allowed) if swarm else [],
         choice=images.choose(lab, all_seen),
+        notes=preflight.notes(kernels),
         # A machine without Docker has no images and is in no swarm: that much is sure.
         unknown={change.machine: _UNKNOWN for change in needs if change.kind == "daemon"},
     )
@@ -144,6 +149,8 @@ def provision(
     clock.settle(machines, journal.existing, progress)
     install.settle(machines, journal)
     planned = plan(lab, machines, journal, wanted, allowed, progress)
+    for note in planned.notes:
+        progress.say(note)
     work = _Provisioning(lab, machines, journal, progress)
     versions = work.prepare_engines(planned.of_engine)
     choice = work.bring_images(planned, wanted.image)

@@ -89,6 +89,7 @@ class VagrantProvider:
         self._forget_host_keys(before)
         way = self.backend.ssh_config(self.lab) or self.runner.ssh_config()
         write_atomic(self.state / "ssh_config", way)
+        self._see_addresses()
 
     def _see_disks(self, stopped: list[str]) -> None:
         """Refuse to boot from a damaged disk: that takes minutes, and ends in whatever error."""
@@ -98,6 +99,20 @@ class VagrantProvider:
                 f"{words} is damaged (qemu-img check), as after a power cut of this host.",
                 "Recreate the lab: inv rebuild --cold, or inv destroy and inv up.",
             )
+
+    def _see_addresses(self) -> None:
+        """Refuse machines that have one address: whichever answers would be taken for both."""
+        names: dict[tuple[str, int], list[str]] = {}
+        for name, end in self.endpoints().items():
+            names.setdefault((end.host, end.port), []).append(name)
+        for (host, _), twins in names.items():
+            if len(twins) > 1:
+                raise MachineError(
+                    f"{', '.join(twins)} have one address, {host}: the box has a machine-id, which "
+                    "all its copies use to ask for addresses.",
+                    "Take another box, or empty /etc/machine-id in it (truncate -s 0) before it is "
+                    "packaged. Then: inv destroy, inv up.",
+                )
 
     def _boot(self, progress: Progress) -> None:
         phases = dict.fromkeys(self._names, "starting Vagrant")

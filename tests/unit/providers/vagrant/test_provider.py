@@ -501,3 +501,13 @@ def test_what_up_would_make_is_reported_and_nothing_is_made(
     assert text[:2] == ["provider libvirt: it is here", "box some/box"]
     assert "machine2: would be made: 1 CPU, 2048 MiB, 192.168.56.12" in text
     assert [path.name for path in tmp_path.iterdir()] == ["lab.toml"]
+
+
+def test_machines_that_got_one_address_are_named_with_the_reason(
+    provider: VagrantProvider,
+) -> None:
+    program = provider.lab.home / "bin" / "vagrant"
+    program.write_text(FAKE.replace("Port 220%s", "Port 22%.0s"))
+    with pytest.raises(MachineError, match="machine1, machine2 have one address, 127") as caught:
+        provider.up(quiet())
+    assert "/etc/machine-id" in caught.value.advice
