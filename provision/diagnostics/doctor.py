@@ -107,12 +107,12 @@ def _disk() -> Finding:
 
 
 def _boxes(chosen: Backend | None) -> list[Finding]:
-    if select.downloadable():
+    if not (reason := select.unreachable()):
         return [Finding("ok", "boxes can be downloaded")]
+    what = f"no box can be downloaded here: {select.catalogue()}: {reason}"
     if chosen and chosen.builds_boxes:
-        what = f"no box can be downloaded here; inv box builds one for {chosen.name}"
-        return [Finding("ok", what)]
-    return [Finding("warning", "no box can be downloaded here", "Add one: vagrant box add.")]
+        return [Finding("ok", f"{what}; inv box builds one for {chosen.name}")]
+    return [Finding("warning", what, "Add one: vagrant box add.")]
 
 
 def _routes(lab: Lab) -> list[Finding]:

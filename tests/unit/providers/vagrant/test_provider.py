@@ -421,7 +421,7 @@ def test_a_box_that_is_nowhere_is_reported_while_offline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VAGRANT_HOME", str(tmp_path))
-    monkeypatch.setattr(select, "downloadable", lambda: False)
+    monkeypatch.setattr(select, "unreachable", lambda: "no network")
     (tmp_path / "lab.toml").write_text('box = "nobody/nothing"\n')
     lab = load.load(tmp_path / "lab.toml")
     with pytest.raises(UserError, match="'nobody/nothing' for virtualbox is not in Vagrant's box"):
