@@ -187,6 +187,13 @@ class Backend:
         """What is still there of the lab, in words; `known` are those that Vagrant remembers."""
         return [f"machine {name} (in Vagrant's memory)" for name in sorted(known)]
 
+    def stays(self, lab: Lab, box: str, version: str) -> list[str]:
+        """What stays when the lab is gone, beside Vagrant's box: with the command that removes it.
+
+        It is shared with other labs, or was there before.
+        """
+        return []
+
     def purge_orphans(self, lab: Lab) -> list[str]:
         """Remove what is left of a lab whose state folder is lost, where the provider can tell."""
         return []

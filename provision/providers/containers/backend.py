@@ -126,6 +126,9 @@ class Docker(Backend):
     def leftovers(self, lab: Lab, known: set[str]) -> list[str]:
         return belongings.leftovers(lab)
 
+    def stays(self, lab: Lab, box: str, version: str) -> list[str]:
+        return [f"image {box}:{version} (docker image rm {box}:{version})"] if version else []
+
     def purge_orphans(self, lab: Lab) -> list[str]:
         return [] if self.missing() else self.purge(lab)
 

@@ -185,6 +185,10 @@ class Libvirt(Backend):
         found = inventory.belongings(naming.prefix(lab.name), naming.network(lab.name), lab.state)
         return [f"{kind} {name}" for kind, names in found.items() for name in names]
 
+    def stays(self, lab: Lab, box: str, version: str) -> list[str]:
+        copy = inventory.image_of_box(box, version) if version else None
+        return [f"libvirt's copy of that box (virsh vol-delete {copy})"] if copy else []
+
     def purge_orphans(self, lab: Lab) -> list[str]:
         """libvirt's lists show by the lab's name what belongs to it."""
         return [] if virsh.connection_error() else self.purge(lab)

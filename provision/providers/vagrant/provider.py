@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import shutil
 import subprocess
 from dataclasses import asdict
@@ -15,6 +16,7 @@ from filelock import FileLock
 from provision.lab.model import Lab
 from provision.providers.backends import registry
 from provision.providers.base import Checkpoints, MachineState
+from provision.providers.boxes import store
 from provision.providers.vagrant import output, template
 from provision.providers.vagrant.checkpoints import AfterEarlierCommand, SnapshotCommand
 from provision.providers.vagrant.runner import Runner
@@ -271,6 +273,17 @@ class VagrantProvider:
 
     def leftovers(self) -> list[str]:
         return self.backend.leftovers(self.lab, set(self.identities()))
+
+    def stays(self) -> list[str]:
+        name, version = self.box() or ("", "")
+        found = []
+        if self.backend.uses_boxes and store.stored(name, self.name, version or None):
+            only = f" --box-version {version}" if version else ""
+            remove = f"vagrant box remove {shlex.quote(name)} --provider {self.name}{only}"
+            found = [f"box {name} {version}".rstrip() + f" ({remove})"]
+        with contextlib.suppress(MachineError):
+            found += self.backend.stays(self.lab, name, version)
+        return found
 
     # -- checkpoints --------------------------------------------------------------------------
 

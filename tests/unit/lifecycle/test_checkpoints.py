@@ -59,6 +59,9 @@ class Playing:
         self._do("destroy")
         return []
 
+    def stays(self) -> list[str]:
+        return ["a box"]
+
     def leftovers(self) -> list[str]:
         return []
 
