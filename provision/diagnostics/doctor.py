@@ -21,6 +21,7 @@ from provision.support import cache
 from provision.support.errors import UserError
 
 State = Literal["ok", "absent", "warning", "missing"]
+_FIRST: dict[State, int] = {"missing": 0, "warning": 1}
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def examine(lab: Lab, fresh: bool = True) -> list[Finding]:
     ]
     if lab.provider == "hosts":
         findings.append(Finding("ok", "provider hosts: nothing is booted here"))
-        return findings + _routes(lab)
+        return _sorted(findings + _routes(lab))
     vagrant = ""
     try:
         vagrant = requirements.check_vagrant()
@@ -61,23 +62,41 @@ def examine(lab: Lab, fresh: bool = True) -> list[Finding]:
         findings += [Finding("warning", one.what, one.advice) for one in hindrances]
     if not lab.files.plan.exists():
         findings += _clashes(lab, chosen, usable)
-    return [*findings, _disk(), *(_boxes(chosen) if not chosen or chosen.uses_boxes else [])]
+    findings += [_disk(), *(_boxes(chosen) if not chosen or chosen.uses_boxes else [])]
+    return _sorted(findings)
+
+
+def _sorted(findings: list[Finding]) -> list[Finding]:
+    """After the line about the system, what is to be put right."""
+    return findings[:1] + sorted(findings[1:], key=lambda finding: _FIRST.get(finding.state, 2))
 
 
 def _providers(lab: Lab, vagrant: str) -> tuple[list[Backend], list[Finding]]:
     """The providers that can be used, the preferred one first, and a finding for each."""
-    usable, findings = [], []
-    for backend in registry.backends():
-        state: State = "ok"
-        if lacks := requirements.provider_lacks(backend, vagrant):
-            state = "missing" if lab.provider == backend.name else "absent"
-        else:
-            usable.append(backend)
-        findings.append(Finding(state, f"provider {backend.name}: {lacks or 'can be used'}"))
+    findings = []
+    lacks = {one: requirements.provider_lacks(one, vagrant) for one in registry.backends()}
+    usable = [one for one, lacking in lacks.items() if not lacking]
+    # Of those that are installed and do not work, the preferred one is what to put right.
+    broken = next((one for one in lacks if not usable and one.present()), None)
+    for backend, lacking in lacks.items():
+        state: State = "absent" if lacking else "ok"
+        if lacking and (
+            lab.provider == backend.name or (lab.provider == "auto" and backend is broken)
+        ):
+            state = "missing"
+        findings.append(Finding(state, f"provider {backend.name}: {lacking or 'can be used'}"))
     if lab.provider == "auto" and not usable:
-        advice = "Install libvirt or VirtualBox."
-        findings.append(Finding("missing", "no provider can be used", advice))
+        findings.append(Finding("missing", "no provider can be used", _advice(lacks, broken)))
     return usable, findings
+
+
+def _advice(lacks: dict[Backend, str], broken: Backend | None) -> str:
+    if broken:
+        return f"Put {broken.name} right: {lacks[broken]}."
+    return {
+        "Darwin": "Install Docker Desktop, VirtualBox, Parallels or VMware Fusion.",
+        "Windows": "Install Docker Desktop or VirtualBox, or turn Hyper-V on.",
+    }.get(platform.system(), "Install libvirt or VirtualBox, or a Docker engine.")
 
 
 def _acceleration(backend: Backend, fresh: bool) -> list[Finding]:

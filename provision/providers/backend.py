@@ -79,6 +79,10 @@ class Backend:
         """What it lacks on this host, in words; "" where nothing is missing."""
         return ""
 
+    def present(self) -> bool:
+        """Whether its own program is on this host, though something else may be missing."""
+        return False
+
     def unusable(self, vagrant: str) -> str:
         """Why it cannot be used though nothing is missing, in words, with what to do; else "".
 

@@ -19,6 +19,8 @@ def family() -> str:
 
     Source: os-release(5): ID_LIKE has what a distribution derives from, the closest first.
     """
+    if platform.system() != "Linux":
+        return ""
     try:
         said = platform.freedesktop_os_release()
     except OSError:

@@ -38,6 +38,9 @@ class Docker(Backend):
 
     # -- this host ----------------------------------------------------------------------------
 
+    def present(self) -> bool:
+        return engine.installed()
+
     def missing(self) -> str:
         return engine.missing()
 

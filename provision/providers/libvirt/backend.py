@@ -62,7 +62,12 @@ class Libvirt(Backend):
 
     # -- this host ----------------------------------------------------------------------------
 
+    def present(self) -> bool:
+        return platform.system() == "Linux" and bool(shutil.which("virsh"))
+
     def missing(self) -> str:
+        if platform.system() != "Linux":
+            return "libvirt runs machines on Linux alone"
         plugin = "vagrant-libvirt"
         if not has_vagrant_plugin(plugin):
             if foreign_vagrant() and has_system_plugin(plugin):

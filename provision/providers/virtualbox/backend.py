@@ -15,6 +15,9 @@ class VirtualBox(Backend):
 
     # -- this host ----------------------------------------------------------------------------
 
+    def present(self) -> bool:
+        return bool(vboxmanage.find())
+
     def missing(self) -> str:
         return "" if vboxmanage.find() else "VirtualBox is not installed (VBoxManage)"
 
