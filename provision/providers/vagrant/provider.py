@@ -74,6 +74,7 @@ class VagrantProvider:
             for name in self._names:
                 progress.phase(name, "running")
             return
+        self._remove_failed(progress)
         self._see_disks([name for name, state in states.items() if state == "stopped"])
         write_atomic(self.state / "plan.json", json.dumps(asdict(self.plan), indent=2) + "\n")
         write_atomic(file, text)
@@ -87,11 +88,44 @@ class VagrantProvider:
             progress.phase(name, "starting Vagrant")
         # vagrant-libvirt cannot make the same network for two labs at a time.
         with FileLock(cache.folder() / "vagrant-up.lock"):
-            self._boot(progress)
+            try:
+                self._boot(progress)
+            except BaseException:
+                self._note_unfinished(before)
+                raise
+        self._unfinished.unlink(missing_ok=True)
         self._forget_host_keys(before)
         way = self.backend.ssh_config(self.lab) or self.runner.ssh_config()
         write_atomic(self.state / "ssh_config", way)
         self._see_addresses()
+
+    @property
+    def _unfinished(self) -> Path:
+        return self.state / "unfinished.json"
+
+    def _note_unfinished(self, before: dict[str, str]) -> None:
+        """Write down which machines a failed `vagrant up` has left, by their ids.
+
+        Vagrant sets names and addresses on the way up alone: a machine that runs by the next `up`
+        would never get them.
+        """
+        made = {id_ for name, id_ in self.identities().items() if before.get(name) != id_}
+        if made:
+            write_atomic(self._unfinished, json.dumps(sorted(made | self._noted())) + "\n")
+
+    def _noted(self) -> set[str]:
+        try:
+            return set(json.loads(self._unfinished.read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            return set()
+
+    def _remove_failed(self, progress: Progress) -> None:
+        """Remove machines whose first start has failed; they are created again."""
+        noted = self._noted()
+        names = [name for name, id_ in self.identities().items() if id_ in noted]
+        if names and (self.state / "Vagrantfile").is_file():
+            progress.say(f"recreating {', '.join(names)}: the first start has failed")
+            self._run("destroy", "--force", *names)
 
     def _see_disks(self, stopped: list[str]) -> None:
         """Refuse to boot from a damaged disk: that takes minutes, and ends in whatever error."""

@@ -69,6 +69,7 @@ class Host:
         monkeypatch.setattr(subprocess, "run", self._run)
         monkeypatch.setattr(backend, "has_system_plugin", lambda name, _=None: name in self.plugins)
         monkeypatch.setattr(conflicts, "host_networks", dict)
+        monkeypatch.setattr(conflicts, "host_routes", list)
         monkeypatch.setattr(firewall, "FORWARDS", folder / "no")
         monkeypatch.setattr(host_only, "RANGES", folder / "no")
         monkeypatch.setattr(virsh, "URI", self.variables.get("LIBVIRT_DEFAULT_URI", virsh.URI))

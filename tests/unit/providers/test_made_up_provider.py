@@ -59,6 +59,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     monkeypatch.setenv("SWARMRIG_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("SWARMRIG_REGISTRY", str(tmp_path / "labs"))
     monkeypatch.setattr(conflicts, "host_networks", dict)
+    monkeypatch.setattr(conflicts, "host_routes", list)
     monkeypatch.setattr(boxes, "unreachable", lambda: "")
     registry.register(MadeUp())
     (tmp_path / "lab.toml").write_text('provider = "made_up"\n')

@@ -511,3 +511,31 @@ def test_machines_that_got_one_address_are_named_with_the_reason(
     with pytest.raises(MachineError, match="machine1, machine2 have one address, 127") as caught:
         provider.up(quiet())
     assert "/etc/machine-id" in caught.value.advice
+
+
+def test_machines_whose_first_start_failed_are_created_again(provider: VagrantProvider) -> None:
+    """One that runs would keep the name and the address that Vagrant has not given it."""
+    play(provider, "Setting the hostname failed\n", "exit 1")
+    with pytest.raises(MachineError):
+        provider.up(quiet())
+    play(provider, "", "true")
+    printed = io.StringIO()
+    provider.up(quiet(printed))
+    assert "recreating machine1, machine2: the first start has failed" in printed.getvalue()
+    made = calls(provider)
+    assert made[1:3] == [
+        "destroy --force machine1 machine2 --no-tty",
+        "up --provider=virtualbox --no-tty",
+    ]
+    provider.up(quiet())
+    assert not any(line.startswith("destroy") for line in calls(provider)[len(made) :])
+
+
+def test_machines_that_were_there_before_a_start_failed_are_kept(provider: VagrantProvider) -> None:
+    provider.up(quiet())
+    play(provider, "Timed out while waiting\n", "exit 1")
+    with pytest.raises(MachineError):
+        provider.up(quiet())
+    play(provider, "", "true")
+    provider.up(quiet())
+    assert not any(line.startswith("destroy") for line in calls(provider))
