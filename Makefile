@@ -1,6 +1,6 @@
 # Two commands: `make lab` runs the lab of the book, `make test` runs the project's tests.
 # `make help` lists the others; .venv/bin/inv lists the verbs of a lab.
-.PHONY: lab test bench setup lint lock clean help
+.PHONY: lab test test-kvm bench setup lint lock clean help
 
 lab: ## install what is missing, create the lab, run the overlay exercise, write a report
 	@.ci/install lab
@@ -21,6 +21,9 @@ test: ## install what tests need, lint, and run every tier that this machine sup
 	@.venv/bin/python -m pytest tests/containers
 	@# Emulated machines compute: one lab at a time, or they boot for longer than a boot may take.
 	@.venv/bin/python -m pytest tests/vm
+
+test-kvm: ## run the lab of the book on KVM, in an emulated machine that has it (half an hour, root)
+	@.venv/bin/python -m tests.nested
 
 bench: ## measure, and print ratios (half an hour; a single one: .venv/bin/python -m tests.bench list)
 	@.ci/install test
@@ -43,4 +46,4 @@ clean: ## remove the Python environment (`inv destroy` removes labs)
 	@rm -rf .venv
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 8
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12

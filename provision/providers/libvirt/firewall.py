@@ -22,6 +22,7 @@ from provision.providers.backend import Hindrance
 from provision.support.tools import run_tool
 
 FORWARDS = Path("/proc/sys/net/ipv4/ip_forward")
+DOCKERS = Path("/sys/class/net/docker0")
 _SEARCH = ":/usr/sbin:/sbin"
 _LOOK = "sudo iptables -S FORWARD"
 
@@ -58,7 +59,7 @@ def _dropped(rules: str, bridge: str) -> Hindrance:
 
 def _unseen() -> list[Hindrance]:
     """Where this user may not read the rules, what suggests that they drop packets."""
-    if not Path("/sys/class/net/docker0").exists():
+    if not DOCKERS.exists():
         return []
     return [
         Hindrance(

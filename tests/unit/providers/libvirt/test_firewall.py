@@ -45,6 +45,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(firewall, "_SEARCH", f"{os.pathsep}{tmp_path}")
     monkeypatch.setattr(firewall, "FORWARDS", tmp_path / "ip_forward")
+    monkeypatch.setattr(firewall, "DOCKERS", tmp_path / "docker0")
 
     def make(rules: str = "", nft: bool = False, zone: str = "", forwards: str = "1") -> None:
         (tmp_path / "ip_forward").write_text(f"{forwards}\n")
@@ -140,6 +141,20 @@ def test_a_bridge_in_the_wrong_zone_of_firewalld_is_named(
 def test_a_host_that_forwards_nothing_is_named(host: Host) -> None:
     host(forwards="0")
     assert "sudo sysctl -w net.ipv4.ip_forward=1" in found()[0]
+
+
+@pytest.mark.parametrize("docker", [True, False])
+def test_where_only_root_may_see_the_rules_docker_is_named_as_likely(
+    host: Host, docker: bool
+) -> None:
+    """As an answer to machines that reach nothing; `inv doctor` does not guess."""
+    host()
+    if docker:
+        firewall.DOCKERS.mkdir()
+    lines = [one for one in firewall.hindrances("virbr3") if not one.certain]
+    assert len(lines) == docker
+    assert all("look: sudo iptables -S FORWARD" in one.advice for one in lines)
+    assert found() == []
 
 
 @pytest.fixture
