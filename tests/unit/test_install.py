@@ -139,3 +139,26 @@ def test_a_system_whose_packages_are_not_known_is_told_what_to_install(install: 
     assert done.returncode == 2
     assert "The packages of this system are not known" in done.stderr
     assert "https://developer.hashicorp.com/vagrant/install" in done.stderr
+
+
+def test_the_environment_of_another_clone_is_not_cleared_through_a_link(
+    install: Install, tmp_path: Path
+) -> None:
+    assert install("fedora", *LIBVIRT, plugin=True).returncode == 0
+    venv, other = tmp_path / "clone/.venv", tmp_path / "other"
+    venv.rename(other)
+    venv.symlink_to(other)
+    (other / ".installed-lab").write_text("of another lock")
+    (other / "bin/pip").write_text("#!/of/the/other/.venv/bin/python\n")
+    script = tmp_path / "clone/.ci/install"
+    done = subprocess.run(
+        [str(tmp_path / "bin/bash"), str(script), "lab"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={"PATH": str(tmp_path / "bin"), "HOME": str(tmp_path)},
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert f".venv is a link to {other}" in done.stderr
+    assert (other / "bin/python").exists()
