@@ -9,9 +9,15 @@ import time
 from tests.nested.machine import Outer, said, why_not
 
 _INV = ".venv/bin/inv"
+# The trial of KVM has 20 s for a guest, which is little in an emulated machine on a busy computer.
+# What it has seen work once is believed from then on.
+_TRIED = (
+    f"for _ in $(seq 20); do {_INV} doctor | tee doctor.txt; "
+    "grep -q 'KVM works' doctor.txt && break; done"
+)
 # What is run inside, and what each has to print.
 STEPS = (
-    (f"{_INV} doctor", "KVM works"),
+    (_TRIED, "KVM works"),
     ("make lab", "PASSED"),
     (f"{_INV} status", "ready (leader)"),
     (f"{_INV} rebuild", "is up again"),
