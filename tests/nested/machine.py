@@ -71,6 +71,20 @@ class Outer:
         self.folder = Path(tempfile.mkdtemp(prefix="nested-", dir=cache.folder()))
         self.folder.chmod(0o755)
         self._process: subprocess.Popen[bytes] | None = None
+        # Ends when our end of its input is closed, however we end; it is given QEMU's process.
+        self._janitor = subprocess.Popen(
+            [
+                "sh",
+                "-c",
+                'read -r pid; cat >/dev/null; [ -z "$pid" ] || kill -9 "$pid" 2>/dev/null; '
+                'sleep 1; rm -rf "$1"',
+                "janitor",
+                str(self.folder),
+            ],
+            stdin=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
 
     # -- what it is made of -------------------------------------------------------------------
 
@@ -148,6 +162,9 @@ class Outer:
             start_new_session=True,
             env={**os.environ, "PATH": _SEARCH},
         )
+        assert self._janitor.stdin is not None
+        self._janitor.stdin.write(f"{self._process.pid}\n")
+        self._janitor.stdin.flush()
         end = time.monotonic() + _BOOT_LIMIT
         while self._process.poll() is None and time.monotonic() < end:
             if self._first() and self.run("true", limit=60).returncode == 0:
@@ -190,7 +207,9 @@ class Outer:
         if self._process:
             self._process.kill()  # its children go with it
             self._process.wait(60)
-        shutil.rmtree(self.folder)
+        assert self._janitor.stdin is not None
+        self._janitor.stdin.close()
+        self._janitor.wait(60)
 
 
 def said(text: str) -> None:
