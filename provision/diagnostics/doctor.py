@@ -22,6 +22,11 @@ from provision.support.errors import UserError
 
 State = Literal["ok", "absent", "warning", "missing"]
 _FIRST: dict[State, int] = {"missing": 0, "warning": 1}
+# Where no provider is installed, by system.
+_INSTALL = {
+    "Darwin": "Install Docker Desktop, VirtualBox, Parallels or VMware Fusion.",
+    "Windows": "Install Docker Desktop or VirtualBox, or turn Hyper-V on.",
+}
 
 
 @dataclass(frozen=True)
@@ -85,18 +90,10 @@ def _providers(lab: Lab, vagrant: str) -> tuple[list[Backend], list[Finding]]:
         ):
             state = "missing"
         findings.append(Finding(state, f"provider {backend.name}: {lacking or 'can be used'}"))
-    if lab.provider == "auto" and not usable:
-        findings.append(Finding("missing", "no provider can be used", _advice(lacks, broken)))
+    if lab.provider == "auto" and not usable and not broken:
+        advice = _INSTALL.get(platform.system(), "Install libvirt or VirtualBox, or Docker.")
+        findings.append(Finding("missing", "no provider can be used", advice))
     return usable, findings
-
-
-def _advice(lacks: dict[Backend, str], broken: Backend | None) -> str:
-    if broken:
-        return f"Put {broken.name} right: {lacks[broken]}."
-    return {
-        "Darwin": "Install Docker Desktop, VirtualBox, Parallels or VMware Fusion.",
-        "Windows": "Install Docker Desktop or VirtualBox, or turn Hyper-V on.",
-    }.get(platform.system(), "Install libvirt or VirtualBox, or a Docker engine.")
 
 
 def _acceleration(backend: Backend, fresh: bool) -> list[Finding]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from provision.support.errors import MachineError
 from provision.support.tools import run_tool
 
+_SYSTEMD = Path("/run/systemd/system")
 URI = os.environ.get("LIBVIRT_DEFAULT_URI", "qemu:///system")
 
 
@@ -51,7 +53,8 @@ def connection_error() -> str:
         except (OSError, subprocess.TimeoutExpired) as error:
             return str(error)
         if done.returncode != 0:
-            words = done.stderr.strip().replace("\n", " ").removeprefix("error: ")
+            # "error: failed to connect to the hypervisor", then the reason.
+            words = done.stderr.strip().rpartition("error: ")[2].replace("\n", " ")
             return f"{words}{_remedy(words)}"
     return ""
 
@@ -64,6 +67,8 @@ def _remedy(words: str) -> str:
             return f": start them, sudo systemctl enable --now {units}"
     lower = words.lower()
     if "no such file" in lower or "connection refused" in lower:
+        if not _SYSTEMD.exists():
+            return ": it does not run (make lab starts it, as root)"
         return ": it does not run, sudo systemctl enable --now libvirtd"
     if "permission denied" in lower or "authentication" in lower or "access denied" in lower:
         return (

@@ -72,6 +72,7 @@ class Host:
         monkeypatch.setattr(conflicts, "host_routes", list)
         monkeypatch.setattr(firewall, "FORWARDS", folder / "no")
         monkeypatch.setattr(host_only, "RANGES", folder / "no")
+        monkeypatch.setattr(virsh, "_SYSTEMD", folder)
         monkeypatch.setattr(virsh, "URI", self.variables.get("LIBVIRT_DEFAULT_URI", virsh.URI))
         monkeypatch.setenv("SWARMRIG_CACHE", str(folder / "cache"))
         monkeypatch.setenv("VAGRANT_HOME", str(folder / "vagrant.d"))

@@ -100,7 +100,7 @@ ROWS: dict[str, tuple[Host, str, str, str]] = {
         linux(VAGRANT),
         "",
         "no provider can be used",
-        "Install libvirt or VirtualBox, or a Docker engine",
+        "Install libvirt or VirtualBox, or Docker",
     ),
     "libvirt without its plugin, openSUSE": (
         linux(VAGRANT, LIBVIRT, release="suse"),

@@ -153,10 +153,16 @@ def test_a_libvirt_that_does_not_answer_is_named_with_what_to_do(
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(virsh, "_SYSTEMD", tmp_path)
     error = virsh.connection_error()
     assert said.splitlines()[-1].removeprefix("error: ") in error
     assert remedy in error
     assert "\n" not in error
+
+
+def test_without_systemd_no_unit_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(virsh, "_SYSTEMD", tmp_path / "none")
+    assert "make lab starts it" in virsh._remedy("'/var/run/libvirt/libvirt-sock': No such file")
 
 
 def test_the_users_own_session_is_refused_with_the_variable(
