@@ -1,6 +1,6 @@
 # Two commands: `make lab` runs the lab of the book, `make test` runs the project's tests.
 # `make help` lists the others; .venv/bin/inv lists the verbs of a lab.
-.PHONY: lab test test-all bench setup lint lock clean help
+.PHONY: lab test test-all test-kvm bench setup lint lock clean help
 
 lab: ## install what is missing, create the lab, run the overlay exercise, write a report
 	@.ci/install lab
@@ -25,6 +25,9 @@ test: ## install what tests need, lint, and run every tier that this machine sup
 test-all: ## as `test`, and the long tests as well: every fault, edited labs (hours)
 	@SWARMRIG_FAULTS=all SWARMRIG_VM=all $(MAKE) --no-print-directory test
 
+test-kvm: ## run the lab of the book on KVM, in an emulated machine that has it (half an hour, root)
+	@.venv/bin/python -m tests.nested
+
 bench: ## measure, and print ratios (half an hour; a single one: .venv/bin/python -m tests.bench list)
 	@.ci/install test
 	@.venv/bin/python -m tests.bench
@@ -46,4 +49,4 @@ clean: ## remove the Python environment (`inv destroy` removes labs)
 	@rm -rf .venv
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12

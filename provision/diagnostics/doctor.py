@@ -22,6 +22,12 @@ from provision.support import cache
 from provision.support.errors import UserError
 
 State = Literal["ok", "absent", "warning", "missing"]
+_FIRST: dict[State, int] = {"missing": 0, "warning": 1}
+# Where no provider is installed, by system.
+_INSTALL = {
+    "Darwin": "Install Docker Desktop, VirtualBox, Parallels or VMware Fusion.",
+    "Windows": "Install Docker Desktop or VirtualBox, or turn Hyper-V on.",
+}
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ def examine(lab: Lab, fresh: bool = True) -> list[Finding]:
         findings.append(Finding("absent", hint))
     if lab.provider == "hosts":
         findings.append(Finding("ok", "provider hosts: nothing is booted here"))
-        return findings + _routes(lab)
+        return _sorted(findings + _routes(lab))
     vagrant = ""
     try:
         vagrant = requirements.check_vagrant()
@@ -59,23 +65,36 @@ def examine(lab: Lab, fresh: bool = True) -> list[Finding]:
     chosen = named or next(iter(usable), None)
     for backend in usable:
         findings += _acceleration(backend, fresh)
+    if chosen and chosen in usable:
+        hindrances = (one for one in chosen.hindrances(lab) if one.certain)
+        findings += [Finding("warning", one.what, one.advice) for one in hindrances]
     if not lab.files.plan.exists():
         findings += _clashes(lab, chosen, usable)
-    return [*findings, _disk(), *(_boxes(chosen) if not chosen or chosen.uses_boxes else [])]
+    findings += [_disk(), *(_boxes(chosen) if not chosen or chosen.uses_boxes else [])]
+    return _sorted(findings)
+
+
+def _sorted(findings: list[Finding]) -> list[Finding]:
+    """After the line about the system, what is to be put right."""
+    return findings[:1] + sorted(findings[1:], key=lambda finding: _FIRST.get(finding.state, 2))
 
 
 def _providers(lab: Lab, vagrant: str) -> tuple[list[Backend], list[Finding]]:
     """The providers that can be used, the preferred one first, and a finding for each."""
-    usable, findings = [], []
-    for backend in registry.backends():
-        state: State = "ok"
-        if lacks := requirements.provider_lacks(backend, vagrant):
-            state = "missing" if lab.provider == backend.name else "absent"
-        else:
-            usable.append(backend)
-        findings.append(Finding(state, f"provider {backend.name}: {lacks or 'can be used'}"))
-    if lab.provider == "auto" and not usable:
-        advice = "Install libvirt or VirtualBox."
+    findings = []
+    lacks = {one: requirements.provider_lacks(one, vagrant) for one in registry.backends()}
+    usable = [one for one, lacking in lacks.items() if not lacking]
+    # Of those that are installed and do not work, the preferred one is what to put right.
+    broken = next((one for one in lacks if not usable and one.present()), None)
+    for backend, lacking in lacks.items():
+        state: State = "absent" if lacking else "ok"
+        if lacking and (
+            lab.provider == backend.name or (lab.provider == "auto" and backend is broken)
+        ):
+            state = "missing"
+        findings.append(Finding(state, f"provider {backend.name}: {lacking or 'can be used'}"))
+    if lab.provider == "auto" and not usable and not broken:
+        advice = _INSTALL.get(platform.system(), "Install libvirt or VirtualBox, or Docker.")
         findings.append(Finding("missing", "no provider can be used", advice))
     return usable, findings
 
@@ -107,12 +126,12 @@ def _disk() -> Finding:
 
 
 def _boxes(chosen: Backend | None) -> list[Finding]:
-    if select.downloadable():
+    if not (reason := select.unreachable()):
         return [Finding("ok", "boxes can be downloaded")]
+    what = f"no box can be downloaded here: {select.catalogue()}: {reason}"
     if chosen and chosen.builds_boxes:
-        what = f"no box can be downloaded here; inv box builds one for {chosen.name}"
-        return [Finding("ok", what)]
-    return [Finding("warning", "no box can be downloaded here", "Add one: vagrant box add.")]
+        return [Finding("ok", f"{what}; inv box builds one for {chosen.name}")]
+    return [Finding("warning", what, "Add one: vagrant box add.")]
 
 
 def _routes(lab: Lab) -> list[Finding]:

@@ -518,7 +518,9 @@ def _free(subnet: IPv4Network, taken: set[str]) -> Iterator[str]:
 def _kept_addresses(file: Path, name: str, subnet: IPv4Network) -> dict[str, str]:
     """The addresses that the lab's machines have, so that one machine less moves no other."""
     with suppress(OSError, ValueError, AttributeError):
-        kept = json.loads(LabState(file.parent / ".swarmrig" / name).addresses.read_text())
+        kept = json.loads(
+            LabState(file.parent / ".swarmrig" / name).addresses.read_text(encoding="utf-8")
+        )
         return {
             str(machine): str(address)
             for machine, address in kept.items()

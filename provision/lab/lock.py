@@ -39,7 +39,7 @@ def holding(state: Path, verb: str) -> Iterator[None]:
     except Timeout:
         who = {}
         with contextlib.suppress(OSError, json.JSONDecodeError):
-            who = json.loads(holder.read_text())
+            who = json.loads(holder.read_text(encoding="utf-8"))
         raise UserError(
             f"Lab {state.name!r} is held by `inv {who.get('verb', '…')}` "
             f"(process {who.get('pid', 'unknown')}, since {who.get('since', 'a moment ago')}).",

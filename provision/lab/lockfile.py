@@ -120,7 +120,7 @@ def read(lab: Lab, provider: str) -> Entry | None:
 
 def _entries(lab: Lab) -> dict[str, Any]:
     try:
-        said = json.loads(file(lab).read_text())
+        said = json.loads(file(lab).read_text(encoding="utf-8"))
         labs = said["labs"]
         if said["version"] != 1 or not isinstance(labs, dict):
             raise ValueError("another version of Swarmrig wrote it")  # noqa: TRY301 - as the rest

@@ -29,7 +29,7 @@ SET: Mapping[str, frozenset[str]] = {
             "management_network_address",
         }
     ),
-    "virtualbox": frozenset({"cpus", "memory", "linked_clone", "gui"}),
+    "virtualbox": frozenset({"name", "cpus", "memory", "linked_clone", "gui", "customize"}),
     "vmware_desktop": frozenset({"vmx", "linked_clone", "gui"}),
     "parallels": frozenset({"cpus", "memory", "linked_clone"}),
     "hyperv": frozenset({"cpus", "memory", "linked_clone"}),

@@ -51,7 +51,7 @@ def noted(lab: Lab) -> dict[str, Kept]:
     found = {}
     for file in sorted(lab.files.checkpoints.glob("*.json")):
         try:
-            found[file.stem] = Kept(**json.loads(file.read_text()))
+            found[file.stem] = Kept(**json.loads(file.read_text(encoding="utf-8")))
         except (TypeError, ValueError) as error:
             raise MachineError(
                 f"{file} cannot be read: {error}", "Remove it, and save the checkpoint again."
@@ -71,7 +71,7 @@ def write(lab: Lab, name: str, kept: Kept) -> None:
 def addresses(lab: Lab) -> dict[str, str]:
     """The addresses assigned to the lab's machines."""
     with suppress(OSError, ValueError):
-        return dict(json.loads(lab.files.addresses.read_text()))
+        return dict(json.loads(lab.files.addresses.read_text(encoding="utf-8")))
     return {}
 
 

@@ -117,7 +117,7 @@ def save(lab: Lab, provider: Provider, name: str, progress: Progress) -> None:
         made=datetime.now().astimezone().isoformat(timespec="seconds"),
         lab=fingerprint(lab),
         machines=provider.identities(),
-        ready=json.loads(lab.files.ready.read_text()),
+        ready=json.loads(lab.files.ready.read_text(encoding="utf-8")),
         addresses=checkpoint_notes.addresses(lab),
     )
     # Noted as begun: an interrupted save is not a checkpoint of one moment.
@@ -197,7 +197,7 @@ def finish_interrupted(lab: Lab, provider: Provider, progress: Progress) -> None
     """Resume an interrupted restore: until then, the machines are of different times."""
     file = lab.files.restoring
     try:
-        name = json.loads(file.read_text())["name"]
+        name = json.loads(file.read_text(encoding="utf-8"))["name"]
     except FileNotFoundError:
         return
     except (KeyError, ValueError):

@@ -31,6 +31,8 @@ def destroy(lab: Lab, progress: Progress, purge: bool = False) -> list[str]:
             provider = None
         removed = [] if provider else select.orphans(lab)
         if provider:
+            # Asked first: what was made of what is in the state folder.
+            stays = provider.stays()
             with progress:
                 removed = revert.revert(lab, provider, purge, progress)
                 removed += provider.destroy(progress)
@@ -41,6 +43,8 @@ def destroy(lab: Lab, progress: Progress, purge: bool = False) -> list[str]:
                     f"Lab {lab.name!r} is not gone: {'; '.join(left)}.",
                     "Run inv destroy again" + (f"; the log is {log}." if log.exists() else "."),
                 )
+            for what in stays:
+                progress.say(f"kept: {what}")
         # A later `destroy --purge` must still know what was there before.
         kept = applied.journal_of(lab.files).hosts()
         _empty_state(lab.files, bool(kept))

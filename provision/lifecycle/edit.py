@@ -87,7 +87,7 @@ def look(lab: Lab) -> Edit:
 def _ran(lab: Lab) -> dict[str, str]:
     """The checksums of the lab's scripts when the last `up` ran them."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        made = json.loads(lab.files.ready.read_text()).get("made") or {}
+        made = json.loads(lab.files.ready.read_text(encoding="utf-8")).get("made") or {}
         return dict(made.get("scripts") or {})
     return {}
 

@@ -17,6 +17,7 @@ from provision.engine import (
     images,
     install,
     names,
+    preflight,
     proxy,
     script,
     settings,
@@ -48,7 +49,7 @@ class Plan:
     """Everything that `up` would do to machines that can be reached.
 
     `unknown` names the machines whose engine does not answer yet, and what that leaves open;
-    `notes` say what is left alone for a reason.
+    `notes` say what is left alone for a reason, or may be trouble.
     """
 
     of_names: list[Change]
@@ -80,6 +81,9 @@ def plan(
     """
     of_names, notes = _names(lab, machines, journal)
     needs, answering = _engines(lab, machines, journal, wanted)
+    kernels = preflight.look(machines)
+    preflight.check(kernels)
+    notes = [*notes, *preflight.notes(kernels)]
     seen = _look_for_images(lab, answering)
     swarm = _swarm(machines, answering, progress)
     all_seen = {name: seen.get(name, images.Facts({}, known=False)) for name in machines}

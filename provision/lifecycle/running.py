@@ -20,7 +20,7 @@ from provision.support.errors import MachineError, UserError
 def ready(lab: Lab) -> Ready:
     """What the last `up` brought up. Raises UserError if the lab is not up."""
     try:
-        return Ready(**json.loads(lab.files.ready.read_text()))
+        return Ready(**json.loads(lab.files.ready.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise UserError(f"Lab {lab.name!r} is not up.", "Bring it up: inv up") from None
     except (TypeError, json.JSONDecodeError) as error:

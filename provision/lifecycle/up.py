@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 
 from provision.changes import journal
-from provision.diagnostics import disk
+from provision.diagnostics import disk, uplink
 from provision.lab import lockfile, proxy
 from provision.lab.lock import holding
 from provision.lab.lockfile import Locked
@@ -94,7 +94,7 @@ def _provision(
     with connected(lab, provider.endpoints()) as machines:
         login.reach(machines, progress)
         disk.check(machines)
-        with disk.explaining(machines):
+        with disk.explaining(machines), uplink.explaining(lab, provider.name):
             choice, engines = provision.provision(
                 lab, machines, journal.of_lab(lab), progress, want, allowed
             )

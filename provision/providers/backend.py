@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,18 @@ class Acceleration:
     driver: str
     fast: bool
     why: str
+
+
+@dataclass(frozen=True)
+class Hindrance:
+    """Something of this host that is in the machines' way, and what the user can do about it.
+
+    It is `certain`, or only likely.
+    """
+
+    what: str
+    advice: str
+    certain: bool = True
 
 
 @dataclass(frozen=True)
@@ -66,6 +79,10 @@ class Backend:
         """What it lacks on this host, in words; "" where nothing is missing."""
         return ""
 
+    def present(self) -> bool:
+        """Whether its own program is on this host, though something else may be missing."""
+        return False
+
     def unusable(self, vagrant: str) -> str:
         """Why it cannot be used though nothing is missing, in words, with what to do; else "".
 
@@ -100,6 +117,14 @@ class Backend:
 
     def acceleration(self, fresh: bool = False) -> Acceleration | None:
         """How machines would run here; None where there is no choice. `fresh` ignores the cache."""
+        return None
+
+    def hindrances(self, lab: Lab) -> list[Hindrance]:
+        """What of this host keeps machines from reaching a network; nothing is changed."""
+        return []
+
+    def explain(self, words: str) -> Hindrance | None:
+        """What is behind an error of Vagrant's, where the host has an answer."""
         return None
 
     # -- before machines are made -------------------------------------------------------------
@@ -170,18 +195,51 @@ class Backend:
         """What is still there of the lab, in words; `known` are those that Vagrant remembers."""
         return [f"machine {name} (in Vagrant's memory)" for name in sorted(known)]
 
+    def stays(self, lab: Lab, box: str, version: str) -> list[str]:
+        """What stays when the lab is gone, beside Vagrant's box: with the command that removes it.
+
+        It is shared with other labs, or was there before.
+        """
+        return []
+
     def purge_orphans(self, lab: Lab) -> list[str]:
         """Remove what is left of a lab whose state folder is lost, where the provider can tell."""
         return []
 
 
-def has_vagrant_plugin(name: str) -> bool:
-    """Whether a plugin is installed, from Vagrant's folders: starting Vagrant takes seconds."""
+# Where distributions put plugins of their own Vagrant: Debian, Fedora and openSUSE.
+_SYSTEM_PLUGINS = (
+    "/usr/share/rubygems-integration/all/specifications/{name}-[0-9]*.gemspec",
+    "/usr/share/vagrant-plugins/plugins.d/{name}.json",
+    "/usr/share/vagrant/gems/specifications/{name}-[0-9]*.gemspec",
+    "/usr/share/vagrant/gems/gems/{name}-[0-9]*",
+    "/usr/lib*/ruby/gems/*/specifications/{name}-[0-9]*.gemspec",
+)
+
+
+def has_vagrant_plugin(name: str, root: Path = Path("/")) -> bool:
+    """Whether a plugin is installed, from Vagrant's folders: starting Vagrant takes seconds.
+
+    A distribution's plugin counts only with its own Vagrant: HashiCorp's does not look there.
+    """
     home = Path(os.environ.get("VAGRANT_HOME") or Path.home() / ".vagrant.d")
     installed = home / "plugins.json"
-    if installed.is_file() and name in json.loads(installed.read_text()).get("installed", {}):
-        return True
-    system = Path("/usr/share/rubygems-integration/all/specifications")
-    return any(system.glob(f"{name}-[0-9]*.gemspec")) or any(
-        Path("/usr/share/vagrant-plugins/plugins.d").glob(f"{name}.json")
+    if installed.is_file():
+        noted = json.loads(installed.read_text(encoding="utf-8"))
+        if name in noted.get("installed", {}):
+            return True
+    return not foreign_vagrant() and has_system_plugin(name, root)
+
+
+def has_system_plugin(name: str, root: Path = Path("/")) -> bool:
+    """Whether the distribution's package of a plugin is installed."""
+    patterns = (pattern.format(name=name).lstrip("/") for pattern in _SYSTEM_PLUGINS)
+    return any(any(root.glob(pattern)) for pattern in patterns)
+
+
+def foreign_vagrant() -> bool:
+    """Whether the Vagrant that is called is none of the distribution's (HashiCorp's is in /opt)."""
+    program = Path(shutil.which("vagrant") or "/usr/bin/vagrant").resolve()
+    return not any(
+        program.is_relative_to(place) for place in ("/usr/bin", "/usr/share", "/usr/lib")
     )

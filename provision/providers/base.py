@@ -62,6 +62,9 @@ class Provider(Protocol):
     def leftovers(self) -> list[str]:
         """What of this lab is still in the provider's own lists, in words; empty when clean."""
 
+    def stays(self) -> list[str]:
+        """What `destroy` leaves, since other labs use it too or it was there before; in words."""
+
     def identities(self) -> dict[str, str]:
         """The provider's identifier of each machine; a recreated machine has a new one."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -33,6 +34,21 @@ def host_networks() -> dict[str, list[IPv4Network]]:
     }
 
 
+def host_routes() -> list[tuple[IPv4Network, str]]:
+    """The IPv4 routes of this host to networks that are not its own, as a VPN sets them, with the
+    interface of each (Linux; [] where they are not known)."""
+    ip = shutil.which("ip", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    done = run_tool([ip, "-json", "-4", "route"]) if ip else None
+    if not done or done.returncode != 0:
+        return []
+    found = []
+    for route in json.loads(done.stdout or "[]"):
+        if route.get("protocol") != "kernel" and route.get("dst") != "default":
+            with contextlib.suppress(KeyError, ValueError):
+                found.append((IPv4Network(route["dst"]), route["dev"]))
+    return found
+
+
 def clashes(
     lab: Lab, own: frozenset[str] | set[str] = frozenset(), management: bool = True
 ) -> list[str]:
@@ -55,6 +71,14 @@ def clashes(
                         f"{lab.file.name}: {key}: {subnet} is in use on this host: "
                         f"{interface} has {network}"
                     )
+    for network, interface in host_routes():
+        for key, subnet in wanted.items():
+            # A wider route does not matter: the lab's own is the closer one.
+            if interface not in own and network.subnet_of(IPv4Network(subnet)):
+                found.append(
+                    f"{lab.file.name}: {key}: {subnet} is routed elsewhere by this host, as a VPN "
+                    f"does: {network} to {interface}"
+                )
     return found
 
 

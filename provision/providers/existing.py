@@ -66,6 +66,9 @@ class HostsProvider:
     def leftovers(self) -> list[str]:
         return []
 
+    def stays(self) -> list[str]:
+        return []
+
     def identities(self) -> dict[str, str]:
         return {}
 

@@ -111,7 +111,7 @@ def _notes() -> list[Note]:
     notes = []
     for file in sorted(_folder().glob("*.json")):
         with contextlib.suppress(OSError, TypeError, ValueError):
-            notes.append(Note(**json.loads(file.read_text())))
+            notes.append(Note(**json.loads(file.read_text(encoding="utf-8"))))
     return notes
 
 

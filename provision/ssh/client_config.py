@@ -11,6 +11,7 @@ import os
 import re
 import socket
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,12 +61,25 @@ def client_of(end: Endpoint) -> list[str]:
     """What the user's own ssh is called with to go where an endpoint leads."""
     if end.client:
         return list(end.client)
-    known = f"UserKnownHostsFile={end.known_hosts}"
-    words = ["-F", "none", "-p", str(end.port), "-l", end.user, "-o", known]
-    words += ["-o", "StrictHostKeyChecking=accept-new", "-o", "IdentitiesOnly=yes"]
+    words = ["-F", "none", "-p", str(end.port), "-l", end.user, "-o"]
+    words += [f"UserKnownHostsFile={quoted(end.known_hosts)}", "-o", "IdentitiesOnly=yes"]
+    if end.alias:
+        words += ["-o", f"HostKeyAlias={end.alias}"]
+    words += ["-o", "StrictHostKeyChecking=accept-new"]
     for key in end.keys:
-        words += ["-i", str(key)]
+        # Not -i: of what it is given, the file's name is asked for before % is read as a token.
+        words += ["-o", f"IdentityFile={quoted(key)}"]
     return [*words, "--", end.host]
+
+
+def quoted(file: Path) -> str:
+    """A file's path as OpenSSH's settings take it: blanks, quotes and % as they are.
+
+    Source: ssh_config(5), and argv_split in misc.c of OpenSSH (since 8.7; before, a path could have
+    no quotes, and Windows takes two backslashes for one).
+    """
+    text = str(file).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{text}"'
 
 
 def resolve(target: Target, trust_new: bool = False) -> Endpoint:
@@ -102,7 +116,10 @@ def _resolve(target: Target, trust_new: bool, depth: int) -> Endpoint:
         "%u": _login(),
         "%l": socket.gethostname(),
     }
-    files = (Path(_fill(f, tokens)).expanduser() for f in said.get("identityfile", []))
+    files, certificates = (
+        [Path(_fill(word, tokens)).expanduser() for word in said.get(key, [])]
+        for key in ("identityfile", "certificatefile")
+    )
     return Endpoint(
         host=host,
         port=int(said["port"][0]),
@@ -114,6 +131,7 @@ def _resolve(target: Target, trust_new: bool, depth: int) -> Endpoint:
         ask=strict == "ask",
         alias=said.get("hostkeyalias", [""])[0],
         agent=_agent(said),
+        certificates=tuple(file for file in certificates if file.is_file()),
         only_keys=said.get("identitiesonly", ["no"])[0] == "yes",
         jump=_hops(target, said.get("proxyjump", [""])[0], trust_new, depth),
         proxy_command=_proxy(said, tokens),
@@ -129,7 +147,8 @@ def _ask(target: Target) -> dict[str, list[str]]:
             ["ssh", "-G", *target.client],
             check=False,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="surrogateescape",
             stdin=subprocess.DEVNULL,
             timeout=30,
         )
@@ -212,10 +231,18 @@ def _agent(said: dict[str, list[str]]) -> str:
     if agent == "none":
         return ""
     if agent == "SSH_AUTH_SOCK":
-        return os.environ.get("SSH_AUTH_SOCK", "")
+        return os.environ.get("SSH_AUTH_SOCK", "") or _default_agent()
     if agent.startswith("$"):
         return os.environ.get(agent.strip("${}"), "")
     return str(Path(agent).expanduser())
+
+
+def _default_agent() -> str:
+    """Where the agent listens if no variable says so: on Windows at a pipe, elsewhere nowhere.
+
+    Source: https://github.com/PowerShell/openssh-portable, authfd.c of Win32-OpenSSH.
+    """
+    return r"\\.\pipe\openssh-ssh-agent" if sys.platform == "win32" else ""
 
 
 def _login() -> str:

@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 class Endpoint:
     """How SSH reaches one machine.
 
-    `known_hosts` is where host keys are checked and written down, `also_known` where they are
-    only looked up; `alias` is the name under which they stand there, where that is another one
-    than the host's. With `trust_first` a host that is in none of them is written down at first
+    `known_hosts` is where host keys are checked and written down, `also_known` where they are only
+    looked up; `alias` is the name under which they stand there, where that is another one than
+    the host's. With `trust_first` a host that is in none of them is written down at first
     sight (a VM that we have just made, or `accept-new` in the user's own settings); with `ask`
-    a person may say so; else it is refused. `keys` are private key files, `agent` the socket of
-    an ssh-agent, of which with `only_keys` just those in `keys` are used. The way leads through
-    `jump`, or through the input and output of `proxy_command`, where one is given. `patience` is
-    how many seconds a login is tried, `answer` how long each of SSH's answers may take; `client`
-    is what the user's own ssh is called with.
+    a person may say so; else it is refused. `keys` are private key files, `agent` the socket
+    of an ssh-agent, of which with `only_keys` just those in `keys` are used; `certificates`
+    are files of certificates of those keys. The way leads through `jump`, or through the input
+    and output of `proxy_command`, where one is given. `patience` is how many seconds a login
+    is tried, `answer` how long each of SSH's answers may take; `client` is what the user's own
+    ssh is called with.
     """
 
     host: str
@@ -36,6 +37,7 @@ class Endpoint:
     ask: bool = False
     agent: str = ""
     only_keys: bool = True
+    certificates: tuple[Path, ...] = ()
     jump: Endpoint | None = None
     proxy_command: str = ""
     patience: float = 60

@@ -70,7 +70,8 @@ def lookup(end: Endpoint) -> list[Known]:
             ["ssh-keygen", "-F", end.key_name, "-f", str(file)],
             check=False,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             stdin=subprocess.DEVNULL,
             timeout=20,
         ).stdout.splitlines()

@@ -18,7 +18,7 @@ def write_atomic(path: Path, content: str | bytes, mode: int = 0o644) -> Path:
     Source: rename(2), which replaces atomically within one file system.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    data = content.encode() if isinstance(content, str) else content
+    data = content.encode(errors="surrogateescape") if isinstance(content, str) else content
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
     try:
         with os.fdopen(handle, "wb") as out:

@@ -21,4 +21,4 @@ def tools() -> dict[str, str]:
 
 def _own() -> str:
     file = Path(__file__).parents[2] / "pyproject.toml"
-    return str(tomllib.loads(file.read_text())["project"]["version"])
+    return str(tomllib.loads(file.read_text(encoding="utf-8"))["project"]["version"])

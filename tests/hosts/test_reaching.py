@@ -155,6 +155,29 @@ def test_a_key_may_be_the_agents(two_hosts: list[Host], lab_of: Labs, tmp_path: 
         agent.wait()
 
 
+def test_a_certificate_lets_in_where_the_key_alone_does_not(
+    two_hosts: list[Host], lab_of: Labs, tmp_path: Path
+) -> None:
+    host, key, authority = two_hosts[1], tmp_path / "mine", tmp_path / "authority"
+    for file in (key, authority):
+        subprocess.run(["ssh-keygen", "-q", "-N", "", "-f", str(file)], check=True)
+    sign = ["ssh-keygen", "-q", "-s", str(authority), "-I", "me", "-n", "ops", f"{key}.pub"]
+    subprocess.run(sign, check=True)
+    certificate = (tmp_path / "mine-cert.pub").rename(tmp_path / "named.pub")
+    trusted = Path(f"{authority}.pub").read_text().strip()
+    host.exec("sh", "-c", f"echo '{trusted}' > /etc/ssh/authority.pub")
+    line = "TrustedUserCAKeys /etc/ssh/authority.pub"
+    host.exec("sh", "-c", f"echo {line} > /etc/ssh/sshd_config.d/authority.conf")
+    host.exec("systemctl", "restart", "ssh")
+    named = ""
+    for settings in ("", f"Host *\n  CertificateFile {certificate}\n"):
+        lab = lab_of(two_hosts, settings=settings)
+        lab.file.write_text(lab.file.read_text().replace(str(two_hosts[0].key), str(key)))
+        lab = load.load(lab.file)
+        named = ask(lab) if settings else str(refused(lab))
+    assert named == "machine2"
+
+
 def test_a_key_with_a_passphrase_is_told_with_what_to_do(
     two_hosts: list[Host], lab_of: Labs, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import stat
 import subprocess
@@ -107,3 +108,18 @@ def test_pre_commit_runs_what_make_lint_runs() -> None:
     rule = re.search(r"^lint:.*\n((?:\t.*\n)+)", (CLONE / "Makefile").read_text(), re.MULTILINE)
     assert rule is not None
     assert hooks == [line.strip().removeprefix("@") for line in rule[1].splitlines()]
+
+
+@pytest.mark.parametrize("package", ["provision", "scenarios"])
+def test_no_text_is_read_or_written_in_the_encoding_of_the_host(package: str) -> None:
+    """A Windows console's cp1252, or the C locale, would read another name of a folder."""
+    found = [
+        f"{file.relative_to(CLONE)}:{node.lineno}"
+        for file in sorted(CLONE.glob(f"{package}/**/*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in {"read_text", "write_text"}
+        and not {"encoding"} & {word.arg for word in node.keywords}
+    ]
+    assert found == []

@@ -9,5 +9,6 @@ class VmwareDesktop(Backend):
     name = "vmware_desktop"
 
     def missing(self) -> str:
-        plugin = has_vagrant_plugin("vagrant-vmware-desktop")
-        return "" if plugin else "its Vagrant plugin is not installed"
+        if has_vagrant_plugin("vagrant-vmware-desktop"):
+            return ""
+        return "its Vagrant plugin is not installed: vagrant plugin install vagrant-vmware-desktop"

@@ -52,7 +52,7 @@ def cached(recipe: Recipe = DEFAULT) -> BoxFile | None:
     about = _folder(recipe) / "box.json"
     if not about.is_file():
         return None
-    noted = json.loads(about.read_text())
+    noted = json.loads(about.read_text(encoding="utf-8"))
     return BoxFile(
         path=about.parent / "package.box",
         name=noted["name"],
@@ -144,7 +144,7 @@ def _build_in(work: Path, recipe: Recipe, log: Callable[[str], None]) -> str:
     docker = docker_packages(recipe.suite) if recipe.docker else []
     packages = [*recipe.base(), recipe.kernel, *boot().packages, *docker]
     hook = work / "finish.sh"
-    hook.write_text(recipe.finish)
+    hook.write_text(recipe.finish, encoding="utf-8")
     hooks = [f'sh {quote(str(hook))} "$1"']
     image = ""
     folder = work / "carried"

@@ -152,7 +152,7 @@ class Recipe:
             self.docker,
             architecture.debian_architecture(),
         ]
-        parts.append(Path(busybox.__file__).read_text())
+        parts.append(Path(busybox.__file__).read_text(encoding="utf-8"))
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
     @property

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -16,7 +18,9 @@ from provision.providers.boxes.recipe import SUITE, Recipe, recipes
 from provision.support.errors import UserError
 from provision.support.files import write_atomic
 
-CATALOGUE = "https://vagrantcloud.com/"
+# Vagrant's own default, and the variable by which it asks a private catalogue.
+_CATALOGUE, _PRIVATE = "https://vagrantcloud.com/", "VAGRANT_SERVER_URL"
+_TLS = "a login page of this network, or a proxy that reads TLS, may be in between"
 PATIENCE = 4  # seconds; offline this fails at once, on a captive network it may never answer
 
 
@@ -54,9 +58,10 @@ def choose(
     recipe = Recipe(lab.suite or SUITE)
     if backend.builds_boxes and (cached := build.cached(recipe)):
         return _built(cached, "it was built here before (inv box)")
-    if name and downloadable():
-        return Choice(name, None, f"{CATALOGUE} answers, so it can be downloaded")
-    none = f"{CATALOGUE} cannot be reached" if name else f"no box of {lab.suite} is published"
+    reason = unreachable() if name else ""
+    if name and not reason:
+        return Choice(name, None, f"{catalogue()} answers, so it can be downloaded")
+    none = _not_reached(reason) if name else f"no box of {lab.suite} is published"
     if backend.builds_boxes:
         log(f"{none}: building a box from Debian's packages")
         return _built(build.build(recipe, log), f"built here, since {none}")
@@ -66,8 +71,7 @@ def choose(
             f"Take suite = {' or '.join(map(repr, backend.boxes))}, or name a box.",
         )
     raise UserError(
-        f"Box {name} for {provider} is not in Vagrant's box store, and {CATALOGUE} cannot be "
-        "reached.",
+        f"Box {name} for {provider} is not in Vagrant's box store, and {none}.",
         "Add it where there is a network (vagrant box add), or use libvirt: inv box builds one.",
     )
 
@@ -77,7 +81,7 @@ def _locked(provider: str, name: str, version: str) -> Choice | None:
     ours = recipes().get(name)
     if ours and (cached := build.cached(ours)) and cached.version == version:
         return _built(cached, why)
-    if store.stored(name, provider, version) or (not ours and downloadable()):
+    if store.stored(name, provider, version) or (not ours and not unreachable()):
         return Choice(name, version, why)
     return None
 
@@ -94,10 +98,10 @@ def _named(lab: Lab, provider: str) -> Choice:
     file = lab.home / lab.box
     if lab.box.endswith(".box") and file.is_file():
         return Choice(str(file), None, "a file named in lab.toml")
-    if not store.stored(lab.box, provider) and not downloadable():
+    if not store.stored(lab.box, provider) and (reason := unreachable()):
         raise UserError(
             f"{lab.file.name}: box: {lab.box!r} for {provider} is not in Vagrant's box store, and "
-            f"{CATALOGUE} cannot be reached.",
+            f"{_not_reached(reason)}.",
             'Add it where there is a network (vagrant box add), or take box = "auto".',
         )
     return Choice(lab.box, lab.box_version, "named in lab.toml")
@@ -112,12 +116,16 @@ def check_machines(lab: Lab, provider: str) -> None:
         if box.endswith(".box"):
             if not (lab.home / box).is_file():
                 raise UserError(f"{lab.file.name}: machines[{number}].box: there is no file {box}")
-        elif not downloadable():
+        elif reason := unreachable():
             raise UserError(
                 f"{lab.file.name}: machines[{number}].box: {box!r} for {provider} is not in "
-                f"Vagrant's box store, and {CATALOGUE} cannot be reached.",
+                f"Vagrant's box store, and {_not_reached(reason)}.",
                 "Add it where there is a network (vagrant box add).",
             )
+
+
+def _not_reached(reason: str) -> str:
+    return f"{catalogue()} cannot be reached ({reason})"
 
 
 def _built(box: build.BoxFile, why: str) -> Choice:
@@ -146,13 +154,32 @@ def _built(box: build.BoxFile, why: str) -> Choice:
     return Choice(box.name, box.version, why, None if in_store else file)
 
 
-def downloadable() -> bool:
-    """Whether Vagrant's public catalogue answers within a few seconds."""
-    request = urllib.request.Request(CATALOGUE, method="HEAD")
+def catalogue() -> str:
+    """The address of the catalogue that Vagrant downloads boxes from."""
+    return os.environ.get(_PRIVATE) or _CATALOGUE
+
+
+def unreachable() -> str:
+    """Why the catalogue does not answer within a few seconds, in words; "" where it does.
+
+    Whether its certificate is right is Vagrant's to decide, which brings authorities of its own.
+    """
     try:
-        with urllib.request.urlopen(request, timeout=PATIENCE):  # noqa: S310 - a constant https URL
-            return True
+        request = urllib.request.Request(catalogue(), method="HEAD")  # noqa: S310 - the user's own
+        with urllib.request.urlopen(request, timeout=PATIENCE):  # noqa: S310 - as above
+            return ""
     except urllib.error.HTTPError:
-        return True
-    except OSError:
-        return False
+        return ""
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        if not isinstance(reason, ssl.SSLCertVerificationError):
+            return str(reason)
+        return "" if without_authorities() else f"{reason.verify_message}; {_TLS}"
+    except ValueError as error:
+        return f"{_PRIVATE}: {error}"
+
+
+def without_authorities() -> bool:
+    """Whether this Python knows no certificate authority: python.org's, on macOS, as installed."""
+    paths = ssl.get_default_verify_paths()
+    return not (paths.cafile or (paths.capath and any(Path(paths.capath).iterdir())))

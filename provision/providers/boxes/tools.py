@@ -49,7 +49,7 @@ def run(argv: Sequence[str], log: Path, what: str) -> None:
     shutil.copy(log, kept)
     raise MachineError(
         f"{what} could not be built: {argv[0]} ended with {done.returncode}: "
-        f"{_words(log.read_text(errors='replace'))}",
+        f"{_words(log.read_text(encoding='utf-8', errors='replace'))}",
         f"Its whole output: {kept}",
     )
 

@@ -38,6 +38,9 @@ class Docker(Backend):
 
     # -- this host ----------------------------------------------------------------------------
 
+    def present(self) -> bool:
+        return engine.installed()
+
     def missing(self) -> str:
         return engine.missing()
 
@@ -125,6 +128,9 @@ class Docker(Backend):
 
     def leftovers(self, lab: Lab, known: set[str]) -> list[str]:
         return belongings.leftovers(lab)
+
+    def stays(self, lab: Lab, box: str, version: str) -> list[str]:
+        return [f"image {box}:{version} (docker image rm {box}:{version})"] if version else []
 
     def purge_orphans(self, lab: Lab) -> list[str]:
         return [] if self.missing() else self.purge(lab)

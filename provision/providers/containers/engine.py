@@ -44,9 +44,14 @@ def listed(*arguments: str) -> list[dict[str, Any]]:
     return list(json.loads(done.stdout or "[]"))
 
 
+def installed() -> bool:
+    """Whether there is a docker command."""
+    return bool(shutil.which("docker"))
+
+
 def missing() -> str:
     """Why no machines can be made with the engine, in words; "" where they can."""
-    if not shutil.which("docker"):
+    if not installed():
         return "Docker is not installed (docker)"
     try:
         if "podman" in run_tool(["docker", "--version"], timeout=_PATIENCE).stdout.lower():

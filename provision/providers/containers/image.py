@@ -94,7 +94,7 @@ def _build(suite: str, target: Path) -> None:
     with TemporaryDirectory(dir=target.parent, prefix="building-") as made:
         work = Path(made)
         work.chmod(0o755)
-        (work / "finish.sh").write_text(recipe.FINISH)
+        (work / "finish.sh").write_text(recipe.FINISH, encoding="utf-8")
         folder = work / "carried"
         folder.mkdir()
         root = work / "root.tar"
@@ -171,8 +171,8 @@ def _docker_build(suite: str) -> None:
     """Build twice: what the machine carries is made of the first build's busybox."""
     with TemporaryDirectory(prefix="swarmrig-image-") as made:
         context = Path(made)
-        (context / "finish.sh").write_text(recipe.FINISH, newline="\n")
-        (context / "Dockerfile").write_text(dockerfile(suite), newline="\n")
+        (context / "finish.sh").write_text(recipe.FINISH, encoding="utf-8", newline="\n")
+        (context / "Dockerfile").write_text(dockerfile(suite), encoding="utf-8", newline="\n")
         (context / "carried").mkdir()
         base = f"{recipe.NAME}-system:{recipe.version(suite)}"
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -11,10 +12,27 @@ from typing import TYPE_CHECKING
 
 from provision.lab.model import Lab
 from provision.providers import naming
-from provision.providers.backend import Acceleration, Backend, has_vagrant_plugin
+from provision.providers.backend import (
+    Acceleration,
+    Backend,
+    Hindrance,
+    foreign_vagrant,
+    has_system_plugin,
+    has_vagrant_plugin,
+)
 from provision.providers.base import Checkpoints, MachineState
-from provision.providers.libvirt import disks, hardware, inventory, kvm, networks, snapshots, virsh
-from provision.support import architecture
+from provision.providers.libvirt import (
+    denials,
+    disks,
+    firewall,
+    hardware,
+    inventory,
+    kvm,
+    networks,
+    snapshots,
+    virsh,
+)
+from provision.support import architecture, distribution
 from provision.support.errors import MachineError, UserError
 
 if TYPE_CHECKING:
@@ -27,6 +45,16 @@ _BOXES = {
 }
 
 
+_LIBVIRT = {
+    "debian": "libvirt-daemon-system libvirt-clients qemu-system dnsmasq-base",
+    "fedora": "libvirt libvirt-client qemu-kvm dnsmasq",
+    "suse": "libvirt libvirt-client qemu-kvm dnsmasq",
+    "arch": "libvirt qemu-base dnsmasq",
+}
+# Arch has no package of it.
+_PLUGIN = dict.fromkeys(("debian", "fedora", "suse"), "vagrant-libvirt")
+
+
 class Libvirt(Backend):
     name = "libvirt"
     builds_boxes = True
@@ -35,17 +63,34 @@ class Libvirt(Backend):
 
     # -- this host ----------------------------------------------------------------------------
 
+    def present(self) -> bool:
+        return platform.system() == "Linux" and bool(shutil.which("virsh"))
+
     def missing(self) -> str:
-        if not has_vagrant_plugin("vagrant-libvirt"):
-            return "the plugin vagrant-libvirt is not installed"
+        if platform.system() != "Linux":
+            return "libvirt runs machines on Linux alone"
+        plugin = "vagrant-libvirt"
+        if not has_vagrant_plugin(plugin):
+            if foreign_vagrant() and has_system_plugin(plugin):
+                return (
+                    f"{shutil.which('vagrant')} is not the distribution's Vagrant and does not use "
+                    f"its package {plugin}: vagrant plugin install {plugin}"
+                )
+            return f"the plugin {plugin} is not installed{_how(_PLUGIN, plugin)}"
         if not shutil.which("virsh"):
-            return "libvirt is not installed (virsh)"
+            return f"libvirt is not installed (virsh){_how(_LIBVIRT)}"
         if error := virsh.connection_error():
             return f"libvirtd does not answer: {error}"
         return hardware.lacking()
 
     def firmware(self) -> str:
         return hardware.firmware()
+
+    def hindrances(self, lab: Lab) -> list[Hindrance]:
+        return firewall.hindrances(networks.bridge(naming.management(lab.name)))
+
+    def explain(self, words: str) -> Hindrance | None:
+        return denials.explain(words)
 
     @property
     def boxes(self) -> Mapping[str, str]:  # type: ignore[override]
@@ -150,6 +195,10 @@ class Libvirt(Backend):
         found = inventory.belongings(naming.prefix(lab.name), naming.network(lab.name), lab.state)
         return [f"{kind} {name}" for kind, names in found.items() for name in names]
 
+    def stays(self, lab: Lab, box: str, version: str) -> list[str]:
+        copy = inventory.image_of_box(box, version) if version else None
+        return [f"libvirt's copy of that box (virsh vol-delete {copy})"] if copy else []
+
     def purge_orphans(self, lab: Lab) -> list[str]:
         """libvirt's lists show by the lab's name what belongs to it."""
         return [] if virsh.connection_error() else self.purge(lab)
@@ -174,6 +223,14 @@ class DomainCheckpoints:
 
     def forget(self, name: str) -> None:
         snapshots.forget(self._prefix, self._machines, name)
+
+
+def _how(packages: Mapping[str, str], plugin: str = "") -> str:
+    """The command that installs what is missing, as a part of the sentence."""
+    command = "" if plugin and foreign_vagrant() else distribution.install(packages)
+    if not command and plugin:
+        command = f"vagrant plugin install {plugin}"
+    return f": {command}" if command else ""
 
 
 def _names(lab: Lab) -> list[str]:

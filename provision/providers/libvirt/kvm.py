@@ -17,15 +17,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provision.providers.boxes.boot import kept_kernel
-from provision.providers.libvirt import hardware
+from provision.providers.libvirt import hardware, virsh
 from provision.providers.libvirt.hardware import Hardware
 from provision.support import cache
+from provision.support.errors import MachineError
 from provision.support.files import write_atomic
 from provision.support.tools import c_locale, run_tool
+from provision.support.wait import wait_until
 
 PATIENCE = 20  # seconds; a guest that works prints its line within two or three
 # What a kernel without a root file system prints at the end of its start.
 _LINE = b"VFS: Unable to mount root fs"
+
+_DEVICE = Path("/dev/kvm")
+_CLOSED = (
+    "this user may not open /dev/kvm; members of the group kvm may: sudo usermod -aG kvm $USER, "
+    "then log in again"
+)
+_NAME = f"swarmrig-trial-{os.getpid()}"
+_DOMAIN = f"""<domain type='kvm'>
+  <name>{_NAME}</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
+  <os><type arch='x86_64'>hvm</type><boot dev='hd'/><bios rebootTimeout='1'/></os>
+  <on_poweroff>destroy</on_poweroff><on_reboot>destroy</on_reboot><on_crash>destroy</on_crash>
+  <devices><controller type='usb' model='none'/><memballoon model='none'/></devices>
+</domain>
+"""
 
 
 @dataclass(frozen=True)
@@ -37,38 +53,69 @@ class Verdict:
     cached: bool
 
 
+@dataclass(frozen=True)
+class _Trial:
+    """How a guest's start ended. One that timed out shows nothing about the next: the host may
+    have been busy."""
+
+    works: bool
+    why: str
+    timed_out: bool = False
+
+
 def verdict(fresh: bool = False) -> Verdict:
     """Try KVM, or use the verdict of an earlier trial on this boot, kernel and QEMU."""
     if platform.system() != "Linux":
         return Verdict(False, "KVM is a part of Linux", False)
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        return Verdict(False, _why_closed(), False)
+    if not _DEVICE.exists():
+        return Verdict(False, "there is no /dev/kvm", False)
     qemu = shutil.which(hardware.here().qemu)
     if not qemu:
         return Verdict(False, "QEMU is not installed", False)
+    ours = os.access(_DEVICE, os.R_OK | os.W_OK)
     file = cache.folder() / "kvm.json"
-    key = [_boot(), platform.release(), qemu, _version(qemu), str(_kernel())]
+    key = [_boot(), platform.release(), qemu, _version(qemu), str(_kernel()) if ours else "libvirt"]
     if not fresh and file.is_file():
-        kept = json.loads(file.read_text())
+        kept = json.loads(file.read_text(encoding="utf-8"))
         if kept["key"] == key:
             return Verdict(kept["works"], kept["why"], True)
-    trial = _try(qemu)
+    trial = _try(qemu) if ours else _through_libvirt()
     if not trial.timed_out:
         write_atomic(file, json.dumps({"key": key, "works": trial.works, "why": trial.why}))
     return Verdict(trial.works, trial.why, False)
 
 
-def _why_closed() -> str:
-    if not Path("/dev/kvm").exists():
-        return "there is no /dev/kvm"
-    return (
-        "this user may not open /dev/kvm; members of the group kvm may: sudo usermod -aG kvm "
-        "$USER, then log in again"
-    )
+def _through_libvirt() -> _Trial:
+    """A guest that libvirt runs, for a user who may not open /dev/kvm: libvirt's QEMU may.
+
+    It has no disk: its firmware finds nothing to boot, and resets after a moment, with which the
+    domain is gone. Source: https://libvirt.org/formatdomain.html, rebootTimeout and on_reboot
+    """
+    if platform.machine() != "x86_64":
+        return _Trial(False, _CLOSED, timed_out=True)
+    with tempfile.NamedTemporaryFile("w", suffix=".xml", encoding="utf-8") as file:
+        file.write(_DOMAIN)
+        file.flush()
+        try:
+            virsh.run("create", file.name)
+        except MachineError as error:
+            return _Trial(False, f"{_CLOSED} ({error})", timed_out=True)
+    try:
+        gone = wait_until(_trial_is_gone, bool, PATIENCE)
+    finally:
+        virsh.run("destroy", _NAME, check=False)
+    if gone:
+        return _Trial(True, "a minimal guest of libvirt's ran on KVM")
+    why = f"a minimal guest of libvirt's did not end on KVM within {PATIENCE} s"
+    return _Trial(False, f"{why}; and {_CLOSED}", timed_out=True)
+
+
+def _trial_is_gone() -> bool:
+    return _NAME not in virsh.run("list", "--all", "--name").split()
 
 
 def _boot() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
 
 
 def _version(qemu: str) -> str:
@@ -81,16 +128,6 @@ def _kernel() -> Path | None:
     kept = kept_kernel()
     own = sorted(Path("/boot").glob("vmlinuz-*"), reverse=True)
     return next((path for path in (kept, *own) if os.access(path, os.R_OK)), None)
-
-
-@dataclass(frozen=True)
-class _Trial:
-    """How a guest's start ended. One that timed out shows nothing about the next: the host may
-    have been busy."""
-
-    works: bool
-    why: str
-    timed_out: bool = False
 
 
 def _try(qemu: str) -> _Trial:

@@ -45,7 +45,7 @@ def _define(name: str, addresses: IPv4Network, reached: bool) -> None:
         mask=addresses.netmask,
         dhcp=f"<dhcp><range start='{second}' end='{last}'/></dhcp>" if reached else "",
     )
-    with tempfile.NamedTemporaryFile("w", suffix=".xml") as file:
+    with tempfile.NamedTemporaryFile("w", suffix=".xml", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         virsh.run("net-define", file.name)

@@ -48,6 +48,24 @@ def report(progress: Progress, machines: list[str], line: str) -> dict[str, str]
     return {}
 
 
+def identity_files(ssh_config: str) -> dict[str, list[str]]:
+    """The key files of each machine in `vagrant ssh-config`, as they are.
+
+    Vagrant puts quotes around a path with a blank and escapes nothing, so that it cannot be read as
+    OpenSSH would: a % is no token there, and a quote is a letter.
+    """
+    found: dict[str, list[str]] = {}
+    machine = ""
+    for line in ssh_config.splitlines():
+        word, _, value = line.strip().partition(" ")
+        if word == "Host":
+            machine = value
+        elif word == "IdentityFile":
+            plain = value[1:-1] if " " in value and value[:1] == value[-1:] == '"' else value
+            found.setdefault(machine, []).append(plain)
+    return found
+
+
 def error_message(log: str) -> str:
     """The error message of the last command in a log: the last block that is no progress.
 

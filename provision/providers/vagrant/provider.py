@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import shutil
 import subprocess
 from dataclasses import asdict
@@ -16,6 +17,7 @@ from provision.lab.model import Lab
 from provision.providers import forwards
 from provision.providers.backends import registry
 from provision.providers.base import Checkpoints, MachineState
+from provision.providers.boxes import store
 from provision.providers.vagrant import output, template
 from provision.providers.vagrant.checkpoints import AfterEarlierCommand, SnapshotCommand
 from provision.providers.vagrant.runner import Runner
@@ -54,7 +56,7 @@ class VagrantProvider:
     def from_state(cls, lab: Lab) -> VagrantProvider | None:
         """The provider as an earlier `up` planned it; None where there was none."""
         try:
-            kept = json.loads(lab.files.plan.read_text())
+            kept = json.loads(lab.files.plan.read_text(encoding="utf-8"))
             return cls(lab, Plan(**{**kept, "notes": tuple(kept.get("notes", ()))}))
         except FileNotFoundError:
             return None
@@ -67,7 +69,7 @@ class VagrantProvider:
         self._finish_earlier(progress)
         text = template.render(self.lab, self.plan)
         file = self.state / "Vagrantfile"
-        unchanged = file.is_file() and file.read_text() == text
+        unchanged = file.is_file() and file.read_text(encoding="utf-8") == text
         self.backend.resume(self.lab)
         states = self.states()
         settled = unchanged and (self.state / "ssh_config").is_file()
@@ -76,6 +78,7 @@ class VagrantProvider:
                 progress.phase(name, "running")
             return
         forwards.check(self.lab, [name for name, state in states.items() if state != "running"])
+        self._remove_failed(progress)
         self._see_disks([name for name, state in states.items() if state == "stopped"])
         write_atomic(self.state / "plan.json", json.dumps(asdict(self.plan), indent=2) + "\n")
         write_atomic(file, text)
@@ -89,10 +92,44 @@ class VagrantProvider:
             progress.phase(name, "starting Vagrant")
         # vagrant-libvirt cannot make the same network for two labs at a time.
         with FileLock(cache.folder() / "vagrant-up.lock"):
-            self._boot(progress)
+            try:
+                self._boot(progress)
+            except BaseException:
+                self._note_unfinished(before)
+                raise
+        self._unfinished.unlink(missing_ok=True)
         self._forget_host_keys(before)
         way = self.backend.ssh_config(self.lab) or self.runner.ssh_config()
         write_atomic(self.state / "ssh_config", way)
+        self._see_addresses()
+
+    @property
+    def _unfinished(self) -> Path:
+        return self.state / "unfinished.json"
+
+    def _note_unfinished(self, before: dict[str, str]) -> None:
+        """Write down which machines a failed `vagrant up` has left, by their ids.
+
+        Vagrant sets names and addresses on the way up alone: a machine that runs by the next `up`
+        would never get them.
+        """
+        made = {id_ for name, id_ in self.identities().items() if before.get(name) != id_}
+        if made:
+            write_atomic(self._unfinished, json.dumps(sorted(made | self._noted())) + "\n")
+
+    def _noted(self) -> set[str]:
+        try:
+            return set(json.loads(self._unfinished.read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            return set()
+
+    def _remove_failed(self, progress: Progress) -> None:
+        """Remove machines whose first start has failed; they are created again."""
+        noted = self._noted()
+        names = [name for name, id_ in self.identities().items() if id_ in noted]
+        if names and (self.state / "Vagrantfile").is_file():
+            progress.say(f"recreating {', '.join(names)}: the first start has failed")
+            self._run("destroy", "--force", *names)
 
     def _see_disks(self, stopped: list[str]) -> None:
         """Refuse to boot from a damaged disk: that takes minutes, and ends in whatever error."""
@@ -102,6 +139,20 @@ class VagrantProvider:
                 f"{words} is damaged (qemu-img check), as after a power cut of this host.",
                 "Recreate the lab: inv rebuild --cold, or inv destroy and inv up.",
             )
+
+    def _see_addresses(self) -> None:
+        """Refuse machines that have one address: whichever answers would be taken for both."""
+        names: dict[tuple[str, int], list[str]] = {}
+        for name, end in self.endpoints().items():
+            names.setdefault((end.host, end.port), []).append(name)
+        for (host, _), twins in names.items():
+            if len(twins) > 1:
+                raise MachineError(
+                    f"{', '.join(twins)} have one address, {host}: the box has a machine-id, which "
+                    "all its copies use to ask for addresses.",
+                    "Take another box, or empty /etc/machine-id in it (truncate -s 0) before it is "
+                    "packaged. Then: inv destroy, inv up.",
+                )
 
     def _boot(self, progress: Progress) -> None:
         phases = dict.fromkeys(self._names, "starting Vagrant")
@@ -117,8 +168,14 @@ class VagrantProvider:
                 f"{_AFRESH}",
             ) from None
         except subprocess.CalledProcessError as error:
+            words = self.runner.last_words()
+            if behind := self.backend.explain(words):
+                raise MachineError(
+                    f"{behind.what}.\nvagrant up failed: {words}",
+                    f"{behind.advice}. Vagrant's log: {self.runner.log}.",
+                ) from error
             raise MachineError(
-                f"vagrant up failed: {self.runner.last_words()}",
+                f"vagrant up failed: {words}",
                 f"Vagrant's log: {self.runner.log}. Run inv up again to resume. {_AFRESH}",
             ) from error
 
@@ -137,7 +194,7 @@ class VagrantProvider:
         for name in self._names:
             file = self.state / "vagrant" / "machines" / name / self.plan.provider / "id"
             with contextlib.suppress(OSError):
-                ids[name] = file.read_text()
+                ids[name] = file.read_text(encoding="utf-8")
         return ids
 
     def box(self) -> tuple[str, str] | None:
@@ -149,7 +206,9 @@ class VagrantProvider:
             return self.plan.box, self.plan.box_version or ""
         first = self.state / "vagrant" / "machines" / names[0]
         try:
-            noted = json.loads((first / self.plan.provider / "box_meta").read_text())
+            noted = json.loads(
+                (first / self.plan.provider / "box_meta").read_text(encoding="utf-8")
+            )
             return str(noted["name"]), str(noted["version"])
         except (OSError, ValueError, KeyError, TypeError):
             return self.plan.box, self.plan.box_version or ""
@@ -171,7 +230,8 @@ class VagrantProvider:
         file = self.state / "ssh_config"
         if not file.is_file():
             raise MachineError(f"Lab {self.lab.name!r} is not up.", "Run inv up.")
-        config = paramiko.SSHConfig.from_path(str(file))
+        said = file.read_text(encoding="utf-8", errors="surrogateescape")
+        config, keys = paramiko.SSHConfig.from_text(said), output.identity_files(said)
         ends = {}
         for name in self._names:
             settings = config.lookup(name)
@@ -179,9 +239,11 @@ class VagrantProvider:
                 host=settings["hostname"],
                 port=int(settings.get("port", 22)),
                 user=settings.get("user", "vagrant"),
-                keys=tuple(Path(key.strip('"')) for key in settings.get("identityfile", [])),
+                keys=tuple(map(Path, keys.get(name, ()))),
                 known_hosts=self.state / "known_hosts",
                 trust_first=True,
+                # The port that is forwarded to a machine may be another one after each boot.
+                alias=name,
             )
         return ends
 
@@ -254,6 +316,17 @@ class VagrantProvider:
 
     def leftovers(self) -> list[str]:
         return self.backend.leftovers(self.lab, set(self.identities()))
+
+    def stays(self) -> list[str]:
+        name, version = self.box() or ("", "")
+        found = []
+        if self.backend.uses_boxes and store.stored(name, self.name, version or None):
+            only = f" --box-version {version}" if version else ""
+            remove = f"vagrant box remove {shlex.quote(name)} --provider {self.name}{only}"
+            found = [f"box {name} {version}".rstrip() + f" ({remove})"]
+        with contextlib.suppress(MachineError):
+            found += self.backend.stays(self.lab, name, version)
+        return found
 
     # -- checkpoints --------------------------------------------------------------------------
 

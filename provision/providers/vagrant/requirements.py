@@ -8,11 +8,17 @@ import shutil
 
 from provision.lab.model import Lab
 from provision.providers.backend import Backend
+from provision.support import distribution
 from provision.support.errors import UserError
 from provision.support.tools import run_tool
 
 # 2.2.19 is Debian 11's and Ubuntu 22.04's: the oldest that our Vagrantfile has been used with.
 OLDEST_VAGRANT = (2, 2, 19)
+_PACKAGES = {
+    **dict.fromkeys(("debian", "fedora", "suse"), "vagrant vagrant-libvirt"),
+    # The plugin is no package there.
+    "arch": "vagrant",
+}
 
 
 def vagrant_version() -> str | None:
@@ -30,10 +36,10 @@ def check_vagrant() -> str:
     version = vagrant_version()
     oldest = ".".join(map(str, OLDEST_VAGRANT))
     if version is None:
+        command = distribution.install(_PACKAGES)
         raise UserError(
             "Vagrant is not installed.",
-            "Debian: sudo apt-get install vagrant vagrant-libvirt; elsewhere: "
-            "https://developer.hashicorp.com/vagrant/install",
+            f"{f'{command}; or ' if command else ''}https://developer.hashicorp.com/vagrant/install",
         )
     if tuple(map(int, version.split("."))) < OLDEST_VAGRANT:
         raise UserError(f"Vagrant {version} is too old.", f"{oldest} or newer is needed.")

@@ -39,6 +39,44 @@ _POLL = 0.2
 _GRACE = 90.0  # seconds that Vagrant gets to end in order after an interrupt
 
 
+# Variables of the user's other work that would lead Vagrant to another Vagrantfile or provider,
+# or put lines of another kind into the output that is read here.
+# Source: https://developer.hashicorp.com/vagrant/docs/other/environmental-variables
+_FOREIGN = frozenset(
+    {
+        "VAGRANT_ALIAS_FILE",
+        "VAGRANT_CWD",
+        "VAGRANT_DEBUG_LAUNCHER",
+        "VAGRANT_DEFAULT_PROVIDER",
+        "VAGRANT_DEFAULT_TEMPLATE",
+        "VAGRANT_FORCE_COLOR",
+        "VAGRANT_LOG",
+        "VAGRANT_LOG_TIMESTAMP",
+        "VAGRANT_PREFERRED_PROVIDERS",
+        "VAGRANT_VAGRANTFILE",
+        "BUNDLE_GEMFILE",
+        "RUBYLIB",
+        "RUBYOPT",
+    }
+)
+
+
+def environment() -> dict[str, str]:
+    """Our own environment as Vagrant gets it.
+
+    Its Ruby fails at a folder's name with an umlaut where the locale is C, or is not installed.
+    """
+    ours = {key: value for key, value in os.environ.items() if key not in _FOREIGN}
+    letters = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
+    return {
+        **ours,
+        "LC_ALL": letters,
+        "LANGUAGE": "C",
+        "VAGRANT_CHECKPOINT_DISABLE": "1",
+        "VAGRANT_NO_COLOR": "1",
+    }
+
+
 class Runner(vagrant.Vagrant):
     """python-vagrant's Vagrant for one lab; `limit` (seconds) bounds each streamed command.
 
@@ -49,20 +87,22 @@ class Runner(vagrant.Vagrant):
         self.log = state / "vagrant.log"
         self.journal = state / "vagrant.process.json"
         self.limit = limit
-        environment = {
-            **os.environ,
-            "VAGRANT_DOTFILE_PATH": str(state / "vagrant"),
-            "VAGRANT_CHECKPOINT_DISABLE": "1",
-            "VAGRANT_NO_COLOR": "1",
-        }
+        own = {**environment(), "VAGRANT_DOTFILE_PATH": str(state / "vagrant")}
         if experiments:
-            asked = [environment.get("VAGRANT_EXPERIMENTAL"), experiments]
-            environment["VAGRANT_EXPERIMENTAL"] = ",".join(word for word in asked if word)
-        super().__init__(root=str(state), env=environment, err_cm=self._errors)
+            asked = [own.get("VAGRANT_EXPERIMENTAL"), experiments]
+            own["VAGRANT_EXPERIMENTAL"] = ",".join(word for word in asked if word)
+        super().__init__(root=str(state), env=own, err_cm=self._errors)
 
     def _make_vagrant_command(self, args: Sequence[str | None]) -> list[str]:
         """With --no-tty Vagrant neither repaints percentages nor asks questions."""
         return [*super()._make_vagrant_command(args), "--no-tty"]
+
+    def _run_vagrant_command(self, args: Sequence[str | None]) -> str:
+        """As python-vagrant's, which reads Vagrant's UTF-8 as the locale has it."""
+        with self.err_cm() as errors:
+            command = self._make_vagrant_command(args)
+            said = subprocess.check_output(command, cwd=self.root, env=self.env, stderr=errors)
+        return said.decode("utf-8", errors="surrogateescape")
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[object]:
@@ -137,7 +177,7 @@ class Runner(vagrant.Vagrant):
         not end within the limit.
         """
         try:
-            noted = json.loads(self.journal.read_text())
+            noted = json.loads(self.journal.read_text(encoding="utf-8"))
         except (OSError, json.JSONDecodeError):
             return
         pid, since = int(noted["pid"]), float(noted["since"] or 0)
@@ -167,7 +207,7 @@ class Runner(vagrant.Vagrant):
         `ending` is called with its process id before. `finish_earlier` waits for what remains.
         """
         try:
-            noted = json.loads(self.journal.read_text())
+            noted = json.loads(self.journal.read_text(encoding="utf-8"))
         except (OSError, json.JSONDecodeError):
             return
         pid, since = int(noted["pid"]), float(noted["since"] or 0)
@@ -210,7 +250,7 @@ class Runner(vagrant.Vagrant):
     def last_words(self) -> str:
         """Vagrant's error message, from its first line on; shortened where it is long."""
         with contextlib.suppress(OSError):
-            if text := output.error_message(self.log.read_text(errors="replace")):
+            if text := output.error_message(self.log.read_text(encoding="utf-8", errors="replace")):
                 return text
         return "it printed no message"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from provision.lab.model import Lab
 from provision.providers import naming
-from provision.providers.libvirt import hardware
+from provision.providers.libvirt import hardware, virsh
 from provision.support.errors import UserError
 
 TEMPLATE = Path(__file__).parents[3] / "Vagrantfile.j2"
@@ -79,6 +79,7 @@ def render(lab: Lab, plan: Plan) -> str:
         netmask=str(subnet.netmask),
         prefix_length=subnet.prefixlen,
         hardware=hardware.of(plan.architecture),
+        libvirt_uri=virsh.URI,
         labels=list(naming.labels(lab.name, lab.state).items()),
     )
 

@@ -172,7 +172,7 @@ def test_a_box_that_is_a_file_is_known_by_its_place_in_the_lab(tmp_path: Path) -
 def test_the_locked_box_is_taken_before_any_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(select, "downloadable", lambda: False)
+    monkeypatch.setattr(select, "unreachable", lambda: "no network")
     mine = lab(tmp_path)
     stored("bento/debian-13", "2", b"newest", "virtualbox")
     stored("bento/debian-13", "1", b"locked", "virtualbox")
@@ -181,7 +181,7 @@ def test_the_locked_box_is_taken_before_any_other(
     assert (chosen.name, chosen.version) == ("bento/debian-13", "1")
     # One that can be had nowhere does not stop a lab for which there is another.
     assert select.choose(mine, VirtualBox(), print, ("bento/debian-13", "3")).version is None
-    monkeypatch.setattr(select, "downloadable", lambda: True)
+    monkeypatch.setattr(select, "unreachable", lambda: "")
     assert select.choose(mine, VirtualBox(), print, ("bento/debian-13", "3")).version == "3"
 
 

@@ -59,6 +59,9 @@ class Playing:
         self._do("destroy")
         return []
 
+    def stays(self) -> list[str]:
+        return ["a box"]
+
     def leftovers(self) -> list[str]:
         return []
 
@@ -237,5 +240,8 @@ def test_hosts_that_exist_say_that_they_cannot(tmp_path: Path) -> None:
 
 
 def test_a_lab_that_is_gone_leaves_no_folder_and_one_that_is_held_keeps_it(lab: Lab) -> None:
-    destroy.destroy(lab, quiet())
+    printed = io.StringIO()
+    destroy.destroy(lab, quiet(printed))
     assert not lab.state.parent.exists()
+    # What other labs use too stays, and is named.
+    assert "kept: a box" in printed.getvalue()

@@ -59,6 +59,9 @@ class Machines(Playing):
         self.lab = lab
         self.ids = {machine.name: machine.name for machine in lab.machines}
 
+    def stays(self) -> list[str]:
+        return []
+
     def up(self, progress: Progress) -> None:
         for machine in self.lab.machines:
             file = self.lab.files.vagrant / "machines" / machine.name / "virtualbox" / "id"

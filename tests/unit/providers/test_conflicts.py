@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -21,6 +22,7 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that has no networks and whose libvirt has nothing."""
     monkeypatch.setenv("SWARMRIG_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(conflicts, "host_networks", dict)
+    monkeypatch.setattr(conflicts, "host_routes", list)
     monkeypatch.setattr(inventory, "foreign_domains", lambda *_: {})
     monkeypatch.setattr(networks, "subnets", dict)
     monkeypatch.setattr(networks, "bridge", lambda _: "")
@@ -172,3 +174,49 @@ def test_a_subnet_that_the_host_uses_is_told(
     )
     monkeypatch.setattr(conflicts, "host_networks", lambda: {"eth7": [IPv4Network("10.0.0.0/8")]})
     assert conflicts.clashes(here) == []
+
+
+@pytest.mark.parametrize(
+    ("route", "refused"),
+    [
+        ("192.168.56.0/24", True),
+        ("192.168.56.128/25", True),
+        ("192.168.56.77/32", True),
+        # The lab's own route is the closer one.
+        ("192.168.0.0/16", False),
+        ("10.0.0.0/8", False),
+    ],
+)
+def test_a_route_of_a_vpn_into_the_labs_network_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, route: str, refused: bool
+) -> None:
+    monkeypatch.setattr(conflicts, "host_routes", lambda: [(IPv4Network(route), "tun0")])
+    found = conflicts.clashes(lab(tmp_path / "a"))
+    assert bool(found) == refused
+    if refused:
+        assert (
+            f"192.168.56.0/24 is routed elsewhere by this host, as a VPN does: {route}" in found[0]
+        )
+    # The lab's own bridge, of a lab that is up.
+    assert conflicts.clashes(lab(tmp_path / "a"), {"tun0"}) == []
+
+
+def test_routes_are_those_that_were_set_and_not_those_of_addresses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    program = tmp_path / "ip"
+    program.write_text(
+        "#!/bin/sh\necho '"
+        '[{"dst":"default","dev":"eth0","protocol":"dhcp"},'
+        '{"dst":"10.7.0.0/16","gateway":"10.8.0.1","dev":"tun0"},'
+        '{"dst":"10.9.0.5","dev":"tun0","protocol":"static"},'
+        '{"dst":"172.31.0.0/20","dev":"eth0","protocol":"kernel"},'
+        '{"type":"blackhole","dst":"10.6.0.0/16"}]\'\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert conflicts.host_routes() == [
+        (IPv4Network("10.7.0.0/16"), "tun0"),
+        (IPv4Network("10.9.0.5/32"), "tun0"),
+    ]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from provision.providers.libvirt import kvm
+from provision.providers.libvirt import kvm, virsh
+from provision.support.errors import MachineError
 
 SUCCESS = "echo VFS: Unable to mount root fs"
 
@@ -20,6 +21,7 @@ def qemu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SWARMRIG_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(platform, "system", lambda: "Linux")
     monkeypatch.setattr(os, "access", lambda *_: True)
+    monkeypatch.setattr(kvm, "_DEVICE", tmp_path)
     monkeypatch.setattr(kvm, "PATIENCE", 0.5)
     monkeypatch.setattr(kvm, "_kernel", lambda: Path("/vmlinuz"))
     program = tmp_path / "qemu"
@@ -62,10 +64,68 @@ def test_a_trial_that_timed_out_is_tried_again(qemu: Path) -> None:
     assert runs(qemu) == 2
 
 
-def test_a_device_that_is_not_ours_to_open_names_the_group(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_device_nothing_is_tried(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(platform, "system", lambda: "Linux")
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    monkeypatch.setattr(Path, "exists", lambda _: True)
-    assert "usermod -aG kvm" in kvm.verdict().why
-    monkeypatch.setattr(Path, "exists", lambda _: False)
+    monkeypatch.setattr(kvm, "_DEVICE", tmp_path / "kvm")
     assert kvm.verdict().why == "there is no /dev/kvm"
+
+
+class PlayedLibvirt:
+    """A libvirt whose QEMU may open /dev/kvm, or not; the guest ends, or hangs."""
+
+    def __init__(self, refuses: str = "", hangs: bool = False) -> None:
+        self.refuses, self.hangs = refuses, hangs
+        self.domains: list[str] = []
+        self.calls: list[str] = []
+
+    def run(self, *words: str, check: bool = True) -> str:
+        self.calls.append(words[0])
+        if words[0] == "create":
+            if self.refuses:
+                raise MachineError(self.refuses)
+            text = Path(words[1]).read_text()
+            assert "<domain type='kvm'>" in text
+            if self.hangs:
+                self.domains.append(kvm._NAME)
+        if words[0] == "destroy":
+            self.domains.clear()
+        return "\n".join(self.domains)
+
+
+@pytest.fixture
+def closed(qemu: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user who is in the group libvirt, and not in kvm."""
+    (tmp_path / "kvm").touch()
+    monkeypatch.setattr(kvm, "_DEVICE", tmp_path / "kvm")
+    monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path / "kvm")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+
+
+@pytest.mark.usefixtures("closed")
+def test_a_device_that_is_not_ours_is_tried_through_libvirt_whose_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    libvirt = PlayedLibvirt()
+    monkeypatch.setattr(virsh, "run", libvirt.run)
+    assert kvm.verdict().works
+    assert kvm.verdict().cached
+    assert libvirt.calls.count("create") == 1
+
+
+@pytest.mark.usefixtures("closed")
+@pytest.mark.parametrize(
+    "libvirt",
+    [PlayedLibvirt(refuses="Could not access KVM kernel module"), PlayedLibvirt(hangs=True)],
+)
+def test_where_that_does_not_work_either_the_group_is_named_and_nothing_stays(
+    monkeypatch: pytest.MonkeyPatch, libvirt: PlayedLibvirt
+) -> None:
+    monkeypatch.setattr(virsh, "run", libvirt.run)
+    verdict = kvm.verdict()
+    assert not verdict.works
+    assert "sudo usermod -aG kvm" in verdict.why
+    assert libvirt.domains == []
+    # A group that is given later counts at once.
+    assert not kvm.verdict().cached

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -20,7 +26,7 @@ def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A host on which nothing was built or downloaded yet, and the catalogue answers."""
     monkeypatch.setenv("SWARMRIG_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(store, "stored", lambda *_: False)
-    monkeypatch.setattr(select, "downloadable", lambda: True)
+    monkeypatch.setattr(select, "unreachable", lambda: "")
     monkeypatch.setattr(architecture, "debian_architecture", lambda: "amd64")
 
 
@@ -84,7 +90,7 @@ def test_a_suite_that_nobody_publishes_is_built_or_refused(
 def test_without_a_network_the_default_suite_is_built(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(select, "downloadable", lambda: False)
+    monkeypatch.setattr(select, "unreachable", lambda: "no network")
     said: list[str] = []
 
     def build_it(recipe: Recipe, _: object) -> build.BoxFile:
@@ -93,4 +99,83 @@ def test_without_a_network_the_default_suite_is_built(
     monkeypatch.setattr(build, "build", build_it)
     with pytest.raises(UserError, match="swarmrig/debian13 is built"):
         select.choose(lab(tmp_path), registry.backend("libvirt"), said.append)
-    assert "cannot be reached: building a box" in said[0]
+    assert "cannot be reached (no network): building a box" in said[0]
+
+
+# -- the catalogue ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception | None], list[str]]:
+    """Play what comes of asking the catalogue; the addresses that were asked."""
+    monkeypatch.undo()
+
+    def play(error: Exception | None) -> list[str]:
+        asked: list[str] = []
+
+        def open_it(request: urllib.request.Request, **_: object) -> contextlib.nullcontext[None]:
+            asked.append(request.full_url)
+            if error:
+                raise error
+            return contextlib.nullcontext()
+
+        monkeypatch.setattr(urllib.request, "urlopen", open_it)
+        return asked
+
+    return play
+
+
+def untrusted() -> urllib.error.URLError:
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.verify_message = "unable to get local issuer certificate"
+    return urllib.error.URLError(error)
+
+
+Answers = Callable[[Exception | None], list[str]]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (None, ""),
+        (urllib.error.HTTPError("u", 404, "none", Message(), None), ""),
+        (urllib.error.URLError(OSError("[Errno -2] Name or service not known")), "not known"),
+        (TimeoutError("timed out"), "timed out"),
+        (untrusted(), "unable to get local issuer certificate; a login page of this network"),
+    ],
+)
+def test_why_the_catalogue_does_not_answer_is_told(
+    answers: Answers, monkeypatch: pytest.MonkeyPatch, error: Exception | None, reason: str
+) -> None:
+    monkeypatch.setattr(select, "without_authorities", lambda: False)
+    answers(error)
+    said = select.unreachable()
+    assert reason in said
+    assert bool(said) == bool(reason)
+
+
+def test_a_python_without_authorities_says_nothing_about_the_catalogue(
+    answers: Answers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """python.org's on macOS: Vagrant brings its own, and can download."""
+    none = ssl.DefaultVerifyPaths(None, None, "", "/nowhere", "", "/nowhere")  # type: ignore[arg-type]
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: none)
+    answers(untrusted())
+    assert select.unreachable() == ""
+
+
+def test_a_private_catalogue_is_the_one_that_is_asked(
+    answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VAGRANT_SERVER_URL", "https://boxes.example")
+    asked = answers(None)
+    assert select.unreachable() == ""
+    assert asked == ["https://boxes.example"]
+
+
+def test_what_is_no_address_of_a_catalogue_is_named_by_its_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setenv("VAGRANT_SERVER_URL", "boxes.example")
+    assert "VAGRANT_SERVER_URL" in select.unreachable()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import locale
 import os
 import signal
 import subprocess
@@ -88,6 +89,61 @@ def test_all_machines_come_up_in_one_call_and_are_asked_for_in_one(
     ends = provider.endpoints()
     assert (ends["machine2"].host, ends["machine2"].port) == ("127.0.0.1", 2202)
     assert ends["machine2"].trust_first
+
+
+def test_a_machine_is_known_by_its_name_whatever_port_is_forwarded_to_it(
+    provider: VagrantProvider,
+) -> None:
+    """VirtualBox shifts its ports: what was written down under one would be another machine's."""
+    provider.up(quiet())
+    assert {end.key_name for end in provider.endpoints().values()} == {"machine1", "machine2"}
+
+
+def test_a_folder_of_another_alphabet_is_read_whatever_the_locale(
+    provider: VagrantProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locale, "getpreferredencoding", lambda *_: "cp1252")
+    program = provider.lab.home / "bin" / "vagrant"
+    line = "printf 'Host machine%s\\n IdentityFile /Jörg/100%%/key\\n' $n"
+    program.write_text(
+        FAKE.replace("printf 'Host machine%s", f"{line}; printf 'Host machine%s"), encoding="utf-8"
+    )
+    provider.up(quiet())
+    assert provider.endpoints()["machine1"].keys == (Path("/Jörg/100%/key"),)
+
+
+@pytest.mark.parametrize(
+    ("variable", "kept"),
+    [
+        ("VAGRANT_CWD", False),
+        ("VAGRANT_VAGRANTFILE", False),
+        ("VAGRANT_DEFAULT_PROVIDER", False),
+        ("VAGRANT_LOG", False),
+        ("VAGRANT_FORCE_COLOR", False),
+        ("RUBYOPT", False),
+        ("VAGRANT_HOME", True),
+        ("VAGRANT_SERVER_URL", True),
+    ],
+)
+def test_variables_of_other_work_do_not_lead_vagrant_astray(
+    provider: VagrantProvider, monkeypatch: pytest.MonkeyPatch, variable: str, kept: bool
+) -> None:
+    monkeypatch.setenv(variable, "/of/somebody/else")
+    play(provider, "", "env > environment")
+    VagrantProvider(provider.lab, PLAN).up(quiet())
+    seen = (provider.state / "environment").read_text().splitlines()
+    assert (f"{variable}=/of/somebody/else" in seen) == kept
+    assert f"VAGRANT_DOTFILE_PATH={provider.state}/vagrant" in seen
+
+
+@pytest.mark.parametrize(("system", "locale"), [("linux", "C.UTF-8"), ("darwin", "en_US.UTF-8")])
+@pytest.mark.parametrize("given", ["C", "de_DE.ISO-8859-1", "not_INSTALLED.UTF-8"])
+def test_vagrant_reads_folders_of_any_name_whatever_the_locale(
+    monkeypatch: pytest.MonkeyPatch, system: str, locale: str, given: str
+) -> None:
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setenv("LC_ALL", given)
+    assert runner.environment()["LC_ALL"] == locale
 
 
 def test_no_machine_is_booted_from_a_damaged_disk(
@@ -365,7 +421,7 @@ def test_a_box_that_is_nowhere_is_reported_while_offline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VAGRANT_HOME", str(tmp_path))
-    monkeypatch.setattr(select, "downloadable", lambda: False)
+    monkeypatch.setattr(select, "unreachable", lambda: "no network")
     (tmp_path / "lab.toml").write_text('box = "nobody/nothing"\n')
     lab = load.load(tmp_path / "lab.toml")
     with pytest.raises(UserError, match="'nobody/nothing' for virtualbox is not in Vagrant's box"):
@@ -445,3 +501,41 @@ def test_what_up_would_make_is_reported_and_nothing_is_made(
     assert text[:2] == ["provider libvirt: it is here", "box some/box"]
     assert "machine2: would be made: 1 CPU, 2048 MiB, 192.168.56.12" in text
     assert [path.name for path in tmp_path.iterdir()] == ["lab.toml"]
+
+
+def test_machines_that_got_one_address_are_named_with_the_reason(
+    provider: VagrantProvider,
+) -> None:
+    program = provider.lab.home / "bin" / "vagrant"
+    program.write_text(FAKE.replace("Port 220%s", "Port 22%.0s"))
+    with pytest.raises(MachineError, match="machine1, machine2 have one address, 127") as caught:
+        provider.up(quiet())
+    assert "/etc/machine-id" in caught.value.advice
+
+
+def test_machines_whose_first_start_failed_are_created_again(provider: VagrantProvider) -> None:
+    """One that runs would keep the name and the address that Vagrant has not given it."""
+    play(provider, "Setting the hostname failed\n", "exit 1")
+    with pytest.raises(MachineError):
+        provider.up(quiet())
+    play(provider, "", "true")
+    printed = io.StringIO()
+    provider.up(quiet(printed))
+    assert "recreating machine1, machine2: the first start has failed" in printed.getvalue()
+    made = calls(provider)
+    assert made[1:3] == [
+        "destroy --force machine1 machine2 --no-tty",
+        "up --provider=virtualbox --no-tty",
+    ]
+    provider.up(quiet())
+    assert not any(line.startswith("destroy") for line in calls(provider)[len(made) :])
+
+
+def test_machines_that_were_there_before_a_start_failed_are_kept(provider: VagrantProvider) -> None:
+    provider.up(quiet())
+    play(provider, "Timed out while waiting\n", "exit 1")
+    with pytest.raises(MachineError):
+        provider.up(quiet())
+    play(provider, "", "true")
+    provider.up(quiet())
+    assert not any(line.startswith("destroy") for line in calls(provider))

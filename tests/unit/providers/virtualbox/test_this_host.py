@@ -54,7 +54,8 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setenv("SWARMRIG_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(host_only, "RANGES", tmp_path / "networks.conf")
     monkeypatch.setattr(conflicts, "host_networks", dict)
-    monkeypatch.setattr(select, "downloadable", lambda: True)
+    monkeypatch.setattr(conflicts, "host_routes", list)
+    monkeypatch.setattr(select, "unreachable", lambda: "")
     monkeypatch.setattr(platform, "release", lambda: "6.1.0-26-amd64")
 
     def make(
