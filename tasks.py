@@ -259,7 +259,7 @@ def check(
 @task(help={**_EXERCISE, "stage": "1: what to do, 2: the command with gaps, 3: the command"})
 @report_errors
 def hint(c: Context, name: str, lab: str = "", stage: int = 0) -> None:
-    """Get a hint for the next step; once more, a plainer one."""
+    """Get a hint for the next step; again: a plainer one."""
     learning.hint(running.viewed, lab, name, stage)
 
 
