@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from provision.lifecycle import rebuild as rebuilding
     from provision.lifecycle import running
     from scenarios.cli import compare as comparison
+    from scenarios.cli import learn as learning
     from scenarios.cli import run as runs
 else:
     # Each verb loads what it needs and nothing else, so that listing the verbs stays quick.
@@ -31,6 +32,7 @@ else:
     host = lazily("provision.cli.host")
     images = lazily("provision.cli.images")
     labs = lazily("provision.cli.lab")
+    learning = lazily("scenarios.cli.learn")
     lockfile = lazily("provision.cli.lockfile")
     nodes = lazily("provision.cli.nodes")
     overview = lazily("provision.cli.status")
@@ -223,6 +225,61 @@ def compare(c: Context, first: str, second: str, lab: str = "", to: str = "") ->
     comparison.compare(lab, first, second, to)
 
 
+_EXERCISE = {**_LAB, "name": "the scenario's name (see: inv scenarios)"}
+_STEP = {**_EXERCISE, "step": "the step's number"}
+
+
+@task(
+    help={
+        **_EXERCISE,
+        "watch": "repeat at every change, until all steps are done",
+        "walk": "as --watch, with the explanation of each step and what was checked",
+        "json": "print JSON",
+        "reset": "forget which steps were done; the lab is not changed",
+    }
+)
+@report_errors
+def check(
+    c: Context,
+    name: str,
+    lab: str = "",
+    watch: bool = False,
+    walk: bool = False,
+    json: bool = False,
+    reset: bool = False,
+) -> None:
+    """Show which steps of an exercise you have done.
+
+    Nothing is changed on the lab. Exit code 0 if all steps are done, 1 otherwise.
+    """
+    if not learning.check(running.viewed, lab, name, watch, walk, json, reset):
+        raise Exit(code=1)
+
+
+@task(help={**_EXERCISE, "stage": "1: what to do, 2: the command with gaps, 3: the command"})
+@report_errors
+def hint(c: Context, name: str, lab: str = "", stage: int = 0) -> None:
+    """Get a hint for the next step; again: a plainer one."""
+    learning.hint(running.viewed, lab, name, stage)
+
+
+@task(help=_STEP)
+@report_errors
+def solve(c: Context, name: str, step: str, lab: str = "") -> None:
+    """Let Swarmrig do one step of an exercise."""
+    learning.solve(running.opened, lab, name, step)
+
+
+@task(help=_STEP)
+@report_errors
+def catch_up(c: Context, name: str, step: str, lab: str = "") -> None:
+    """Do all steps before one, so that it is the next.
+
+    Begins at the checkpoint "ready", if the lab has one: what was typed before is undone.
+    """
+    learning.catch_up(running.opened, rebuilding.to_ready, lab, name, step)
+
+
 @task
 @report_errors
 def scenarios(c: Context) -> None:
@@ -326,6 +383,10 @@ namespace = Collection(
     rebuild,
     scenario,
     scenarios,
+    check,
+    hint,
+    solve,
+    catch_up,
     reproduce,
     same,
     compare,
@@ -367,6 +428,7 @@ listing.install(
                 "logs",
             ),
             "Scenarios": ("lab", "scenarios", "scenario", "reproduce", "same", "compare"),
+            "Typing an exercise": ("check", "hint", "solve", "catch-up"),
             "Swarm": ("node.ls", "node.drain", "node.activate", "node.promote", "node.demote"),
             "This host": ("doctor", "render", "box"),
         },
@@ -380,6 +442,10 @@ listing.install(
             "checkpoint.restore": _CHECKPOINTS,
             "checkpoint.delete": _CHECKPOINTS,
             "scenario": _SCENARIOS,
+            "check": _SCENARIOS,
+            "hint": _SCENARIOS,
+            "solve": _SCENARIOS,
+            "catch-up": _SCENARIOS,
             "reproduce": _SCENARIOS,
             "same": _REPORTS,
             "compare": _REPORTS,

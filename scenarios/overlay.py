@@ -109,7 +109,7 @@ def swarm_networks(step: Step) -> None:
 )
 def create_network(step: Step) -> None:
     created = step.network(NETWORK)
-    network.expect_created(step, created, SUBNET)
+    network.expect_created(step, created, "overlay", SUBNET)
     step.keep(f"network {NETWORK}", created)
     network.remember_network(step, created)
 
@@ -206,6 +206,7 @@ def second_address(step: Step) -> None:
     on="machine2",
     book="docker exec -it <alpine-overlay2 task> /bin/sh, then: ping alpine-overlay1",
     needs=[9, 12],
+    probe=True,
     why="The name resolves to a virtual address that is answered on the asking host itself: this "
     "proves name resolution only. So the task's own address is pinged as well while the underlay "
     "is captured, with small and with full-size packets, and data is sent by TCP.",
@@ -220,6 +221,7 @@ def ping_first_from_second(step: Step) -> None:
     on="machine1",
     book="docker exec -it <alpine-overlay1 task> /bin/sh, then: ping alpine-overlay2",
     needs=[9, 12],
+    probe=True,
     why="A path that works one way only is a fault that is easily missed.",
 )
 def ping_second_from_first(step: Step) -> None:
@@ -241,6 +243,7 @@ def _expect_way(step: Step, way: str, service: str) -> None:
     book="docker service rm alpine-overlay1, docker service rm alpine-overlay2, docker ps",
     run="docker service rm alpine-overlay1 alpine-overlay2",
     needs=[5],
+    undoes=[7, 8],
 )
 def remove_services(step: Step) -> None:
     network.expect_no_containers(step, overlay.services)
@@ -252,6 +255,7 @@ def remove_services(step: Step) -> None:
     on="machine1",
     run=f"docker network rm {NETWORK}",
     needs=[5],
+    undoes=[5],
 )
 def remove_network(step: Step) -> None:
     network.expect_no_network(step, NETWORK)

@@ -228,10 +228,17 @@ def promote_again(step: Step) -> None:
     _expect_managers(step, [_id(step, place) for place in ALL])
 
 
-@spread.step(10, "Remove the service", on="machine1", run=f"docker service rm {SERVICE}", needs=[2])
+@spread.step(
+    10,
+    "Remove the service",
+    on="machine1",
+    run=f"docker service rm {SERVICE}",
+    needs=[2],
+    undoes=[2],
+)
 def remove(step: Step) -> None:
     there = [service.name for service in step.machine.docker.services.list()]
-    step.expect("the service is gone", expected=False, seen=SERVICE in there)
+    step.expect("the service is gone", expected=False, seen=step.called(SERVICE) in there)
 
 
 # -- looking --------------------------------------------------------------------------------------
@@ -248,7 +255,7 @@ def _id(step: Step, place: str) -> str:
 def _running(step: Step) -> list[dict[str, Any]]:
     return [
         task
-        for task in tasks_of(step.machine, SERVICE)
+        for task in tasks_of(step.machine, step.called(SERVICE))
         if task["Status"]["State"] == task["DesiredState"] == "running"
     ]
 
@@ -321,7 +328,7 @@ def _expect_even(step: Step, what: str, each: int) -> None:
 
     total = each * len(_nodes(step))
     counts = _until(step, lambda counts: sum(counts.values()) == total)
-    if not even(counts):
+    if step.acted and not even(counts):
         _when(step, lambda nodes: not _not_taking(nodes))
         again = f"docker service update --force --update-parallelism 0 {SERVICE}"
         step.run_service(again, SERVICE)

@@ -71,6 +71,11 @@ class LabState:
     def known_hosts(self) -> Path:
         return self.folder / "known_hosts"
 
+    @property
+    def exercises(self) -> Path:
+        """How far exercises have come that are typed by hand, a folder each."""
+        return self.folder / "exercises"
+
     # -- checkpoints --------------------------------------------------------------------------
 
     @property

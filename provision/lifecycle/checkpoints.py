@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import shutil
 from datetime import datetime
 
 from provision.engine import clock
@@ -177,6 +178,8 @@ def restore(lab: Lab, provider: Provider, name: str, progress: Progress) -> None
     An interrupted restore is finished by the next `up`, `rebuild` or restore.
     """
     write_atomic(lab.files.restoring, json.dumps({"name": name}))
+    # What was typed on the machines is gone with what it made.
+    shutil.rmtree(lab.files.exercises, ignore_errors=True)
     for machine in lab.machines:
         progress.phase(machine.name, f"restoring {name!r}")
     of_provider(provider).restore(name, progress)

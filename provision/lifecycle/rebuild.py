@@ -34,6 +34,22 @@ def rebuild(lab: Lab, progress: Progress, cold: bool = False) -> Ready:
         return up.up(lab, progress)
 
 
+def to_ready(lab: Lab) -> str:
+    """Restore the checkpoint "ready" where there is one of this lab; else why it cannot be.
+
+    Raises MachineError where the restoring fails.
+    """
+    with holding(lab.state, "catch-up"):
+        if not applied.fits(lab):
+            return f"{lab.file.name} has changed since the lab was brought up"
+        provider = select.of_state(lab)
+        why = checkpoints.why_not_ready(lab, provider)
+        if provider and not why:
+            with Progress() as progress:
+                checkpoints.restore(lab, provider, checkpoints.READY, progress)
+        return why
+
+
 def again(cold: bool) -> Callable[[Lab], Ready]:
     """`rebuild` as a function of the lab alone, for a verb that rebuilds between two runs."""
     return lambda lab: rebuild(lab, Progress(), cold)

@@ -46,6 +46,15 @@ def opened(lab: Lab, verb: str) -> Iterator[RunningLab]:
         yield RunningLab(lab, recorded, machines)
 
 
+@contextlib.contextmanager
+def viewed(lab: Lab, _verb: str) -> Iterator[RunningLab]:
+    """As `opened`, for a verb that only looks: other verbs may work on the lab meanwhile."""
+    recorded = ready(lab)
+    lab = applied.current(lab)
+    with machines_of(lab) as machines:
+        yield RunningLab(lab, recorded, machines)
+
+
 def provider_of(lab: Lab) -> Provider:
     """The provider of an existing lab. Raises UserError where it does not exist."""
     provider = select.of_state(lab)

@@ -82,7 +82,7 @@ def _mtu(step: Step, here: End, network: str) -> int:
     if found is None:
         raise StepFailed(f"the task {here.task} has no interface with the address {here.address}")
     for one in step.context.topology.networks:
-        if one.name == network:
+        if one.name == step.called(network):
             one.mtu = int(found[1])
     return int(found[1])
 
@@ -114,7 +114,8 @@ def expect_tcp_by_name(step: Step, here: End, there: End, service: str) -> None:
             layer="virtual address",
         )
         return
-    _transfer(step, here, there, service, NAME_PORT, proves=VIRTUAL_PROVES, layer="virtual address")
+    target = step.called(service)
+    _transfer(step, here, there, target, NAME_PORT, proves=VIRTUAL_PROVES, layer="virtual address")
 
 
 def _arrives(target: str) -> str:

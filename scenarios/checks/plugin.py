@@ -152,7 +152,7 @@ def _mesh(
 
 
 def remove(step: Step) -> None:
-    """Disable and remove the plugin on every node, and check that nothing of it is left."""
+    """Disable and remove the plugin on every node; `expect_gone` judges."""
     use = step.plugin
     try:
         for done in cleanup.remove_plugin(use).values():
@@ -160,6 +160,11 @@ def remove(step: Step) -> None:
                 step.add(result)
     except MachinesError as error:
         step.context.tell(str(error))
+
+
+def expect_gone(step: Step) -> None:
+    """The plugin is on no node any more, and nothing of it is left."""
+    use = step.plugin
     step.expect(
         "the plugin is gone from every node, and nothing is left that it created",
         expected=[],

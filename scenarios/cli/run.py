@@ -23,6 +23,7 @@ from scenarios.checks import diagnosis
 from scenarios.cli.compare import judge_same
 from scenarios.kit import discovery, runner
 from scenarios.kit.scenario import StepPlan
+from scenarios.kit.setup import Setup
 from scenarios.record.model import Record
 from scenarios.report.write import write_reports
 
@@ -66,7 +67,7 @@ def _play(
         disk.check(running.machines)
         record = runner.run(
             chosen,
-            runner.Setup(
+            Setup(
                 lab=lab,
                 machines=running.machines,
                 image=running.ready.image,

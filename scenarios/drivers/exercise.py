@@ -66,9 +66,9 @@ def _install(it: Exercise) -> None:
         book=it.book("docker plugin install {}"),
         why="It is installed on all nodes at once; what it asks for is compared with what the "
         "exercise lists. Its settings go through the Engine API, a password on no command line.",
+        do=plugin.install,
     )
     def install_first(step: Step) -> None:
-        plugin.install(step)
         plugin.expect_enabled(step, [step.machine])
 
     @it.scenario.step(
@@ -100,7 +100,7 @@ def _network(it: Exercise) -> None:
     )
     def create_network(step: Step) -> None:
         created = step.network(it.network)
-        network.expect_created(step, created, it.subnet, it.gateway)
+        network.expect_created(step, created, step.plugin.reference, it.subnet, it.gateway)
         step.keep(f"network {it.network}", created)
         network.remember_network(step, created, it.driver.vni or network.vni_of)
 
@@ -185,6 +185,7 @@ def _pings(it: Exercise) -> None:
             on=f"machine{here}",
             book=it.book("docker exec <task> ping <service>\ndocker exec <task> ping <address>"),
             needs=["7a", "7b"],
+            probe=True,
             why=why,
         )
         def judge(step: Step) -> None:
@@ -216,12 +217,18 @@ def _remove(it: Exercise) -> None:
         book=it.book(f"docker service rm {first}\ndocker service rm {second}"),
         run=f"docker service rm {first} {second}",
         needs=[3],
+        undoes=["6a", "6b"],
     )
     def remove_services(step: Step) -> None:
         network.expect_no_containers(step, it.services)
 
     @it.scenario.step(
-        "9b", "Remove the network", on="machine1", run=f"docker network rm {it.network}", needs=[3]
+        "9b",
+        "Remove the network",
+        on="machine1",
+        run=f"docker network rm {it.network}",
+        needs=[3],
+        undoes=[3],
     )
     def remove_network(step: Step) -> None:
         network.expect_no_network(step, it.network)
@@ -233,6 +240,8 @@ def _remove(it: Exercise) -> None:
         book=it.book("docker plugin disable {0}\ndocker plugin rm {0}"),
         why="What the plugin has created is removed with it (bridge, rules, database): the engine "
         "leaves that behind, and the next run would find it.",
+        do=plugin.remove,
+        undoes=[1, 2],
     )
     def remove_plugin(step: Step) -> None:
-        plugin.remove(step)
+        plugin.expect_gone(step)

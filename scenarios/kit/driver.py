@@ -119,6 +119,16 @@ def prepare(
     return Use(driver, want, asked, machines, driver.encapsulation(plugin), journal)
 
 
+def view(driver: Driver, lab: Lab, machines: list[Machine], journal: Journal) -> Use:
+    """The driver as it is there, for somebody who only looks: nothing is claimed or installed.
+
+    Raises UserError as `prepare` does, but asks no registry.
+    """
+    plugin = lab.weave or PluginSpec()
+    want = install.resolve(machines, plugin, driver.modules, driver.listed)
+    return Use(driver, want, [], machines, driver.encapsulation(plugin), journal)
+
+
 def _claim(
     journal: Journal,
     machines: list[Machine],

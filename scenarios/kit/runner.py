@@ -2,63 +2,25 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from provision.changes import journal
 from provision.changes.change import Change
 from provision.lab.model import AUTO_PLUGIN, Lab
 from provision.machine.machine import Machine
 from provision.plugins.facts import FORK
-from provision.plugins.privileges import Privilege
-from provision.support.errors import SwarmrigError, UserError
+from provision.support.errors import UserError
 from provision.support.parallel import run_on_all
 from provision.swarm import services
 from scenarios.kit import cleanup, driver
 from scenarios.kit.created import Created
+from scenarios.kit.doing import act, attempt
 from scenarios.kit.scenario import Scenario, StepPlan
-from scenarios.kit.step import Context, Step, StepFailed
+from scenarios.kit.setup import Setup, context_of, fill, new_step, record_of
+from scenarios.kit.step import Context, Step
 from scenarios.record import model, store
-
-VXLAN_PORT = 4789  # what a swarm uses unless `docker swarm init --data-path-port` says otherwise
-
-# A name in single braces; the double ones of a Go template (`--format {{.Name}}`) stay.
-_NAME = re.compile(r"(?<!\{)\{([a-z][a-z0-9]*)\}(?!\})")
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a run is given: a lab that is up, and where its report goes.
-
-    `tell` shows a line to the user. `before_step` is called before each step. `grants` are
-    privileges of a plugin that the user has allowed beyond those that the exercise lists.
-    """
-
-    lab: Lab
-    machines: dict[str, Machine]
-    image: str
-    provider: str
-    folder: Path
-    tell: Callable[[str], None]
-    notes: list[str] = field(default_factory=list)
-    versions: dict[str, str] = field(default_factory=dict)
-    before_step: Callable[[StepPlan], None] | None = None
-    grants: frozenset[Privilege] = frozenset()
-
-    @property
-    def ordered(self) -> list[Machine]:
-        """The machines, managers first."""
-        return sorted(self.machines.values(), key=lambda machine: machine.plan.role != "manager")
-
-
-def fill(command: str, names: dict[str, str]) -> str:
-    """A command with its `{names}` filled in; `<name>` for one that no step has remembered."""
-    return _NAME.sub(lambda found: names.get(found[1], f"<{found[1]}>"), command)
 
 
 def dry_run(scenario: Scenario, lab: Lab, tell: Callable[[str], None]) -> None:
@@ -102,89 +64,38 @@ def run(scenario: Scenario, setup: Setup) -> model.Record:
     plugin = None
     if scenario.driver:
         plugin = driver.prepare(scenario.driver, setup.lab, setup.ordered, setup.grants, done)
-    result = _record(scenario, setup, infos)
-    context = _context(scenario, setup, result, infos)
+    result = record_of(scenario, setup, infos)
+    context = context_of(scenario, setup, result.topology, infos)
     if plugin:
         context.plugin = plugin
         context.names["plugin"] = plugin.reference
     return _Run(scenario, setup, context, done, result, begin).go()
 
 
-def _refuse_others(scenario: Scenario, machines: list[Machine], done: journal.Journal) -> None:
-    """Raise UserError for a service or network of the scenario's names that is not this lab's.
-
-    On hosts that existed before the lab, only the journal tells what an earlier run has created.
-    A scenario that changes nodes is refused in a swarm that the lab has adopted.
-    """
-    if not done.existing:
-        return
+def refuse_adopted(scenario: Scenario, done: journal.Journal) -> None:
+    """Raise UserError for a scenario that changes nodes, in a swarm that the lab has adopted."""
     if scenario.restore and any(done.adopted(host) for host in done.hosts()):
         raise UserError(
             f"Scenario {scenario.name} changes the swarm's nodes, and this swarm is an adopted "
             "one: not the lab's to change.",
             "Run it in a lab with a swarm of its own.",
         )
+
+
+def _refuse_others(scenario: Scenario, machines: list[Machine], done: journal.Journal) -> None:
+    """Raise UserError for a service or network of the scenario's names that is not this lab's.
+
+    On hosts that existed before the lab, only the journal tells what an earlier run has created.
+    """
+    refuse_adopted(scenario, done)
+    if not done.existing:
+        return
     if theirs := cleanup.others(scenario, machines[0], _left(scenario, machines[0], done)):
         raise UserError(
             f"The swarm already has {', '.join(theirs)}, not created by this lab.",
             f"Scenario {scenario.name} uses these names and removes them when it ends: rename or "
             "remove them, or use other hosts.",
         )
-
-
-def _record(scenario: Scenario, setup: Setup, infos: dict[str, dict[str, Any]]) -> model.Record:
-    api = run_on_all(
-        "asking the engine", setup.ordered, lambda m: str(m.docker.version()["ApiVersion"])
-    )
-    hosts = [_host(machine, infos[machine.name], api[machine.name]) for machine in setup.ordered]
-    return model.Record(
-        scenario=scenario.name,
-        exercise=scenario.exercise,
-        title=scenario.title,
-        summary=scenario.summary,
-        lab=setup.lab.name,
-        provider=setup.provider,
-        image=setup.image,
-        notes=setup.notes,
-        versions=setup.versions,
-        started=_now(),
-        seconds=0,
-        verdict="interrupted",
-        topology=model.Topology(hosts=hosts),
-        steps=[],
-    )
-
-
-def _context(
-    scenario: Scenario,
-    setup: Setup,
-    result: model.Record,
-    infos: dict[str, dict[str, Any]],
-) -> Context:
-    ordered = setup.ordered
-    names = {"image": setup.image}
-    for number, machine in enumerate(ordered, start=1):
-        info = infos[machine.name]
-        names[f"host{number}"] = str(info["Name"])
-        # A host's name need not be unique in a swarm; a node's id is.
-        names[f"node{number}"] = str((info.get("Swarm") or {}).get("NodeID") or "")
-    used = enumerate(ordered[: scenario.machines], start=1)
-    return Context(
-        machines={f"machine{number}": machine for number, machine in used},
-        manager=ordered[0],
-        folder=setup.folder,
-        names=names,
-        tell=setup.tell,
-        topology=result.topology,
-        image=setup.image,
-        data_path_port=data_path_port(infos[ordered[0].name]),
-    )
-
-
-def data_path_port(info: dict[str, Any]) -> int:
-    """The UDP port of the swarm's VXLAN, as a manager's `docker info` reports it."""
-    cluster = (info.get("Swarm") or {}).get("Cluster") or {}
-    return int(cluster.get("DataPathPort") or VXLAN_PORT)
 
 
 @dataclass
@@ -202,22 +113,22 @@ class _Run:
         try:
             if self._prepare():
                 self._steps()
-                self.result.verdict = _verdict(self.result)
+                self.result.verdict = verdict_of(self.result)
         except KeyboardInterrupt:
             self.setup.tell("interrupted; cleaning up")
         finally:
             self._add(_clean(self.scenario, self.context, self.setup.ordered, self.journal))
             if self.result.verdict != "interrupted":
-                self.result.verdict = _verdict(self.result)
+                self.result.verdict = verdict_of(self.result)
             self._save()
         return self.result
 
     def _prepare(self) -> bool:
         """Remove what a run that was killed may have left; an error here is in the record."""
         machines = self.setup.ordered
-        data = _new_step("0", "Prepare the lab", machines)
+        data = new_step("0", "Prepare the lab", machines)
         data.why = "Nothing of an earlier run may be left, and every node has to take tasks."
-        data.state, data.reason = _attempt(lambda: self._remove_leftovers(machines))
+        data.state, data.reason = attempt(lambda: self._remove_leftovers(machines))
         if data.state == "error":
             self._add(data)
             self.result.verdict = "error"
@@ -231,7 +142,7 @@ class _Run:
         for left in cleanup.leftovers(self.scenario, machines, ids):
             self.setup.tell(f"removing what an earlier run left: {left}")
         cleanup.clean(self.scenario, machines, ids)
-        entry = _write_down(self.scenario, machines[0], self.journal)
+        entry = write_down(self.scenario, machines[0], self.journal)
         if ids is not None:
             # What did not go in time is still known as this lab's.
             self.journal.note(entry, before={}, after=dict(ids))
@@ -260,7 +171,7 @@ class _Run:
 def _run_step(
     plan: StepPlan, context: Context, machines: list[Machine], states: dict[str, str]
 ) -> model.Step:
-    data = _new_step(plan.number, plan.title, machines)
+    data = new_step(plan.number, plan.title, machines)
     data.why, data.book = plan.why, plan.book
     missing = [number for number in plan.needs if states.get(number) not in {"passed", "failed"}]
     if missing:
@@ -268,7 +179,7 @@ def _run_step(
         data.reason = f"it needs step {', '.join(missing)}, which could not be done"
         return data
     begin = time.monotonic()
-    data.state, data.reason = _attempt(lambda: _execute(plan, Step(context, data, machines)))
+    data.state, data.reason = attempt(lambda: _execute(plan, Step(context, data, machines)))
     if data.state == "passed" and any(one.passed is False for one in data.expectations):
         data.state = "failed"
     data.seconds = round(time.monotonic() - begin, 3)
@@ -276,36 +187,15 @@ def _run_step(
 
 
 def _execute(plan: StepPlan, step: Step) -> None:
-    command = fill(plan.run, step.names)
-    if plan.service:
-        step.run_service(command, plan.service)
-    elif command:
-        for machine in step.machines:
-            step.run(command, on=machine)
-    plan.body(step)
-
-
-def _attempt(work: Callable[[], object]) -> tuple[model.StepState, str]:
-    """Do `work`: "passed", or "error" with the reason. Ctrl-C is not caught."""
-    try:
-        work()
-    except Exception as error:
-        return "error", reason_of(error)
-    return "passed", ""
-
-
-def reason_of(error: Exception) -> str:
-    """An error's own words; of one that is not ours, its type as well ("KeyError: 'Swarm'")."""
-    if isinstance(error, (SwarmrigError, StepFailed)):
-        return str(error)
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    act(plan, step)
+    plan.judge(step)
 
 
 def _clean(
     scenario: Scenario, context: Context, machines: list[Machine], done: journal.Journal
 ) -> model.Step:
     """Remove what is left of the scenario and verify it; a step of its own in the record."""
-    data = _new_step("0", "Clean up, and check that nothing is left", context.machines.values())
+    data = new_step("0", "Clean up, and check that nothing is left", context.machines.values())
     data.why = "A scenario leaves the lab as it found it, so that the next run starts the same."
     begin = time.monotonic()
     plugin = context.plugin
@@ -318,7 +208,7 @@ def _clean(
         if plugin:
             left.extend(_remove_plugin(plugin))
 
-    data.state, data.reason = _attempt(work)
+    data.state, data.reason = attempt(work)
     if data.state == "passed":
         more = "; no plugin, and nothing that it created" if plugin else ""
         clean = Step(context, data, machines).expect(
@@ -333,7 +223,7 @@ def _clean(
 
 def _left(scenario: Scenario, manager: Machine, done: journal.Journal) -> dict[str, str]:
     """What runs of this lab that were killed have left, by id."""
-    return services.left_of(manager, done.about(manager.name, "scenario", _made(scenario)))
+    return services.left_of(manager, done.about(manager.name, "scenario", made_by(scenario)))
 
 
 def _remove(
@@ -350,7 +240,7 @@ def _remove(
         others = cleanup.others(scenario, machines[0], ids)
         left += [f"{item} (not created by a command of this run)" for item in others]
     if not left:
-        done.strike_out(machines[0].name, "scenario", _made(scenario))
+        done.strike_out(machines[0].name, "scenario", made_by(scenario))
     return left
 
 
@@ -362,22 +252,33 @@ def _remove_plugin(plugin: driver.Use) -> list[str]:
     return left
 
 
-def _made(scenario: Scenario) -> tuple[str, ...]:
+def made_by(scenario: Scenario) -> tuple[str, ...]:
     services = tuple(f"service {name}" for name in scenario.services)
     return services + tuple(f"network {name}" for name in scenario.networks)
 
 
-def _write_down(scenario: Scenario, manager: Machine, done: journal.Journal) -> journal.Entry:
+def write_down(scenario: Scenario, manager: Machine, done: journal.Journal) -> journal.Entry:
     """Record in the journal what the run will create, so that `destroy` removes it if it is killed.
 
     What an earlier run recorded has been removed by now.
     """
-    done.strike_out(manager.name, "scenario", _made(scenario))
+    done.strike_out(manager.name, "scenario", made_by(scenario))
     what = f"run scenario {scenario.name}"
-    return done.begin(Change(manager.name, "scenario", what, _made(scenario)))
+    return done.begin(Change(manager.name, "scenario", what, made_by(scenario)))
 
 
-def _verdict(result: model.Record) -> model.Verdict:
+def entry_of(scenario: Scenario, manager: Machine, done: journal.Journal) -> journal.Entry:
+    """The journal's entry of what single steps of the scenario have created; a new one at first."""
+    there = done.about(manager.name, "scenario", made_by(scenario))
+    what = f"do steps of scenario {scenario.name}"
+    return (
+        there[-1]
+        if there
+        else done.begin(Change(manager.name, "scenario", what, made_by(scenario)))
+    )
+
+
+def verdict_of(result: model.Record) -> model.Verdict:
     states = {step.state for step in result.steps}
     if "error" in states:
         return "error"
@@ -399,30 +300,3 @@ def _summary(step: model.Step) -> str:
     if step.reason:
         lines.append(f"       {step.reason}")
     return "\n".join(lines)
-
-
-def _host(machine: Machine, info: dict[str, Any], api: str) -> model.Host:
-    return model.Host(
-        name=machine.name,
-        role=machine.plan.role,
-        address=machine.address,
-        engine=str(info.get("ServerVersion", "")),
-        api=api,
-        system=str(info.get("OperatingSystem", "")),
-        kernel=str(info.get("KernelVersion", "")),
-    )
-
-
-def _new_step(number: str, title: str, machines: Iterable[Machine]) -> model.Step:
-    return model.Step(
-        number=number,
-        title=title,
-        why="",
-        machines=[machine.name for machine in machines],
-        state="passed",
-        started=_now(),
-    )
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -24,12 +24,17 @@ if TYPE_CHECKING:
     from provision.machine.machine import Machine
     from scenarios.kit.step import Step
 
+# What a step does, or how it is judged.
 Body = Callable[["Step"], None]
 
 
 @dataclass(frozen=True)
 class StepPlan:
-    """A step as it is written down. `{names}` in `run` are filled in by what steps remember."""
+    """A step as it is written down: what it says, how it is done, and what must be so.
+
+    The three can be used apart: somebody may do the step by hand, and `judge` is then all that is
+    used of it. `{names}` in `run` are filled in by what steps remember.
+    """
 
     number: str
     title: str
@@ -39,7 +44,10 @@ class StepPlan:
     why: str
     needs: tuple[str, ...]
     service: str
-    body: Body
+    judge: Body
+    do: Body | None = None
+    undoes: tuple[str, ...] = ()
+    probe: bool = False
 
 
 @dataclass
@@ -75,14 +83,25 @@ class Scenario:
         why: str = "",
         needs: Sequence[int | str] = (),
         service: str = "",
+        do: Body | None = None,
+        undoes: Sequence[int | str] = (),
+        probe: bool = False,
     ) -> Callable[[Body], Body]:
-        """Write down the next step.
+        """Write down the next step; the function judges what must be so after it.
+
+        The function changes nothing: it has to be right of a step that somebody has typed by hand,
+        too. What only the command's output tells is judged where `step.acted`.
 
         `on` names the lab's machines by their order: "machine1" is the first manager, "machine2"
         the next machine; several share one step. `run` is run on each of them before the
         function judges. A step whose `needs` did not pass is skipped, with that reason. With
         `service` the command is one that waits for a service to converge: its tasks are watched
-        meanwhile, and a failing one ends the wait with its own error.
+        meanwhile, and a failing one ends the wait with its own error. A step that no command line
+        does has the function `do` instead of `run`.
+
+        `undoes` are the steps whose work this one takes away again: until they are done, that
+        nothing is there means nothing. A `probe` is a step whose judge sends packets between tasks
+        (pings, captures, transfers), which takes seconds.
         """
 
         def add(body: Body) -> Body:
@@ -96,7 +115,10 @@ class Scenario:
                     why=why,
                     needs=tuple(str(n) for n in needs),
                     service=service,
-                    body=body,
+                    judge=body,
+                    do=do,
+                    undoes=tuple(str(n) for n in undoes),
+                    probe=probe,
                 )
             )
             return body

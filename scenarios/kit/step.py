@@ -44,7 +44,9 @@ class Context:
     `plugin` is the network driver plugin of a scenario that has one, `data_path_port` the UDP
     port of the swarm's VXLAN. `slowest_command` is the longest time (seconds) that a command took
     which only asks an engine. `created` keeps what the run creates, where others may have things
-    of the same names.
+    of the same names. `called` has what somebody who types the exercise by hand has called its
+    services and networks, by the exercise's names; `waits` says whether a judge waits for what a
+    step has only begun.
     """
 
     machines: dict[str, Machine]
@@ -58,24 +60,33 @@ class Context:
     data_path_port: int = 4789
     slowest_command: float = 0.0
     created: Created | None = None
+    called: dict[str, str] = field(default_factory=dict)
+    waits: bool = True
 
     def patience(self, seconds: float) -> float:
         """How long to wait for something that takes a quick machine up to `seconds`.
 
         It grows with the longest time that any engine has taken to answer a command of this run:
-        a slow machine is not a broken one.
+        a slow machine is not a broken one. Zero, a single look, where nobody waits.
         """
+        if not self.waits:
+            return 0
         return seconds * min(max(self.slowest_command / QUICK, 1.0), MOST_PATIENCE)
 
 
 @dataclass
 class Step:
-    """One step while it runs."""
+    """One step while it runs.
+
+    `acted` says whether this run does it; otherwise somebody does by hand, it is only judged, and
+    no output of its command is known.
+    """
 
     context: Context
     data: model.Step
     machines: list[Machine]
     outputs: dict[str, str] = field(default_factory=dict)
+    acted: bool = True
 
     @property
     def machine(self) -> Machine:
@@ -98,6 +109,10 @@ class Step:
         if self.context.plugin is None:
             raise StepFailed("this scenario has no network driver plugin")
         return self.context.plugin
+
+    def called(self, name: str) -> str:
+        """What the exercise's service or network `name` is called on this lab."""
+        return self.context.called.get(name, name)
 
     def remember(self, **names: str) -> None:
         """Names for the commands of later steps: `{task1}` in a command is then this one."""
@@ -291,7 +306,7 @@ class Step:
 
     def network(self, name: str, on: Machine | None = None) -> dict[str, Any]:
         """A network as the machine's engine inspects it; {} where it is not there."""
-        machine = on or self.machine
+        machine, name = on or self.machine, self.called(name)
         for network in machine.docker.networks.list(names=[name]):
             if network.name == name:
                 # It may go between the list and the look, while a step waits for just that.
@@ -302,7 +317,7 @@ class Step:
     def containers(self, service: str, on: Machine | None = None) -> list[dict[str, Any]]:
         """The running containers of a service on a machine, as its engine inspects them."""
         machine = on or self.machine
-        label = f"com.docker.swarm.service.name={service}"
+        label = f"com.docker.swarm.service.name={self.called(service)}"
         # Without ignore_removed a container that goes between the list and the look is an error.
         found = machine.docker.containers.list(
             filters={"label": label, "status": "running"}, ignore_removed=True
@@ -313,7 +328,7 @@ class Step:
         """The tasks of a service that run, as the manager's swarm has them."""
         return [
             task
-            for task in services.tasks_of(self.context.manager, service)
+            for task in services.tasks_of(self.context.manager, self.called(service))
             if task["Status"]["State"] == "running"
         ]
 

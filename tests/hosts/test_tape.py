@@ -14,6 +14,7 @@ import pytest
 from provision.lab.model import Lab, PluginSpec
 from provision.lifecycle import running, up
 from scenarios.kit import runner
+from scenarios.kit.setup import Setup
 from scenarios.record.diff import difference
 from tests.hosts import root as roots
 from tests.hosts.conftest import Labs
@@ -41,7 +42,7 @@ def tape_again(name: str, lab: Lab, folder: Path) -> None:
     tape = Tape()
     with running.machines_of(lab) as machines, tape.steps() as before_step:
         taped = {name: recorded(machine, tape) for name, machine in machines.items()}
-        setup = runner.Setup(
+        setup = Setup(
             lab=lab,
             machines=taped,
             image=roots.TAG,

@@ -10,6 +10,7 @@ from provision.lifecycle import running
 from provision.plugins.privileges import Privilege
 from scenarios.kit import runner
 from scenarios.kit.scenario import Scenario, StepPlan
+from scenarios.kit.setup import Setup
 from scenarios.record import model
 from tests.hosts import root as roots
 
@@ -25,7 +26,7 @@ def play(
     """Run it with its report in `folder`; what the user would read is appended to `told`."""
     told = [] if told is None else told
     with running.machines_of(lab) as machines:
-        setup = runner.Setup(
+        setup = Setup(
             lab=lab,
             machines=machines,
             image=roots.TAG,

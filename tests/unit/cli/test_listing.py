@@ -28,7 +28,7 @@ address = "192.0.2.1"
 name = "db"
 address = "192.0.2.2"
 """
-GROUPS = ("Try first:", "Lab:", "Scenarios:", "Swarm:", "This host:")
+GROUPS = ("Try first:", "Lab:", "Scenarios:", "Typing an exercise:", "Swarm:", "This host:")
 
 
 @pytest.fixture

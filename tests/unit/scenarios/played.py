@@ -20,6 +20,7 @@ from provision.lab.model import Lab, MachineSpec, PluginSpec
 from scenarios.evidence.encapsulation import VXLAN, Carried, Encapsulation, vxlan
 from scenarios.kit import runner
 from scenarios.kit.scenario import Scenario
+from scenarios.kit.setup import Setup
 from scenarios.overlay import overlay
 from scenarios.record import model
 from scenarios.spread import spread
@@ -29,6 +30,7 @@ from tests.vxlan_driver import package
 from tests.vxlan_driver.scenario import DRIVER, exercise, tunnel
 
 TAPES = Path(__file__).parent / "tapes"
+TYPED = Path(__file__).parent / "typed"
 Change = Callable[[Tape], object]
 
 
@@ -165,7 +167,7 @@ def play(one: Played, folder: Path, change: Change = lambda _: None) -> model.Re
     lab = lab_of(document, folder)
     machines = {m.name: played(m, tape, document["api"]) for m in lab.machines}
     with tape.steps() as before_step:
-        setup = runner.Setup(
+        setup = Setup(
             lab=lab,
             machines=machines,
             image=document["image"],

@@ -20,6 +20,7 @@ from provision.swarm import services
 from scenarios.checks import diagnosis
 from scenarios.kit import cleanup, runner
 from scenarios.kit.scenario import Scenario
+from scenarios.kit.setup import Setup, context_of, data_path_port
 from scenarios.kit.step import Step
 from scenarios.record import model, store
 from scenarios.report.write import write_reports
@@ -64,16 +65,14 @@ def nothing(_: Step) -> None:
     """A step that judges nothing."""
 
 
-def setup(
-    folder: Path, *, provider: str = "libvirt", services: tuple[str, ...] = ()
-) -> runner.Setup:
+def setup(folder: Path, *, provider: str = "libvirt", services: tuple[str, ...] = ()) -> Setup:
     boxes: dict[str, Any] = {name: Box(name, services) for name in ("machine1", "machine2")}
     files = LabState(folder / "state")
     lab: Any = SimpleNamespace(
         name="t", provider=provider, state=files.folder, files=files, weave=None
     )
     lab.state.mkdir(exist_ok=True)
-    return runner.Setup(lab, boxes, "image", provider, folder / "report", lambda _: None)
+    return Setup(lab, boxes, "image", provider, folder / "report", lambda _: None)
 
 
 def scenario(body: Callable[[Step], None]) -> Scenario:
@@ -149,7 +148,7 @@ def test_a_run_that_could_judge_nothing_has_not_passed(tmp_path: Path) -> None:
     for step in record.steps:
         for one in step.expectations:
             one.passed, one.skipped = None, "the kernel lacks it"
-    assert runner._verdict(record) == "failed"
+    assert runner.verdict_of(record) == "failed"
 
 
 def test_nothing_is_skipped_without_a_reason(tmp_path: Path) -> None:
@@ -187,8 +186,8 @@ def test_the_swarms_own_port_and_nodes_are_what_steps_work_with(tmp_path: Path) 
         setup(tmp_path),
     )
     assert seen == [(7777, "w2k5u0l7s4hq9yd1m3bn8txrc")]
-    assert runner.data_path_port({"Swarm": {"Cluster": {"DataPathPort": 0}}}) == 4789
-    assert runner.data_path_port({"Swarm": {"Cluster": None}}) == 4789
+    assert data_path_port({"Swarm": {"Cluster": {"DataPathPort": 0}}}) == 4789
+    assert data_path_port({"Swarm": {"Cluster": None}}) == 4789
 
 
 # -- what is not the lab's ------------------------------------------------------------------------
@@ -202,7 +201,7 @@ def test_a_service_of_somebody_else_is_refused_and_not_removed(tmp_path: Path) -
     assert boxes["machine1"].removed == []
 
 
-def earlier_run(given: runner.Setup, **known: dict[str, str]) -> None:
+def earlier_run(given: Setup, **known: dict[str, str]) -> None:
     """What an earlier run has written down before it was killed."""
     journal = of_lab(given.lab)
     change = Change("machine1", "scenario", "run scenario s", ("service web",))
@@ -295,11 +294,11 @@ def test_what_is_nothing_on_purpose_is_equal(value: object) -> None:
 
 
 def test_a_slow_machine_is_waited_for_longer_within_limits() -> None:
-    context: Any = runner._context
+    context: Any = context_of
     made = context(
         scenario(nothing),
         setup_of_two(),
-        SimpleNamespace(topology=model.Topology(hosts=[])),
+        model.Topology(hosts=[]),
         {"machine1": INFO, "machine2": INFO},
     )
     assert made.patience(60) == 60

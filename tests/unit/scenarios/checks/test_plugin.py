@@ -175,11 +175,12 @@ def test_what_a_removed_plugin_has_left_behind_is_seen(tmp_path: Path) -> None:
     driver = replace(one.plugin.driver, left=lambda machine: behind[machine.name])
     one.plugin.driver = driver
     plugin.remove(one)
+    plugin.expect_gone(one)
     assert [(e.passed, e.seen) for e in one.data.expectations] == [
         (False, ["interface weave on machine2"])
     ]
     behind["machine2"] = []
-    plugin.remove(one)
+    plugin.expect_gone(one)
     assert one.data.expectations[-1].passed
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import docker
 
 from scenarios.kit import step
@@ -24,6 +27,7 @@ class Vanishing:
 
 def test_what_goes_while_it_is_looked_at_is_gone_and_no_error() -> None:
     machine = Vanishing()
-    looking = step.Step(None, None, [machine])  # type: ignore[arg-type, list-item]
+    context: Any = SimpleNamespace(called={})
+    looking = step.Step(context, None, [machine])  # type: ignore[arg-type, list-item]
     assert looking.containers("alpine-overlay1") == []
     assert looking.network("overlaynet1") == {}

@@ -117,6 +117,9 @@ WORLDS = [
         put([{"Subnet": "10.1.0.0/16"}], "IPAM", "Config"),
         ("5: the network has the subnet",),
     ),
+    Broken(
+        "a bridge", "5", "machine1", NETWORK, put("bridge", "Driver"), ("5: the network's dri",)
+    ),
     Broken("a bridge", "6", "machine1", NETWORK, put("bridge", "Driver"), ("6: driver",)),
     Broken(
         "a local network",

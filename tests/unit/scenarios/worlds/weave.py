@@ -158,6 +158,9 @@ WORLDS = [
         put([{"Subnet": SUBNET, "Gateway": "10.1.1.9"}], "IPAM", "Config"),
         ("3: the network has the subnet",),
     ),
+    Broken(
+        "an overlay", "3", "machine1", NETWORK, put("overlay", "Driver"), ("3: the network's d",)
+    ),
     Broken("an overlay", "4", "machine1", NETWORK, put("overlay", "Driver"), ("4: driver",)),
     Broken("a local network", "4", "machine1", NETWORK, put("local", "Scope"), ("4: scope",)),
     *two_tasks.service("6a", "alpine-tunnel1"),

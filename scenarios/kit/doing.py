@@ -1,0 +1,39 @@
+"""One step: how it is done, and how what goes wrong in it becomes its state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from provision.support.errors import SwarmrigError
+from scenarios.kit.scenario import StepPlan
+from scenarios.kit.setup import fill
+from scenarios.kit.step import Step, StepFailed
+from scenarios.record import model
+
+
+def act(plan: StepPlan, step: Step) -> None:
+    """Do the step: run its command on its machines. Raises StepFailed where that fails."""
+    command = fill(plan.run, step.names)
+    if plan.do:
+        plan.do(step)
+    elif plan.service:
+        step.run_service(command, plan.service)
+    elif command:
+        for machine in step.machines:
+            step.run(command, on=machine)
+
+
+def attempt(work: Callable[[], object]) -> tuple[model.StepState, str]:
+    """Do `work`: "passed", or "error" with the reason. Ctrl-C is not caught."""
+    try:
+        work()
+    except Exception as error:
+        return "error", reason_of(error)
+    return "passed", ""
+
+
+def reason_of(error: Exception) -> str:
+    """An error's own words; of one that is not ours, its type as well ("KeyError: 'Swarm'")."""
+    if isinstance(error, (SwarmrigError, StepFailed)):
+        return str(error)
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -1,0 +1,140 @@
+"""What a run of a scenario is given, and what it begins with: its record and its context."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from provision.lab.model import Lab
+from provision.machine.machine import Machine
+from provision.plugins.privileges import Privilege
+from provision.support.parallel import run_on_all
+from scenarios.kit.scenario import Scenario, StepPlan
+from scenarios.kit.step import Context
+from scenarios.record import model
+
+VXLAN_PORT = 4789  # what a swarm uses unless `docker swarm init --data-path-port` says otherwise
+
+# A name in single braces; the double ones of a Go template (`--format {{.Name}}`) stay.
+_NAME = re.compile(r"(?<!\{)\{([a-z][a-z0-9]*)\}(?!\})")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a run is given: a lab that is up, and where its report goes.
+
+    `tell` shows a line to the user. `before_step` is called before each step. `grants` are
+    privileges of a plugin that the user has allowed beyond those that the exercise lists.
+    """
+
+    lab: Lab
+    machines: dict[str, Machine]
+    image: str
+    provider: str
+    folder: Path
+    tell: Callable[[str], None]
+    notes: list[str] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+    before_step: Callable[[StepPlan], None] | None = None
+    grants: frozenset[Privilege] = frozenset()
+
+    @property
+    def ordered(self) -> list[Machine]:
+        """The machines, managers first."""
+        return sorted(self.machines.values(), key=lambda machine: machine.plan.role != "manager")
+
+
+def unknown(command: str, names: dict[str, str]) -> set[str]:
+    """The names in a command that no step has remembered yet."""
+    return set(_NAME.findall(command)) - set(names)
+
+
+def fill(command: str, names: dict[str, str]) -> str:
+    """A command with its `{names}` filled in; `<name>` for one that no step has remembered."""
+    return _NAME.sub(lambda found: names.get(found[1], f"<{found[1]}>"), command)
+
+
+def record_of(scenario: Scenario, setup: Setup, infos: dict[str, dict[str, Any]]) -> model.Record:
+    api = run_on_all(
+        "asking the engine", setup.ordered, lambda m: str(m.docker.version()["ApiVersion"])
+    )
+    hosts = [_host(machine, infos[machine.name], api[machine.name]) for machine in setup.ordered]
+    return model.Record(
+        scenario=scenario.name,
+        exercise=scenario.exercise,
+        title=scenario.title,
+        summary=scenario.summary,
+        lab=setup.lab.name,
+        provider=setup.provider,
+        image=setup.image,
+        notes=setup.notes,
+        versions=setup.versions,
+        started=now(),
+        seconds=0,
+        verdict="interrupted",
+        topology=model.Topology(hosts=hosts),
+        steps=[],
+    )
+
+
+def context_of(
+    scenario: Scenario,
+    setup: Setup,
+    topology: model.Topology,
+    infos: dict[str, dict[str, Any]],
+) -> Context:
+    ordered = setup.ordered
+    names = {"image": setup.image}
+    for number, machine in enumerate(ordered, start=1):
+        info = infos[machine.name]
+        names[f"host{number}"] = str(info["Name"])
+        # A host's name need not be unique in a swarm; a node's id is.
+        names[f"node{number}"] = str((info.get("Swarm") or {}).get("NodeID") or "")
+    used = enumerate(ordered[: scenario.machines], start=1)
+    return Context(
+        machines={f"machine{number}": machine for number, machine in used},
+        manager=ordered[0],
+        folder=setup.folder,
+        names=names,
+        tell=setup.tell,
+        topology=topology,
+        image=setup.image,
+        data_path_port=data_path_port(infos[ordered[0].name]),
+    )
+
+
+def data_path_port(info: dict[str, Any]) -> int:
+    """The UDP port of the swarm's VXLAN, as a manager's `docker info` reports it."""
+    cluster = (info.get("Swarm") or {}).get("Cluster") or {}
+    return int(cluster.get("DataPathPort") or VXLAN_PORT)
+
+
+def _host(machine: Machine, info: dict[str, Any], api: str) -> model.Host:
+    return model.Host(
+        name=machine.name,
+        role=machine.plan.role,
+        address=machine.address,
+        engine=str(info.get("ServerVersion", "")),
+        api=api,
+        system=str(info.get("OperatingSystem", "")),
+        kernel=str(info.get("KernelVersion", "")),
+    )
+
+
+def new_step(number: str, title: str, machines: Iterable[Machine]) -> model.Step:
+    return model.Step(
+        number=number,
+        title=title,
+        why="",
+        machines=[machine.name for machine in machines],
+        state="passed",
+        started=now(),
+    )
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,171 @@
+"""What a step's command is to bring about, read from the command itself.
+
+Only what the exercises use of the docker command line is understood; a command that changes nothing
+has no aim. Source: https://docs.docker.com/reference/cli/docker/
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn
+
+from scenarios.kit.scenario import StepPlan
+from scenarios.kit.setup import fill, unknown
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that is to be there."""
+
+    name: str
+    driver: str
+    subnet: str = ""
+    gateway: str = ""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service that is to run: `node` is the id of the node that its task belongs on, or ""."""
+
+    name: str
+    networks: tuple[str, ...]
+    replicas: int
+    image: str
+    node: str = ""
+    endpoint: str = "vip"
+
+
+@dataclass(frozen=True)
+class Removal:
+    """Services and networks that are to be gone."""
+
+    services: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A service that is to have so many tasks."""
+
+    service: str
+    replicas: int
+
+
+@dataclass(frozen=True)
+class Availability:
+    """A node that is to take tasks, or not."""
+
+    node: str
+    availability: str
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Nodes that are to be managers, or workers."""
+
+    nodes: tuple[str, ...]
+    role: str
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plugin that is to be installed and enabled on the machines of these places, or gone."""
+
+    reference: str
+    places: tuple[str, ...]
+    there: bool
+
+
+Aim = Network | Service | Removal | Scale | Availability | Roles | Plugin
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message)
+
+
+def aim_of(plan: StepPlan, names: dict[str, str]) -> Aim | None:
+    """What the step's command is to bring about; None for one that only looks, or acts otherwise.
+
+    `names` fill in the command, as they do when it is run; before all of them are known, what it
+    is to bring about is not either.
+    """
+    if plan.do:
+        return Plugin(names.get("plugin", ""), plan.on, there=not plan.undoes)
+    if unknown(plan.run, names):
+        return None
+    words = shlex.split(fill(plan.run, names))
+    for verb, read in _READERS.items():
+        size = len(verb.split())
+        if " ".join(words[:size]) == verb:
+            return read(words[size:])
+    return None
+
+
+def _options(arguments: list[str], *known: str) -> tuple[argparse.Namespace, list[str]]:
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    for option in known:
+        parser.add_argument(*option.split("/"), action="append", default=[])
+    for switch in ("-t", "--no-resolve-image"):
+        parser.add_argument(switch, action="store_true")
+    parser.add_argument("rest", nargs="*")
+    given = parser.parse_args(arguments)
+    return given, given.rest
+
+
+def _last(values: list[str], otherwise: str = "") -> str:
+    return values[-1] if values else otherwise
+
+
+def _network(arguments: list[str]) -> Network:
+    given, rest = _options(arguments, "--driver/-d", "--subnet", "--gateway")
+    return Network(
+        rest[0], _last(given.driver, "bridge"), _last(given.subnet), _last(given.gateway)
+    )
+
+
+def _service(arguments: list[str]) -> Service:
+    given, rest = _options(
+        arguments,
+        "--name",
+        "--network",
+        "--replicas",
+        "--constraint",
+        "--endpoint-mode",
+        "--stop-grace-period",
+    )
+    placed = [m[1] for text in given.constraint if (m := re.fullmatch(r"node\.id==(.+)", text))]
+    return Service(
+        name=_last(given.name),
+        networks=tuple(given.network),
+        replicas=int(_last(given.replicas, "1")),
+        image=rest[0],
+        node=_last(placed),
+        endpoint=_last(given.endpoint_mode, "vip"),
+    )
+
+
+def _scale(arguments: list[str]) -> Scale:
+    service, _, replicas = arguments[0].partition("=")
+    return Scale(service, int(replicas))
+
+
+def _node_update(arguments: list[str]) -> Availability:
+    given, rest = _options(arguments, "--availability")
+    return Availability(rest[0], _last(given.availability))
+
+
+_READERS: dict[str, Callable[[list[str]], Aim]] = {
+    "docker network create": _network,
+    "docker service create": _service,
+    "docker service rm": lambda words: Removal(services=tuple(words)),
+    "docker network rm": lambda words: Removal(networks=tuple(words)),
+    "docker service scale": _scale,
+    "docker node update": _node_update,
+    "docker node promote": lambda words: Roles(tuple(words), "manager"),
+    "docker node demote": lambda words: Roles(tuple(words), "worker"),
+}

@@ -1,0 +1,100 @@
+"""Why a step is not done yet, in a sentence for a beginner."""
+
+from __future__ import annotations
+
+from scenarios.learn import aims
+from scenarios.learn.aims import Aim
+from scenarios.learn.look import Exercise, Look, Seen
+from scenarios.learn.mistakes import find
+from scenarios.learn.mistakes.mistake import Case, Mistake, listed
+
+
+def case_of(exercise: Exercise, look: Look) -> Case:
+    """The lab as it was looked at, for those who look for mistakes in it."""
+    wanted = (exercise.aim(plan, look.context) for plan in exercise.scenario.steps)
+    return Case(look.world, look.called, tuple(aim for aim in wanted if aim))
+
+
+def mistake(exercise: Exercise, look: Look, seen: Seen) -> Mistake | None:
+    """The likeliest mistake in a step that is open; None where none is seen."""
+    if seen.state != "open" or seen.ready:
+        return None
+    return find.mistake(exercise.aim(seen.plan, look.context), case_of(exercise, look))
+
+
+def why_not(exercise: Exercise, look: Look, seen: Seen) -> str:
+    """Why a step is not done; "" for one that is."""
+    if seen.state == "done":
+        return ""
+    if seen.state == "waiting":
+        undone = [
+            number
+            for number in dict.fromkeys((*seen.plan.needs, *seen.plan.undoes))
+            if not exercise.progress.is_done(number)
+        ]
+        return f"It waits for step{'s' if len(undone) > 1 else ''} {listed(undone)}."
+    if seen.ready:
+        return "It has not been tried yet: packets are sent, which takes seconds."
+    if found := mistake(exercise, look, seen):
+        return found.says
+    return _not_yet(exercise.aim(seen.plan, look.context), case_of(exercise, look)) or _judged(seen)
+
+
+def _judged(seen: Seen) -> str:
+    """What the step's judge said."""
+    if seen.step is None:
+        return ""
+    failed = [one for one in seen.step.expectations if one.passed is False]
+    if failed:
+        one = failed[0]
+        return f"{_capital(one.what)}: that is not so yet (seen: {_shown(one.seen)})."
+    return f"{_capital(seen.step.reason)}."
+
+
+def _shown(seen: object) -> str:
+    return seen if isinstance(seen, str) else repr(seen)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _not_yet(aim: Aim | None, case: Case) -> str:
+    """What the step is to bring about and has not, where nothing else is wrong; else ""."""
+    match aim:
+        case aims.Network() if case.world.network(case.name(aim.name)) is None:
+            return f"There is no network {aim.name} yet."
+        case aims.Service():
+            return _service_not_yet(aim, case)
+        case aims.Removal():
+            return _left(aim, case)
+        case aims.Availability():
+            machine = case.world.machine_of(aim.node)
+            return f"{machine} is not set to {aim.availability} yet, or its tasks still move."
+        case aims.Roles():
+            names = listed(map(case.world.machine_of, aim.nodes))
+            return f"{names}: the swarm does not have {aim.role} as the role yet."
+        case aims.Plugin(there=True):
+            return f"{aim.reference} is not installed on {listed(map(case.where, aim.places))} yet."
+        case aims.Plugin():
+            return f"{aim.reference} is still installed."
+    return ""
+
+
+def _service_not_yet(aim: aims.Service, case: Case) -> str:
+    service = case.world.service(case.name(aim.name))
+    if service is None:
+        return f"There is no service {aim.name} yet."
+    if not service.running():
+        state = service.tasks[-1].state if service.tasks else "new"
+        return f"The task of {service.name} is not running yet: it is {state}."
+    return ""
+
+
+def _left(aim: aims.Removal, case: Case) -> str:
+    services = [name for name in map(case.name, aim.services) if case.world.service(name)]
+    networks = [name for name in map(case.name, aim.networks) if case.world.network(name)]
+    if not services and not networks:
+        return ""
+    left = listed(services or networks)
+    return f"{left} {'is' if len(services or networks) == 1 else 'are'} still there."

@@ -1,0 +1,117 @@
+"""Hints in three stages: what is wrong or to be done, the command with gaps, the command."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+
+from scenarios.kit.setup import fill
+from scenarios.learn import explain
+from scenarios.learn.look import Exercise, Look, Seen, named
+from scenarios.learn.mistakes.mistake import Mistake
+from scenarios.learn.progress import Hinted
+
+STAGES = 3
+GAP = "…"
+# Options of the exercises' commands that take no value.
+_SWITCHES = {"-t", "-it", "-d", "--no-resolve-image", "--force"}
+_GROUPS = {"network", "service", "node", "plugin", "swarm", "container", "image"}
+_TASK = re.compile(r"<(?:([\w.-]+) )?task>")
+
+
+@dataclass(frozen=True)
+class Hint:
+    """What is said about a step. `command` is "" in the first stage, and has gaps in the second.
+
+    `undo` takes a mistake back first, typed on the machine `undo_on`.
+    """
+
+    seen: Seen
+    stage: int
+    says: str
+    machines: tuple[str, ...]
+    command: str = ""
+    undo: str = ""
+    undo_on: str = ""
+
+
+def hint(exercise: Exercise, look: Look, seen: Seen, stage: int = 0) -> Hint:
+    """The next hint about a step, or that of a `stage`; it is kept that it was given.
+
+    Where another mistake is seen than the time before, hints begin again.
+    """
+    found = explain.mistake(exercise, look, seen)
+    about, number = found.name if found else "", seen.plan.number
+    before = exercise.progress.hints.get(number)
+    given = before.stage if before and before.about == about else 0
+    stage = min(max(stage or given + 1, 1), STAGES)
+    exercise.progress.hints[number] = Hinted(about=about, stage=stage)
+    exercise.progress = exercise.kept.save(exercise.progress)
+    return _made(exercise, look, seen, stage, found)
+
+
+def _made(exercise: Exercise, look: Look, seen: Seen, stage: int, found: Mistake | None) -> Hint:
+    says = found.says if found else explain.why_not(exercise, look, seen)
+    if not found:
+        says = " ".join(filter(None, (says, seen.plan.why)))
+    command = ""
+    if stage > 1:
+        command = command_of(exercise, look, seen)
+        command = with_gaps(command) if stage == 2 else command
+    undo = found.undo if found and stage > 1 else ""
+    return Hint(
+        seen=seen,
+        stage=stage,
+        says=says,
+        machines=tuple(machine.name for machine in exercise.machines_of(seen.plan)),
+        command=command,
+        undo=undo,
+        undo_on=exercise.machines[found.on].name if found and undo else "",
+    )
+
+
+def command_of(exercise: Exercise, look: Look, seen: Seen) -> str:
+    """What to type for a step: its command, with the lab's own names; the book's where there is
+    none, with the tasks' containers filled in where they are known."""
+    plan = named(seen.plan, look.called)
+    if plan.run:
+        return fill(plan.run, look.context.names)
+
+    def container(task: re.Match[str]) -> str:
+        service = look.called.get(task[1], task[1])
+        here = {machine.name for machine in exercise.machines_of(plan)}
+        names = [
+            one.name
+            for engine in look.world.engines.values()
+            if engine.machine in here
+            for one in engine.containers
+            if one.service and one.state == "running" and service in {None, one.service}
+        ]
+        return names[0] if len(names) == 1 else task[0]
+
+    return _TASK.sub(container, plan.book)
+
+
+def with_gaps(command: str) -> str:
+    """A command with its options, and gaps for their values and all other words."""
+    return "\n".join(_line(line) for line in command.splitlines())
+
+
+def _line(line: str) -> str:
+    words = shlex.split(line)
+    if words[:1] != ["docker"]:
+        return GAP
+    size = 3 if words[1:2] and words[1] in _GROUPS else 2
+    shown, rest = words[:size], words[size:]
+    takes_value = False
+    for word in rest:
+        if takes_value or not word.startswith("-"):
+            shown.append(GAP)
+            takes_value = False
+        elif "=" in word:
+            shown.append(f"{word.partition('=')[0]}={GAP}")
+        else:
+            shown.append(word)
+            takes_value = word not in _SWITCHES or (word == "-d" and words[1] == "network")
+    return " ".join(shown)

@@ -1,0 +1,255 @@
+"""An exercise that somebody types by hand: which steps are done, judged without acting.
+
+The judges are those of a run. They look at the lab as it is, in the exercise's order; a step whose
+`needs` are not done, or whose work would take away what is not there yet, has to wait.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from provision.changes import journal
+from provision.machine.machine import Machine
+from provision.support.errors import UserError
+from provision.support.parallel import run_on_all
+from scenarios.kit import driver
+from scenarios.kit.doing import attempt
+from scenarios.kit.scenario import Scenario, StepPlan
+from scenarios.kit.setup import Setup, context_of, new_step, now, record_of
+from scenarios.kit.step import Context, Step
+from scenarios.learn import aims, names, world
+from scenarios.learn.progress import Done, Kept, Progress
+from scenarios.record import model
+
+State = Literal["done", "open", "waiting"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A step as it was seen: `step` is how it was judged, None for one that waits.
+
+    One that is done was judged so at the time `at`. `ready` says of an open probe that it was not
+    tried.
+    """
+
+    plan: StepPlan
+    state: State
+    step: model.Step | None = None
+    at: str = ""
+    ready: bool = False
+
+
+@dataclass
+class Look:
+    """One look at all steps, with the lab's engines as they were, and the names that differ."""
+
+    steps: list[Seen]
+    world: world.World
+    context: Context
+    called: dict[str, str]
+
+    @property
+    def next(self) -> Seen | None:
+        """The first step that is not done, of those that wait for none."""
+        undone = [seen for seen in self.steps if seen.state != "done"]
+        return next((seen for seen in undone if seen.state == "open"), None) or next(
+            iter(undone), None
+        )
+
+    @property
+    def done(self) -> int:
+        return sum(seen.state == "done" for seen in self.steps)
+
+
+class Exercise:
+    """A scenario on a lab that is up, typed by somebody. Nothing here changes the lab.
+
+    Raises UserError where the lab has too few machines.
+    """
+
+    def __init__(self, scenario: Scenario, setup: Setup, state: Path) -> None:
+        if len(setup.machines) < scenario.machines:
+            raise UserError(
+                f"Scenario {scenario.name} needs {scenario.machines} machines; lab "
+                f"{setup.lab.name} has {len(setup.machines)}."
+            )
+        self.scenario, self.setup = scenario, setup
+        self.machines = {f"machine{n}": m for n, m in enumerate(setup.ordered, start=1)}
+        infos = self._infos()
+        self.kept = Kept(state / scenario.name, scenario.name, _swarm(infos))
+        self.progress = self.kept.load()
+        self.plugin = self._plugin()
+        self.record = record_of(scenario, setup, infos)
+        if not self.progress.topology.hosts:
+            self.progress.topology = self.record.topology
+        self.progress = self.kept.save(self.progress, new=True)
+
+    def _infos(self) -> dict[str, dict[str, Any]]:
+        return run_on_all("asking the engine", self.setup.ordered, lambda m: dict(m.docker.info()))
+
+    def _plugin(self) -> driver.Use | None:
+        if not self.scenario.driver:
+            return None
+        lab = self.setup.lab
+        return driver.view(self.scenario.driver, lab, self.setup.ordered, journal.of_lab(lab))
+
+    # -- looking ------------------------------------------------------------------------------
+
+    def look(
+        self, try_probe: Callable[[StepPlan], bool] = lambda _: True, refusals: bool = False
+    ) -> Look:
+        """Judge all steps as the lab is now. `try_probe` says whether an open probe is tried.
+
+        With `refusals` the engines' logs are read as well, for what was typed on a worker.
+
+        Raises MachinesError where an engine does not answer.
+        """
+        self.progress = self.kept.load()
+        context = self.context()
+        there = world.see(self.machines, self._age() if refusals else 0)
+        if self.progress.before is None:
+            services = [one.id for one in there.services]
+            self.progress.before = services + [one.id for one in there.manager.networks]
+        wanted = [aim for plan in self.scenario.steps if (aim := self.aim(plan, context))]
+        self.progress.called = names.found(wanted, there, self.progress.called)
+        context.called = self.progress.called
+        steps = [self._see(plan, context, try_probe) for plan in self.scenario.steps]
+        self.progress = self.kept.save(self.progress)
+        return Look(steps, there, context, dict(self.progress.called))
+
+    def _age(self) -> float:
+        """For how many seconds the exercise has been typed."""
+        begun = datetime.fromisoformat(self.progress.begun)
+        return max((datetime.now(UTC) - begun).total_seconds(), 1)
+
+    def context(self) -> Context:
+        """What the judges work with: the names that were learned before, and no waiting."""
+        topology = self.progress.topology.model_copy(deep=True)
+        context = context_of(self.scenario, self.setup, topology, self._infos())
+        context.folder = self.kept.folder / "now"
+        context.names = {**self.progress.names, **context.names}
+        context.waits = False
+        context.called = dict(self.progress.called)
+        if self.plugin:
+            context.plugin = self.plugin
+            context.names["plugin"] = self.plugin.reference
+        return context
+
+    def aim(self, plan: StepPlan, context: Context) -> aims.Aim | None:
+        """What the step is to bring about, in the exercise's names."""
+        return aims.aim_of(plan, context.names)
+
+    def _see(self, plan: StepPlan, context: Context, try_probe: Callable[[StepPlan], bool]) -> Seen:
+        before = self.progress.done.get(plan.number)
+        if before:
+            if not plan.probe:
+                # Only for what it lets later steps know: a task may be another one by now.
+                self.judge(plan, context)
+            return Seen(plan, "done", before.step, before.at)
+        if any(not self.progress.is_done(number) for number in (*plan.needs, *plan.undoes)):
+            return Seen(plan, "waiting")
+        if plan.probe and not try_probe(plan):
+            return Seen(plan, "open", ready=True)
+        step = self.judge(plan, context)
+        if step.state != "passed":
+            return Seen(plan, "open", step)
+        return self.mark(plan, context, step)
+
+    def judge(self, plan: StepPlan, context: Context) -> model.Step:
+        """What must be so after the step, judged now; names that it learns count if it is so."""
+        machines = self.machines_of(plan)
+        data = new_step(plan.number, plan.title, machines)
+        data.why, data.book = plan.why, plan.book
+        names_before, shown_before = dict(context.names), context.topology
+        context.topology = shown_before.model_copy(deep=True)
+        step = Step(context, data, machines, acted=False)
+        data.state, data.reason = attempt(lambda: plan.judge(step))
+        if data.state == "passed" and any(one.passed is False for one in data.expectations):
+            data.state = "failed"
+        if data.state != "passed":
+            context.names, context.topology = names_before, shown_before
+        return data
+
+    def machines_of(self, plan: StepPlan) -> list[Machine]:
+        return [self.machines[place] for place in plan.on]
+
+    def mark(self, plan: StepPlan, context: Context, step: model.Step) -> Seen:
+        """The step is done, and stays it; its evidence is kept."""
+        done = Done(at=now(), step=step)
+        for file in [d.file for d in step.documents] + [c.file for c in step.captures]:
+            target = self.kept.folder / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(context.folder / file, target)
+        self.progress.done[plan.number] = done
+        self.progress.names = dict(context.names)
+        _keep_newest(context.topology)
+        self.progress.topology = context.topology
+        self.progress.hints.pop(plan.number, None)
+        return Seen(plan, "done", step, done.at)
+
+    # -- the report ---------------------------------------------------------------------------
+
+    def report(self, folder: Path) -> model.Record:
+        """The record of what was typed so far; its evidence is copied into the report's folder."""
+        progress = self.progress
+        record = self.record.model_copy(deep=True)
+        record.topology = progress.topology
+        record.notes = [*record.notes, *self._notes(progress)]
+        record.steps = [self._reported(plan) for plan in self.scenario.steps]
+        times = sorted(done.at for done in progress.done.values())
+        record.started = times[0] if times else record.started
+        for step in record.steps:
+            for file in [d.file for d in step.documents] + [c.file for c in step.captures]:
+                target = folder / file
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(self.kept.folder / file, target)
+        return record
+
+    def _notes(self, progress: Progress) -> list[str]:
+        typed = "Typed by hand: each step was judged when its work was first seen."
+        return [typed, *names.told(progress.called)]
+
+    def _reported(self, plan: StepPlan) -> model.Step:
+        if done := self.progress.done.get(plan.number):
+            return done.step
+        step = new_step(plan.number, plan.title, self.machines_of(plan))
+        step.why, step.book = plan.why, plan.book
+        step.state, step.reason = "skipped", "it is not done yet"
+        return step
+
+
+def step_of(scenario: Scenario, number: str) -> StepPlan:
+    """A step by its number. Raises UserError with those that there are."""
+    for plan in scenario.steps:
+        if plan.number == number:
+            return plan
+    there = ", ".join(plan.number for plan in scenario.steps)
+    raise UserError(f"Scenario {scenario.name} has no step {number!r}.", f"It has: {there}")
+
+
+def named(plan: StepPlan, called: dict[str, str]) -> StepPlan:
+    """The step with the learner's own names in its command."""
+    run, service = names.renamed(plan.run, called), called.get(plan.service, plan.service)
+    return replace(plan, run=run, service=service)
+
+
+def _swarm(infos: dict[str, dict[str, Any]]) -> str:
+    """The swarm's id, which its managers tell."""
+    swarms = [info.get("Swarm") or {} for info in infos.values()]
+    ids = [str((swarm.get("Cluster") or {}).get("ID") or "") for swarm in swarms]
+    return next(filter(None, ids), "")
+
+
+def _keep_newest(shown: model.Topology) -> None:
+    """Of what was noted of one network or task again and again, the last note; an MTU that was
+    asked once is kept."""
+    mtus = {one.id: one.mtu for one in shown.networks if one.mtu is not None}
+    for network in shown.networks:
+        network.mtu = network.mtu or mtus.get(network.id)
+    shown.networks = list({network.name: network for network in shown.networks}.values())
+    shown.tasks = list({task.service: task for task in shown.tasks}.values())

@@ -1,0 +1,107 @@
+"""Doing a step for the learner: its command is run, and its judge says whether that did it."""
+
+from __future__ import annotations
+
+from provision.changes import journal
+from provision.support.errors import CheckFailed, UserError
+from scenarios.kit import driver, runner
+from scenarios.kit.created import Created
+from scenarios.kit.doing import act, attempt
+from scenarios.kit.scenario import StepPlan
+from scenarios.kit.setup import fill, new_step
+from scenarios.kit.step import Context, Step
+from scenarios.learn import aims, explain
+from scenarios.learn.look import Exercise, Look, Seen, named
+from scenarios.learn.mistakes.mistake import listed
+
+
+def solve(exercise: Exercise, number: str, look: Look) -> Seen:
+    """Do a step that is not done, and judge it as a run does.
+
+    Raises UserError where steps that it needs are not done, and CheckFailed with the reason where
+    the step is not done afterwards.
+    """
+    seen = next(one for one in look.steps if one.plan.number == number)
+    plan = seen.plan
+    if seen.state == "done":
+        return seen
+    undone = [n for n in plan.needs if not exercise.progress.is_done(n)]
+    if undone:
+        raise UserError(
+            f"Step {number} needs step{'s' if len(undone) > 1 else ''} {listed(undone)}, which "
+            f"{'are' if len(undone) > 1 else 'is'} not done.",
+            f"inv solve {exercise.scenario.name} {undone[0]} does it; inv catch-up "
+            f"{exercise.scenario.name} {number} does all before step {number}.",
+        )
+    context = look.context
+    context.waits = True
+    _refuse(exercise, plan, look)
+    _claim(exercise, context)
+    step = _done(exercise, named(plan, look.called), context)
+    if step.data.state != "passed":
+        found = explain.mistake(exercise, look, seen)
+        raise CheckFailed(
+            f"Step {number} is not done: {_reason(step)}",
+            f"{found.says} Take it back first: {found.undo}" if found and found.undo else "",
+        )
+    marked = exercise.mark(plan, context, step.data)
+    exercise.progress = exercise.kept.save(exercise.progress)
+    return marked
+
+
+def _refuse(exercise: Exercise, plan: StepPlan, look: Look) -> None:
+    """On hosts that existed before the lab, what was there before the exercise is not removed.
+
+    Raises UserError.
+    """
+    done = journal.of_lab(exercise.setup.lab)
+    runner.refuse_adopted(exercise.scenario, done)
+    aim = exercise.aim(plan, look.context)
+    if not done.existing or not isinstance(aim, aims.Removal):
+        return
+    case = explain.case_of(exercise, look)
+    world, known = case.world, exercise.progress.before or []
+    services = [world.service(case.name(name)) for name in aim.services]
+    networks = [world.network(case.name(name)) for name in aim.networks]
+    before = [one.name for one in services if one and one.id in known]
+    before += [one.name for one in networks if one and one.id in known]
+    if before:
+        raise UserError(
+            f"{listed(before)} was there before the exercise was first looked at.",
+            f"If you have created it, remove it yourself: {fill(plan.run, look.context.names)}",
+        )
+
+
+def _claim(exercise: Exercise, context: Context) -> None:
+    """Write down what the step may create, as a run does, before anything is."""
+    setup, scenario = exercise.setup, exercise.scenario
+    done = journal.of_lab(setup.lab)
+    manager = setup.ordered[0]
+    if scenario.driver:
+        use = driver.prepare(scenario.driver, setup.lab, setup.ordered, setup.grants, done)
+        context.plugin = use
+    if done.existing:
+        context.created = Created(done, runner.entry_of(scenario, manager, done))
+
+
+def _done(exercise: Exercise, plan: StepPlan, context: Context) -> Step:
+    machines = exercise.machines_of(plan)
+    data = new_step(plan.number, plan.title, machines)
+    data.why, data.book = plan.why, plan.book
+    step = Step(context, data, machines)
+
+    def work() -> None:
+        act(plan, step)
+        plan.judge(step)
+
+    data.state, data.reason = attempt(work)
+    if data.state == "passed" and any(one.passed is False for one in data.expectations):
+        data.state = "failed"
+    return step
+
+
+def _reason(step: Step) -> str:
+    failed = [one for one in step.data.expectations if one.passed is False]
+    if step.data.reason or not failed:
+        return step.data.reason
+    return f"expected {failed[0].what}: {failed[0].expected!r}; seen: {failed[0].seen!r}"

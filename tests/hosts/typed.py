@@ -1,0 +1,151 @@
+"""Somebody who types an exercise on light hosts, with `inv check` beside the terminals."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+
+from provision.lab.model import Lab
+from provision.lifecycle import running
+from provision.support.errors import MachineError
+from scenarios.cli.learn import exercise_on
+from scenarios.kit.scenario import Scenario
+from scenarios.learn import explain
+from scenarios.learn.look import Exercise
+from scenarios.learn.mistakes.mistake import Mistake
+from tests.hosts.light_hosts import Host, wait_for
+from tests.support.tape import Tape, recorded
+from tests.unit.scenarios.played import TYPED
+
+# Write what the unit tier looks at: SWARMRIG_RECORD=1 pytest tests/hosts/test_typed.py
+RECORD = "SWARMRIG_RECORD"
+
+
+def type_on(host: Host, command: str) -> subprocess.CompletedProcess[str]:
+    """Type a command on a host, as its user over plain ssh, and wait for its end."""
+    return subprocess.run(
+        [
+            "ssh",
+            *("-F", "/dev/null", "-i", str(host.key)),
+            *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
+            *("-o", "LogLevel=ERROR", "-o", "IdentityAgent=none"),
+            f"ops@{host.address}",
+            command,
+        ],
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A command, and the steps that are done by it; `on` is the number of the host."""
+
+    command: str
+    steps: set[str]
+    on: int = 1
+
+
+@dataclass
+class Learner:
+    """A learner of one exercise; each look is that of a new `inv check`."""
+
+    lab: Lab
+    hosts: list[Host]
+    scenario: Scenario
+    tape: Tape = field(default_factory=Tape)
+
+    def types(self, command: str, on: int = 1) -> None:
+        done = type_on(self.hosts[on - 1], command)
+        assert done.returncode == 0, done.stderr
+
+    def tries(self, command: str, on: int = 1) -> str:
+        """Type what is refused; what the engine says."""
+        done = type_on(self.hosts[on - 1], command)
+        assert done.returncode != 0, done.stdout
+        return done.stderr
+
+    @contextlib.contextmanager
+    def exercise(self, hold: bool = False) -> Iterator[Exercise]:
+        """The exercise for one command, which holds the lab or only looks at it."""
+        opened = running.opened if hold else running.viewed
+        with opened(self.lab, "check") as there:
+            yield exercise_on(there, self.scenario)
+
+    def done(self, stage: str = "") -> set[str]:
+        """The steps that are done by now. The look is recorded as that of a stage."""
+        with running.viewed(self.lab, "check") as there:
+            machines = dict(there.machines)
+            if stage:
+                self.tape.enter(stage)
+                machines = {name: recorded(one, self.tape) for name, one in machines.items()}
+            look = exercise_on(replace(there, machines=machines), self.scenario).look()
+        return {seen.plan.number for seen in look.steps if seen.state == "done"}
+
+    def follow(self, begins: set[str], typed: Iterable[Typed]) -> list[Typed]:
+        """Type command by command, and see that each does its steps and no others; what was typed.
+
+        `begins` are the steps that are done before.
+        """
+        stages = [Typed("", begins), *typed]
+        done: set[str] = set()
+        for number, one in enumerate(stages):
+            if one.command:
+                self.types(one.command, one.on)
+            self.wait_for(*one.steps)
+            now = self.done(str(number))
+            assert now - done == one.steps, one.command
+            done = now
+        return stages
+
+    def keep(self, stages: list[Typed], image: str) -> None:
+        """Keep what was recorded for the unit tier, where SWARMRIG_RECORD asks for it."""
+        if not os.environ.get(RECORD):
+            return
+        with running.viewed(self.lab, "check") as there:
+            api = str(next(iter(there.machines.values())).docker.api.api_version)
+        self.tape.write(
+            TYPED / f"{self.scenario.name}.json",
+            api=api,
+            image=image,
+            machines=[{**asdict(machine), "access": None} for machine in self.lab.machines],
+            plugin=self.lab.weave.settings if self.lab.weave else None,
+            stages=[{"command": s.command, "steps": sorted(s.steps)} for s in stages],
+        )
+
+    def wait_for(self, *steps: str) -> None:
+        """Wait until these steps are done: a container needs ten seconds to stop. Probes are
+        tried when all others are."""
+        probes = {plan.number for plan in self.scenario.steps if plan.probe}
+
+        def there() -> bool:
+            # While managers elect a leader, the swarm does not answer.
+            with contextlib.suppress(MachineError), self.exercise() as exercise:
+                exercise.look(lambda _: False)
+                return set(steps) - probes <= set(exercise.progress.done)
+            return False
+
+        wait_for(f"steps {steps} done", there)
+
+    def mistake(self, number: str = "") -> Mistake | None:
+        """The mistake that is seen in a step, or in the next one; None for none."""
+        with self.exercise() as exercise:
+            look = exercise.look(lambda _: False, refusals=True)
+            steps = (one for one in look.steps if one.plan.number == number)
+            seen = next(steps) if number else look.next
+            assert seen is not None
+            return explain.mistake(exercise, look, seen)
+
+    def has(self, kind: str, name: str) -> bool:
+        """Whether the swarm has a service or network of this name."""
+        return type_on(self.hosts[0], f"docker {kind} inspect {name}").returncode == 0
+
+    def forget(self) -> None:
+        """Forget how far the exercise has come."""
+        with self.exercise() as exercise:
+            exercise.kept.reset()

@@ -1,0 +1,74 @@
+"""What the exercises' commands are to bring about, read from the commands."""
+
+from __future__ import annotations
+
+import pytest
+
+from scenarios.kit.scenario import Scenario
+from scenarios.learn import aims
+from scenarios.overlay import overlay
+from scenarios.spread import spread
+from scenarios.weave import weave
+
+NAMES = {
+    "image": "alpine:latest",
+    "node1": "n1",
+    "node2": "n2",
+    "node3": "n3",
+    "plugin": "weave:2",
+    "replicas": "6",
+    "more": "9",
+    "task1": "t1",
+    "task2": "t2",
+}
+
+
+def of(scenario: Scenario) -> dict[str, aims.Aim]:
+    found = {plan.number: aims.aim_of(plan, NAMES) for plan in scenario.steps}
+    return {number: aim for number, aim in found.items() if aim}
+
+
+def test_the_overlay_exercise() -> None:
+    one = aims.Service("alpine-overlay1", ("overlaynet1",), 1, "alpine:latest", "n1")
+    two = aims.Service("alpine-overlay2", ("overlaynet1",), 1, "alpine:latest", "n2")
+    assert of(overlay) == {
+        "5": aims.Network("overlaynet1", "overlay", "172.45.0.0/16"),
+        "7": one,
+        "8": two,
+        "16": aims.Removal(services=("alpine-overlay1", "alpine-overlay2")),
+        "17": aims.Removal(networks=("overlaynet1",)),
+    }
+
+
+def test_the_exercise_over_a_plugin() -> None:
+    found = of(weave)
+    assert found["1"] == aims.Plugin("weave:2", ("machine1",), there=True)
+    assert found["3"] == aims.Network("weavenet1", "weave:2", "10.1.1.0/24", "10.1.1.1")
+    assert found["6b"] == aims.Service(
+        "alpine-weavenet2", ("weavenet1",), 1, "alpine:latest", "n2", "dnsrr"
+    )
+    assert found["9c"] == aims.Plugin("weave:2", ("machine1", "machine2"), there=False)
+
+
+def test_the_spreading_of_tasks() -> None:
+    found = of(spread)
+    assert found["2"] == aims.Service("spread1", (), 6, "alpine:latest")
+    assert found["3"] == aims.Availability("n2", "drain")
+    assert found["6"] == aims.Roles(("n2", "n3"), "manager")
+    assert found["7"] == aims.Roles(("n1",), "worker")
+    assert found["8"] == aims.Scale("spread1", 9)
+
+
+def test_what_is_not_known_yet_is_no_aim() -> None:
+    plan = next(plan for plan in spread.steps if plan.number == "2")
+    assert aims.aim_of(plan, {"image": "alpine:latest"}) is None
+
+
+@pytest.mark.parametrize("scenario", [overlay, weave, spread], ids=lambda one: one.name)
+def test_every_step_that_makes_or_removes_something_has_an_aim(scenario: Scenario) -> None:
+    """A command that changes something and is not understood would have no hint of its own."""
+    changing = (" create ", " rm ", " scale ", " promote ", " demote ", "--availability")
+    found = of(scenario)
+    for plan in scenario.steps:
+        if any(word in plan.run for word in changing):
+            assert plan.number in found, plan.run
