@@ -27,6 +27,13 @@ SET: Mapping[str, frozenset[str]] = {
             "disk_driver",
             "management_network_name",
             "management_network_address",
+            "uri",
+            "qemu_use_session",
+            "machine_arch",
+            "machine_type",
+            "loader",
+            "features",
+            "inputs",
         }
     ),
     "virtualbox": frozenset({"name", "cpus", "memory", "linked_clone", "gui", "customize"}),

@@ -70,7 +70,7 @@ class Kept:
 
     def _there(self) -> Progress | None:
         with suppress(OSError, ValueError, ValidationError):
-            kept = Progress.model_validate_json(self._file.read_text("utf-8"))
+            kept = Progress.model_validate_json(self._file.read_text(encoding="utf-8"))
             if (kept.scenario, kept.swarm) == (self._scenario, self._swarm):
                 return kept
         return None
