@@ -34,8 +34,13 @@ _ACTIONS = (
     "update",
 )
 _TYPES = ("container", "image", "network", "node", "plugin", "service")
-COMMAND = "docker events --format '{{.Type}} {{.Action}}' " + " ".join(
+_EVENTS = "docker events --format '{{.Type}} {{.Action}}' " + " ".join(
     [f"--filter type={kind}" for kind in _TYPES] + [f"--filter event={one}" for one in _ACTIONS]
+)
+_OVER = b"over\n"
+# It ends with its input, when nobody listens any more; and says so when the engine has gone.
+COMMAND = (
+    f"{_EVENTS} & e=$!; {{ tail --pid=$e -f /dev/null; echo over; }} & cat >/dev/null; kill $e"
 )
 # A container's start is known to the swarm's manager a moment after its engine reports it.
 _AGAIN = (0.1, 0.3, 0.6, 1.0, 2.0, 4.0)
@@ -97,11 +102,12 @@ class Events:
     def _hear(self, channel: paramiko.Channel) -> None:
         while not self._over.is_set():
             try:
-                if not channel.recv(65536):
-                    return
+                heard = channel.recv(65536)
             except TimeoutError:
                 continue
             self._news.set()
+            if not heard or heard.endswith(_OVER):
+                return
 
 
 def looks(exercise: Exercise, failed: Callable[[SwarmrigError], None]) -> Iterator[Look]:

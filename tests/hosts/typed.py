@@ -141,6 +141,10 @@ class Learner:
             assert seen is not None
             return explain.mistake(exercise, look, seen)
 
+    def removes(self, kind: str, name: str) -> None:
+        """Type the removal of a service or network, which may be refused as yet."""
+        type_on(self.hosts[0], f"docker {kind} rm {name}")
+
     def has(self, kind: str, name: str) -> bool:
         """Whether the swarm has a service or network of this name."""
         return type_on(self.hosts[0], f"docker {kind} inspect {name}").returncode == 0
