@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from scapy.layers.inet import ICMP, IP, UDP
@@ -67,7 +68,7 @@ class There:
             f"for n in $(seq {times}); do printf '{data}' >&3; done",
         )
 
-    def live(self, **more: int) -> Live:
+    def live(self, **more: Any) -> Live:
         return Live(self.machines, [vxlan()], self.names, **more)
 
 
@@ -241,11 +242,12 @@ def test_a_machine_on_which_it_cannot_capture_is_named_and_the_other_goes_on(
 
 _CHILD = """
 import sys, time
+from pathlib import Path
 from provision.lab import load
 from provision.lifecycle import running
 from scenarios.evidence.encapsulation import vxlan
 from scenarios.evidence.live import Live
-with running.viewed(load.load(sys.argv[1]), "check") as there:
+with running.viewed(load.load(Path(sys.argv[1])), "check") as there:
     with Live(list(there.machines.values()), [vxlan()]) as live:
         print(live.wait_listening(120), flush=True)
         time.sleep(600)
