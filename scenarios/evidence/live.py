@@ -51,7 +51,7 @@ from scenarios.evidence.pcap import Raw, Stream, written
 _PAUSE = 0.25  # seconds between two looks at whether all is over
 _ASK = 1.0  # seconds between two questions for the count
 _SILENCE = 30.0  # seconds: a machine that answers none of them is lost
-_MOST_BYTES = 1 << 20  # that are read of a machine in a second
+_MOST_BYTES = 1 << 18  # that are read of a machine in _PAUSE, and that may be under way
 _ENDING = 5.0  # seconds for tcpdump to end
 _COUNT = re.compile(r"(\d+) packets? received by filter")
 _USUAL = re.compile(r"packets? (captured|received|dropped)|listening on|^\s*$")
@@ -260,7 +260,8 @@ class Live:
         """One connection's capture, until it ends or all is over. Raises one of _LOST."""
         machine = post.machine
         interface = underlay_interface(machine)
-        with machine.stream(machine.as_root(_script(interface, self._filter))) as channel:
+        command = machine.as_root(_script(interface, self._filter))
+        with machine.stream(command, window=_MOST_BYTES) as channel:
             channel.settimeout(_PAUSE)
             with self._news:
                 post.interface = interface
@@ -275,7 +276,7 @@ class Live:
 
     def _hear(self, post: _Post, channel: paramiko.Channel) -> None:
         """Take what comes until the channel ends, or all is over."""
-        asked = heard = second = time.monotonic()
+        asked = heard = began = time.monotonic()
         read = 0
         while not self._over.is_set():
             data: bytes | None = None
@@ -296,11 +297,11 @@ class Live:
                 asked = now
                 # Before it listens, a question would end it.
                 channel.sendall(b"USR1\n" if post.listening else b"0\n")
-            if now - second >= 1:
-                second, read = now, 0
+            if now - began >= _PAUSE:
+                began, read = now, 0
             elif read > _MOST_BYTES:
                 # The rest waits there, until the kernel drops it and counts.
-                self._over.wait(second + 1 - now)
+                self._over.wait(began + _PAUSE - now)
 
     def _hear_errors(self, post: _Post, channel: paramiko.Channel) -> bool:
         """Take what tcpdump has said; whether it has said anything."""

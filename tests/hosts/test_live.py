@@ -59,7 +59,8 @@ class There:
 
     def send(self, vni: int, times: int = 1) -> None:
         """VXLAN from the first machine to the other one that no network of theirs has sent."""
-        inner = Ether() / IP(src="192.0.2.1", dst="192.0.2.2") / ICMP(type=8)
+        ether = Ether(src="02:00:00:00:01:01", dst="02:00:00:00:01:02")
+        inner = ether / IP(src="192.0.2.1", dst="192.0.2.2") / ICMP(type=8)
         data = "".join(f"\\x{byte:02x}" for byte in bytes(VXLAN(vni=vni, flags=8) / inner))
         self.hosts[0].exec(
             "bash",

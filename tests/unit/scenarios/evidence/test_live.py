@@ -105,7 +105,7 @@ class Box:
         return f"3: eth1 inet {self.address}/24 scope global eth1"
 
     @contextlib.contextmanager
-    def stream(self, command: str) -> Iterator[Channel]:
+    def stream(self, command: str, window: int) -> Iterator[Channel]:
         self.command = command
         found = next(self._left, None)
         if found is None:

@@ -154,7 +154,8 @@ def test_a_machine_that_has_left_the_swarm_is_said_to_be_in_none() -> None:
 
 @pytest.mark.parametrize("where", ["network", "service", "host", "seen", "id"])
 def test_names_are_escaped_in_the_picture_whatever_they_are(where: str) -> None:
-    """Docker allows a network nearly any name (only control characters and slashes it refuses)."""
+    """A swarm takes only parts of DNS names (a machine's own networks have any name), but who
+    draws must not depend on that."""
     shown = topology.now(
         world(
             EVIL if where == "network" else "net1",
