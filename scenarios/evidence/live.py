@@ -1,6 +1,8 @@
 """The packets of a lab's networks on the underlay, as rows while they pass.
 
-    with Live(machines, [vxlan(data_path_port)], networks={4097: "overlaynet1"}) as live:
+    hows = [vxlan(look.context.data_path_port)]     # and exercise.plugin.how where it has one
+    with Live(machines, hows, networks={4097: "overlaynet1"}) as live:
+        live.wait_listening(30)                # nobody has to: it begins by itself
         rows = live.since(0, seconds=1)        # waits until there is one, for a second at most
         rows = live.since(rows[-1].number)     # what came after it
         for row in live.rows(): ...            # or all of them, as they come, until it is closed

@@ -206,7 +206,7 @@ def _container(one: dict[str, Any]) -> Container:
         image=str(one.get("Image", "")),
         state=str(one.get("State", "")),
         service=str((one.get("Labels") or {}).get("com.docker.swarm.service.name", "")),
-        addresses={net["NetworkID"]: net.get("IPAddress") or "" for net in networks},
+        addresses={str(net.get("NetworkID")): net.get("IPAddress") or "" for net in networks},
     )
 
 

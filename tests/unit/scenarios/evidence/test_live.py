@@ -224,11 +224,11 @@ def test_what_the_kernel_dropped_is_counted_over_all_connections() -> None:
         first.ends()
         second.brings(packet(2))
         second.says(LISTENING + said.format(5) + "\n")
+        arrived(seen, 3)
         _counted(seen, 95)
         (counted,) = seen.seen()
-    arrived(seen, 3)
-    assert (counted.packets, counted.interface) == (95, "eth1")
-    assert seen.seen()[0].missed == 92
+    assert (counted.packets, counted.shown, counted.missed) == (95, 3, 92)
+    assert counted.interface == "eth1"
     assert b"USR1\n" in first.sent
 
 
