@@ -291,9 +291,10 @@ def catch_up(c: Context, name: str, step: str, lab: str = "") -> None:
 )
 @report_errors
 def learn(c: Context, name: str, lab: str = "", port: int = 0, open: bool = True) -> None:
-    """Type an exercise on a page in the browser, until Ctrl-C.
+    """Type an exercise on a page in the browser.
 
-    Creates the lab if it is not up. The page has the steps and the machines' terminals.
+    Creates the lab if it is not up. The page has the steps and the machines' terminals, until
+    Ctrl-C.
     """
     handed = pages.Handed(
         running.viewed, running.opened, labs.up, rebuilding.to_ready, rebuilding.rebuild

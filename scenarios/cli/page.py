@@ -70,7 +70,8 @@ class Page:
             self._lines.renew,
         )
         self.session = Session(lab, scenario, deeds, self.board)
-        app = server.application(self.board, self._terminals, self.session.do, token, port)
+        session = self.session
+        app = server.application(self.board, self._terminals, session.do, session.pcap, token, port)
         self.server = server.server(app)
 
     def __enter__(self) -> None:

@@ -28,7 +28,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -52,10 +52,13 @@ _REFUSED = 4000  # a WebSocket's own code: do not try again
 Do = Callable[[str, str], None]
 
 
-def application(board: Board, terminals: Terminals, do: Do, token: str, port: int) -> ASGIApp:
-    page = _Page(board, terminals, do)
+def application(
+    board: Board, terminals: Terminals, do: Do, pcap: Callable[[], bytes], token: str, port: int
+) -> ASGIApp:
+    page = _Page(board, terminals, do, pcap)
     routes = [
         Route("/", page.index),
+        Route("/underlay.pcapng", page.packets),
         WebSocketRoute("/live", page.live),
         WebSocketRoute("/terminal", page.terminal),
         Mount("/static", StaticFiles(directory=STATIC)),
@@ -97,12 +100,19 @@ def server(app: ASGIApp) -> uvicorn.Server:
 
 
 class _Page:
-    def __init__(self, board: Board, terminals: Terminals, do: Do) -> None:
-        self._board, self._terminals, self._do = board, terminals, do
+    def __init__(
+        self, board: Board, terminals: Terminals, do: Do, pcap: Callable[[], bytes]
+    ) -> None:
+        self._board, self._terminals, self._do, self._pcap = board, terminals, do, pcap
         self._browsers = 0
 
     async def index(self, _: Request) -> FileResponse:
         return FileResponse(STATIC / "index.html")
+
+    async def packets(self, _: Request) -> Response:
+        named = {"content-disposition": 'attachment; filename="underlay.pcapng"'}
+        data = await run_in_threadpool(self._pcap)
+        return Response(data, headers=named, media_type="application/octet-stream")
 
     # -- the exercise -------------------------------------------------------------------------
 

@@ -8,7 +8,9 @@ All that browsers are shown is on the board, as plain data:
     hint      {step, stage, of, says, undo, commands}, or null
     work      {what, over, lines: [{who, says, state}], error}: what a button does, or has done
     trouble   {says, advice}: why the lab cannot be looked at now, or null
-    report    the folder of the report, once all steps are done
+    report    the report's file, once all steps are done
+    picture   the topology as it is now: `scenarios.report.topology.Picture`
+    packets   {rows, seen: [{machine, error, missed}]}: the newest rows of `scenarios.evidence.live`
 
 A command is {machine, text, whole}: one that is not `whole` has gaps and cannot be typed as it is.
 Browsers send {do, step}: hint, solve, catch-up, reset, rebuild.
@@ -34,6 +36,7 @@ from scenarios.learn.progress import Kept
 from scenarios.learn.solve import only, solve, solve_before
 from scenarios.page import steps
 from scenarios.page.news import Board
+from scenarios.page.wire import Wire
 
 _PAUSE = 3.0  # seconds until a lab that could not be opened is tried again
 
@@ -66,6 +69,7 @@ class Session:
         self._turn = threading.Lock()
         self._given: dict[tuple[str, str], int] = {}  # hints about what is next
         self._worker: threading.Thread | None = None
+        self._wire = Wire(board)
         self._watcher = threading.Thread(target=self._watch, daemon=True)
 
     def start(self) -> None:
@@ -96,11 +100,19 @@ class Session:
 
     def _follow(self, exercise: Exercise) -> None:
         self.board.put("exercise", steps.exercise(exercise))
-        for look in watch.looks(exercise, self._failed, self._news, self._wanted):
-            self._show(exercise, look)
-        while self._wanted():  # all is done: until somebody begins again
-            self._news.wait()
-            self._news.clear()
+        try:
+            for look in watch.looks(exercise, self._failed, self._news, self._wanted):
+                self._show(exercise, look)
+                self._wire.show(exercise, look)
+            while self._wanted():  # all is done: until somebody begins again
+                self._news.wait()
+                self._news.clear()
+        finally:
+            self._wire.close()
+
+    def pcap(self) -> bytes:
+        """The packets that are kept, for Wireshark."""
+        return self._wire.pcap()
 
     def _wanted(self) -> bool:
         return self._free.is_set() and not (self._again.is_set() or self._over.is_set())

@@ -75,7 +75,14 @@ def test_the_exercise_is_typed_and_steps_turn_green_in_order(window: Window) -> 
     window.until("the mistake is told", lambda: window.all("#step-7.mistake"))
     window.press("#step-7 .deeds button")
     window.until("a hint", lambda: "Hint 1 of 3" in window.one("#step-7 .hint").text)
-    window.press("#step-7 .deeds button")
+
+    def plainer() -> object:
+        # Where meanwhile another mistake is seen, hints begin again.
+        window.press("#step-7 .deeds button")
+        window.until("it is there", lambda: not window.all(".deeds [aria-disabled=true]"))
+        return window.all("#step-7 .hint button.command")
+
+    window.until("the command that takes it back", plainer)
     window.press("#step-7 .hint button.command")
     window.sees("machine1", "docker service rm alpine-overlay1")
     window.keys("machine1", Keys.ENTER)
@@ -86,6 +93,11 @@ def test_the_exercise_is_typed_and_steps_turn_green_in_order(window: Window) -> 
     window.wait_done("7", "9", "10")
     window.browser.find_element("xpath", "//li[@id='step-8']//button[.='Solve']").click()
     window.wait_done("8", "11", "12", "13", "14", "15")
+    pinged = "//tbody[@id='packets']/tr[contains(., 'overlaynet1') and contains(., 'ICMP')]"
+    window.until("its packets", lambda: window.browser.find_elements("xpath", pinged))
+    drawn = window.one("#picture").get_attribute("textContent") or ""
+    assert "overlaynet1" in drawn
+    assert "alpine-overlay2" in drawn
     for number in ("16", "17"):
         window.press(f"#step-{number} .commands .command")
         window.keys("machine1", Keys.ENTER)

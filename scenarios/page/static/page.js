@@ -3,6 +3,7 @@
 
 import { byId, connection, make, say, spans } from "./dom.js";
 import * as terminals from "./terminals.js";
+import * as wire from "./wire.js";
 
 const steps = new Map();
 let exercise = null;
@@ -80,6 +81,8 @@ const show = {
   },
 
   machines: (names) => terminals.open(names),
+  picture: wire.picture,
+  packets: wire.packets,
 
   look(it) {
     const turned = [];
@@ -169,9 +172,8 @@ function told(turned, it) {
 const live = connection("/live", {
   heard: (data) => {
     const news = JSON.parse(data);
-    for (const kind of ["exercise", "machines", "look", "hint", "work", "trouble", "report", "refused"]) {
-      if (kind in news) show[kind](news[kind]);
-    }
+    // In this order: a look is of the exercise before it.
+    for (const kind of Object.keys(show)) if (kind in news) show[kind](news[kind]);
   },
   lost: (why) => show.trouble({ says: why || "The page's server does not answer.",
     advice: "If inv learn has ended, start it again and open the address that it prints." }),

@@ -81,7 +81,7 @@ def served() -> Iterator[Site]:
         def do(what: str, step: str) -> None:
             site.done.append((what, step))
 
-        app = server.application(site.board, terminals, do, TOKEN, port)
+        app = server.application(site.board, terminals, do, lambda: b"packets", TOKEN, port)
         serving = server.server(app)
         thread = threading.Thread(target=serving.run, args=[[listener]])
         thread.start()

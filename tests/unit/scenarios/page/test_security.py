@@ -41,6 +41,7 @@ def ended(one: ClientConnection) -> int | None:
 def test_the_page_itself_may_do_all(site: Site) -> None:
     assert site.ask()[0] == 200
     assert site.ask("/static/page.js", sec_fetch_site="same-origin")[0] == 200
+    assert site.ask("/underlay.pcapng")[2] == "packets"
     with site.socket() as live:
         live.send(json.dumps({"do": "solve", "step": "7"}))
         site.board.put("look", {"done": 4})
@@ -52,6 +53,7 @@ def test_a_request_without_the_token_is_refused(site: Site) -> None:
     for path in (
         "/",
         "/static/page.js",
+        "/underlay.pcapng",
         "/?token=",
         "/?token=guess",
         "/static/page.js?token=the-token",
