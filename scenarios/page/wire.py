@@ -12,7 +12,7 @@ from scenarios.evidence.pcap import written
 from scenarios.learn import topology
 from scenarios.learn.look import Exercise, Look
 from scenarios.page.news import Board
-from scenarios.report.topology import wide_of
+from scenarios.report.topology import narrow_of
 
 _SHOWN = 100  # rows
 _PAUSE = 0.3  # seconds between two notes: a flood is not read by people
@@ -31,7 +31,7 @@ class Wire:
     def show(self, exercise: Exercise, look: Look) -> None:
         """Draw the topology of a look; captures begin with the first one."""
         shown = topology.now(look.world, exercise.record.topology.hosts, exercise.plugin)
-        self._board.put("picture", asdict(wide_of(shown)))
+        self._board.put("picture", asdict(narrow_of(shown)))
         names = topology.names(look.world, exercise.plugin)
         if self._live is None:
             hows = [vxlan(look.context.data_path_port)]

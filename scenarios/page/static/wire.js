@@ -43,9 +43,9 @@ export function packets({ rows, seen }) {
 function cells(row) {
   const time = new Date(1000 * row.at).toISOString().slice(11, 23);
   const pair = (from, to) => (from ? `${from} → ${to}` : "");
-  const network = [row.network, row.vni !== null && `VNI ${row.vni}`].filter(Boolean).join(", ");
-  return [time, row.machine, pair(row.outer_source, row.outer_destination), network || row.encapsulation,
-    pair(row.inner_source, row.inner_destination), row.protocol].map((text) => make("td", {}, text));
+  const network = row.vni === null ? row.encapsulation : `${row.vni} ${row.network ?? ""}`;
+  return [time, pair(row.outer_source, row.outer_destination), network,
+    pair(row.inner_source, row.inner_destination), row.protocol, row.machine].map((text) => make("td", {}, text));
 }
 
 const wires = byId("wires");
