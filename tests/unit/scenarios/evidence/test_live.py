@@ -26,7 +26,7 @@ from provision.machine.machine import Machine
 from provision.support.errors import MachineError
 from scenarios.drivers import weave
 from scenarios.evidence import live
-from scenarios.evidence.encapsulation import Encapsulation, among, vxlan
+from scenarios.evidence.encapsulation import Carried, Encapsulation, among, vxlan
 from scenarios.evidence.live import Live, Row
 
 CAPTURES = Path(__file__).parents[1] / "drivers" / "captures"
@@ -315,6 +315,20 @@ def test_a_plugins_packets_are_rows_without_a_vni(
     assert rows
     assert protocols <= {row.protocol for row in rows}
     assert all(row.vni is None and row.network is None for row in rows)
+
+
+def test_each_frame_of_a_packet_is_a_row_and_can_be_the_first_that_is_asked_for() -> None:
+    def both(packet: Any) -> Carried:
+        inner = packet[VXLAN].payload
+        return Carried("pairs", frames=(inner, inner))
+
+    box = Box(1)
+    with watching([box], [Encapsulation("pairs", "udp", both)]) as seen:
+        box.channels[0].brings(packet())
+        assert [row.number for row in arrived(seen, 2)] == [1, 2]
+        assert [row.number for row in seen.since(1)] == [2]
+        assert (seen.seen()[0].packets, seen.seen()[0].shown) == (1, 1)
+        assert len(rdpcap(io.BytesIO(seen.pcap()))) == 1
 
 
 def test_tcp_is_told_by_its_ports_and_flags() -> None:
