@@ -262,7 +262,6 @@ def test_a_power_cut_of_all_machines_loses_neither_service_nor_secret(
             "do sleep 1; done; docker exec $task cat /run/secrets/password"
         )
         assert lab.on(name, shown) == "open-sesame\n"
-    lab.must("scenario", "overlay")
     lab.on("machine1", "docker service rm web; docker secret rm password")
 
 
