@@ -38,9 +38,9 @@ def check(
     reset: bool = False,
 ) -> bool:
     """Show which steps of an exercise are done; whether all are. Nothing of the lab is changed."""
-    lab = load_lab(lab_file)
+    lab, scenario = load_lab(lab_file), discovery.get(name)
     if reset:
-        Kept(lab.files.exercises / name, name, "").reset()
+        Kept(lab.files.exercises / scenario.name, scenario.name, "").reset()
         terminal.say(f"Forgotten how far {name} has come. The lab was not changed.")
         return True
     with _exercise(open_lab, lab, name, "check") as exercise:
