@@ -3,7 +3,9 @@
 Everything on the controlling host can reach a port of 127.0.0.1, and every page in its browser can
 send requests there. So each request and each WebSocket must name this server as its host (against
 DNS rebinding), come from this page or from the address bar, and show the token. The token stands in
-the address once; a redirect takes it into a cookie that scripts cannot read.
+the address once; a redirect takes it into a cookie that scripts cannot read. The redirect is one
+that the browser makes itself: after one by status the cookie (SameSite=Strict) would not be sent
+where somebody has followed a link from elsewhere.
 Source: https://developer.mozilla.org/en-US/docs/Web/Security/Attacks (CSRF, clickjacking, XSS)
 """
 
@@ -48,9 +50,7 @@ class Guard:
         if why := self._refusal(scope, headers):
             await _refuse(scope, guarded, why)
         elif scope["type"] == "http" and self._brings_token(scope):
-            await _redirect(
-                guarded, f"{self._cookie}={self._token}; HttpOnly; SameSite=Strict; Path=/"
-            )
+            await _welcome(guarded, f"{self._cookie}={self._token}")
         elif not self._same(_cookie(headers, self._cookie)):
             await _refuse(scope, guarded, "token")
         else:
@@ -67,6 +67,8 @@ class Guard:
         # A browser says from where every WebSocket comes; what says nothing is not this page.
         if scope["type"] == "websocket" and not origins:
             return "origin"
+        if scope["type"] == "http" and self._brings_token(scope):
+            return ""  # a link from elsewhere: who has made it knows the token
         sites = headers.get("sec-fetch-site", [])
         return "" if set(sites) <= {"same-origin", "none"} else "origin"
 
@@ -127,7 +129,10 @@ async def _refuse(scope: Scope, send: Send, why: str) -> None:
     await send({"type": "http.response.body", "body": f"{says}\n".encode()})
 
 
-async def _redirect(send: Send, cookie: str) -> None:
-    headers = [(b"location", b"/"), (b"set-cookie", cookie.encode())]
-    await send({"type": "http.response.start", "status": 303, "headers": headers})
+async def _welcome(send: Send, cookie: str) -> None:
+    headers = [
+        (b"refresh", b"0; url=/"),
+        (b"set-cookie", f"{cookie}; HttpOnly; SameSite=Strict; Path=/".encode()),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b""})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -127,6 +128,17 @@ def test_nothing_is_cut_off_and_text_has_contrast(
     assert [one for one in lowest_contrasts(browser) if one[0] < 4.5] == []
     terminals = shown(browser, "getComputedStyle(document.getElementById('machines')).display")
     assert (terminals == "none") == (width == 360)
+
+
+def test_a_file_that_leads_to_the_address_opens_the_page(
+    browser: webdriver.Chrome, site: Site, tmp_path: Path
+) -> None:
+    file = tmp_path / "page.html"
+    address = f"http://{site.host}/?token={TOKEN}"
+    file.write_text(f'<meta http-equiv="refresh" content="0; url={address}">')
+    browser.get(file.as_uri())
+    wait_for("the steps", lambda: shown(browser, "document.querySelectorAll('.step').length"))
+    assert browser.current_url == f"http://{site.host}/"
 
 
 def test_no_text_of_machines_becomes_html(browser: webdriver.Chrome, site: Site) -> None:

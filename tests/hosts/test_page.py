@@ -160,7 +160,27 @@ def test_a_second_browser_without_the_token_sees_nothing(window: Window, tmp_pat
             other.get(address)
             assert "Open the address that `inv learn` has printed" in other.page_source
         other.get(window.address)
-        assert other.current_url == bare
+        window.until("the page itself", lambda: other.current_url == bare)
+
+
+def test_two_windows_look_on_and_one_types_at_a_time(window: Window, tmp_path: Path) -> None:
+    window.types("machine1", "echo first-$((40+2))")
+    window.sees("machine1", "first-42")
+    with chromium(tmp_path / "other") as browser:
+        other = Window(browser, window.address)
+        other.open()
+        other.sees("machine1", "first-42")
+        other.keys("machine1", "echo nobody-hears-this", Keys.ENTER)
+        other.press("#terminal-machine1-1 header button")
+        other.keys("machine1", "echo second-$((40+2))", Keys.ENTER)
+        window.sees("machine1", "second-42")
+        window.until(
+            "it is told", lambda: "another window" in window.one("#terminal-machine1-1").text
+        )
+        assert "nobody-hears-this" not in window.screen("machine1")
+    window.press("#terminal-machine1-1 header button")
+    window.types("machine1", "echo third-$((40+2))")
+    window.sees("machine1", "third-42")
 
 
 def test_nothing_is_left_on_machines(learner: Learner, browser: webdriver.Chrome) -> None:

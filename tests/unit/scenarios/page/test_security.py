@@ -73,10 +73,16 @@ def test_the_token_goes_into_a_cookie_that_no_script_reads_and_out_of_the_addres
     site: Site,
 ) -> None:
     status, headers, _ = site.ask(f"/?token={TOKEN}", cookie=None)
-    assert (status, headers["location"]) == (303, "/")
+    assert (status, headers["refresh"]) == (200, "0; url=/")
     cookie = headers["set-cookie"].split("; ")
     assert cookie[0] == site.cookie
     assert {"HttpOnly", "SameSite=Strict"} <= set(cookie)
+
+
+def test_a_link_with_the_token_may_come_from_elsewhere_and_one_without_may_not(site: Site) -> None:
+    link = f"/?token={TOKEN}"
+    assert "set-cookie" in site.ask(link, cookie=None, sec_fetch_site="cross-site")[1]
+    assert site.ask("/?token=guess", sec_fetch_site="cross-site")[0] == 403
 
 
 def test_tokens_cannot_be_guessed() -> None:
