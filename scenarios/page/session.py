@@ -80,9 +80,13 @@ class Session:
         self._over.set()
         self._free.set()
         self._news.set()
+        self.close_work()
+        self._watcher.join(15)
+
+    def close_work(self) -> None:
+        """Wait until what a button has begun is finished."""
         if self._worker:
             self._worker.join()
-        self._watcher.join(15)
 
     # -- looking ------------------------------------------------------------------------------
 

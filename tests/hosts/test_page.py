@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
@@ -13,6 +17,7 @@ from selenium.webdriver.common.keys import Keys
 from provision.lab.model import Lab
 from scenarios.overlay import overlay
 from tests.hosts import mistakes
+from tests.hosts.conftest import CLONE
 from tests.hosts.learn_page import Window, served
 from tests.hosts.light_hosts import Host, wait_for
 from tests.hosts.typed import Learner, bring_to
@@ -209,3 +214,23 @@ def test_what_is_typed_is_echoed(window: Window) -> None:
     times = sorted(float(one) for one in window.noted("times"))
     print(f"from key to screen: {times[10]:.0f} ms (median of 20), at most {times[-1]:.0f} ms")
     window.keys("machine1", Keys.CONTROL + "c")
+
+
+def test_the_verb_prints_its_address_and_ends_at_ctrl_c(learner: Learner) -> None:
+    command = [sys.executable, "-m", "invoke", "learn", "overlay", "--no-open"]
+    with subprocess.Popen(
+        [*command, f"--lab={learner.lab.file}"],
+        cwd=CLONE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as verb:
+        assert verb.stdout is not None
+        address = verb.stdout.readline().removeprefix("The page: ").strip()
+        assert address.startswith("http://127.0.0.1:")
+        assert requests.get(address, timeout=30).status_code == 200
+        verb.send_signal(signal.SIGINT)
+        said = verb.stdout.read()
+        assert verb.wait(60) == 0, said
+    assert "The page has ended. The lab is still up" in said
+    assert not (learner.lab.state / "page.html").exists()
