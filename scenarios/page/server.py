@@ -58,6 +58,7 @@ def application(
     page = _Page(board, terminals, do, pcap)
     routes = [
         Route("/", page.index),
+        Route("/favicon.ico", page.icon),
         Route("/underlay.pcapng", page.packets),
         WebSocketRoute("/live", page.live),
         WebSocketRoute("/terminal", page.terminal),
@@ -108,6 +109,10 @@ class _Page:
 
     async def index(self, _: Request) -> FileResponse:
         return FileResponse(STATIC / "index.html")
+
+    async def icon(self, _: Request) -> FileResponse:
+        # What a browser asks for beside an answer that is no page, such as the one to the token.
+        return FileResponse(STATIC / "icon.svg")
 
     async def packets(self, _: Request) -> Response:
         named = {"content-disposition": 'attachment; filename="underlay.pcapng"'}

@@ -126,6 +126,13 @@ def test_nothing_is_cut_off_and_text_has_contrast(
     opened(browser, site, width, scheme)
     assert shown(browser, "document.documentElement.scrollWidth") == width
     assert [one for one in lowest_contrasts(browser) if one[0] < 4.5] == []
+    beneath = """(() => {
+      document.getElementById("beside").click();
+      const bottom = one => one.getBoundingClientRect().bottom;
+      const panes = [...document.querySelectorAll(".pane")].map(bottom);
+      return document.getElementById("wires").getBoundingClientRect().top - Math.max(...panes);
+    })()"""
+    assert shown(browser, beneath) >= 0
     terminals = shown(browser, "getComputedStyle(document.getElementById('machines')).display")
     assert (terminals == "none") == (width == 360)
 
