@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from provision.lifecycle import running
     from scenarios.cli import compare as comparison
     from scenarios.cli import learn as learning
+    from scenarios.cli import page as pages
     from scenarios.cli import run as runs
 else:
     # Each verb loads what it needs and nothing else, so that listing the verbs stays quick.
@@ -36,6 +37,7 @@ else:
     lockfile = lazily("provision.cli.lockfile")
     nodes = lazily("provision.cli.nodes")
     overview = lazily("provision.cli.status")
+    pages = lazily("scenarios.cli.page")
     rebuilding = lazily("provision.lifecycle.rebuild")
     running = lazily("provision.lifecycle.running")
     runs = lazily("scenarios.cli.run")
@@ -280,6 +282,26 @@ def catch_up(c: Context, name: str, step: str, lab: str = "") -> None:
     learning.catch_up(running.opened, rebuilding.to_ready, lab, name, step)
 
 
+@task(
+    help={
+        **_EXERCISE,
+        "port": "the port on 127.0.0.1 (default: a free one)",
+        "open": "open the page in the browser (--no-open: only print its address)",
+    }
+)
+@report_errors
+def learn(c: Context, name: str, lab: str = "", port: int = 0, open: bool = True) -> None:
+    """Type an exercise on a page in the browser.
+
+    Creates the lab if it is not up. The page has the steps and the machines' terminals, until
+    Ctrl-C.
+    """
+    handed = pages.Handed(
+        running.viewed, running.opened, labs.up, rebuilding.to_ready, rebuilding.rebuild
+    )
+    pages.learn(handed, lab, name, port, open)
+
+
 @task
 @report_errors
 def scenarios(c: Context) -> None:
@@ -383,6 +405,7 @@ namespace = Collection(
     rebuild,
     scenario,
     scenarios,
+    learn,
     check,
     hint,
     solve,
@@ -428,7 +451,7 @@ listing.install(
                 "logs",
             ),
             "Scenarios": ("lab", "scenarios", "scenario", "reproduce", "same", "compare"),
-            "Typing an exercise": ("check", "hint", "solve", "catch-up"),
+            "Typing an exercise": ("learn", "check", "hint", "solve", "catch-up"),
             "Swarm": ("node.ls", "node.drain", "node.activate", "node.promote", "node.demote"),
             "This host": ("doctor", "render", "box"),
         },
@@ -442,6 +465,7 @@ listing.install(
             "checkpoint.restore": _CHECKPOINTS,
             "checkpoint.delete": _CHECKPOINTS,
             "scenario": _SCENARIOS,
+            "learn": _SCENARIOS,
             "check": _SCENARIOS,
             "hint": _SCENARIOS,
             "solve": _SCENARIOS,

@@ -48,10 +48,13 @@ _SELDOM = 15.0  # seconds: what no engine reports (a machine that is gone) is se
 
 
 class Events:
-    """The events of several engines while the block runs; `wait` returns at the next one."""
+    """The events of several engines while the block runs; `wait` returns at the next one.
 
-    def __init__(self, machines: list[Machine]) -> None:
-        self._news = threading.Event()
+    Others may set `news` as well, to be waited for no longer.
+    """
+
+    def __init__(self, machines: list[Machine], news: threading.Event | None = None) -> None:
+        self._news = news or threading.Event()
         self._over = threading.Event()
         self._ready = threading.Barrier(len(machines) + 1)
         self._threads = [
@@ -110,11 +113,17 @@ class Events:
                 return
 
 
-def looks(exercise: Exercise, failed: Callable[[SwarmrigError], None]) -> Iterator[Look]:
+def looks(
+    exercise: Exercise,
+    failed: Callable[[SwarmrigError], None],
+    news: threading.Event | None = None,
+    wanted: Callable[[], bool] = lambda: True,
+) -> Iterator[Look]:
     """Looks at the exercise, one at each event and shortly after it, until all steps are done.
 
-    An open probe is tried once after each event. An engine that does not answer is passed to
-    `failed`, and asked again.
+    They end as well where none is `wanted` any more, which is asked when `news` is set. An open
+    probe is tried once after each event. An engine that does not answer is passed to `failed`, and
+    asked again.
     """
     tried: set[str] = set()
 
@@ -124,8 +133,8 @@ def looks(exercise: Exercise, failed: Callable[[SwarmrigError], None]) -> Iterat
         return new
 
     pauses = iter(_AGAIN)
-    with Events(list(exercise.machines.values())) as events:
-        while True:
+    with Events(list(exercise.machines.values()), news) as events:
+        while wanted():
             try:
                 look = exercise.look(try_probe)
             except SwarmrigError as error:
