@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import re
 import signal
 import subprocess
@@ -30,6 +31,7 @@ from tests.hosts.conftest import CLONE
 from tests.hosts.light_hosts import Fabric, Host, wait_for
 from tests.support.play import failed, play
 from tests.support.progress import quiet
+from tests.unit.cli.test_cli import inv
 
 LONG = 600  # seconds: a fault that is healed by hand, or by the end of its block
 
@@ -291,6 +293,31 @@ def test_faults_are_listed_with_what_is_left_of_their_time_and_healed_together(
     assert [one.kind for one in faults.listed()] == ["freeze-daemon"]
     assert {one.kind for one in faults.heal_all()} == {"freeze-daemon"}
     assert status._faults(lab) == []
+
+
+def test_by_hand_it_is_made_listed_shown_by_status_and_healed(
+    faults: Faults, lab: Lab, two_hosts: list[Host]
+) -> None:
+    def by_hand(*words: str) -> str:
+        done = inv(*words, SWARMRIG_LAB=str(lab.file))
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    said = by_hand("fault.partition", "machine2", "--from", "machine1", "--for", "300")
+    words = "no packet passes between machine2 and machine1"
+    assert f"{words}. It heals by itself in 300 s; now: inv fault.heal" in " ".join(said.split())
+    assert answered(two_hosts[0], two_hosts[1]) == 0
+    listed = json.loads(by_hand("fault.ls", "--json"))
+    assert [(one["machine"], one["kind"]) for one in listed] == [
+        ("machine1", "partition"),
+        ("machine2", "partition"),
+    ]
+    (line,) = json.loads(by_hand("status", "--json"))["faults"]
+    assert line.startswith(f"partition: {words} (on machine1, machine2; heals in ")
+    assert f"healed partition: {words}" in " ".join(by_hand("fault.heal").split())
+    assert answered(two_hosts[0], two_hosts[1]) == 5
+    assert "There are no faults to heal." in by_hand("fault.heal")
+    assert "No faults." in by_hand("fault.ls")
 
 
 def test_destroy_heals_what_the_journal_has(
