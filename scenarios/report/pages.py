@@ -124,6 +124,7 @@ def _environment(*, autoescape: bool) -> Environment:
     environment.filters |= {
         "value": text.value,
         "duration": text.duration,
+        "fault": text.fault,
         "moment": text.moment,
         "ms": text.milliseconds,
         "middle": text.middle,

@@ -26,6 +26,10 @@ VERBS += [
 VERBS += ["check", "hint", "solve", "catch-up"]
 VERBS += ["node.ls", "node.drain", "node.activate", "node.promote", "node.demote"]
 
+VERBS += ["fault.ls", "fault.heal", "fault.partition", "fault.delay", "fault.loss", "fault.rate"]
+VERBS += ["fault.reorder", "fault.mtu", "fault.kill-daemon", "fault.freeze-daemon"]
+VERBS += ["fault.power-off", "fault.clock"]
+
 
 def inv(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
