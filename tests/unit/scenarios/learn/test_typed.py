@@ -105,6 +105,16 @@ def test_a_step_stays_done_with_its_time_and_what_was_seen(tmp_path: Path) -> No
     assert (first.at, first.step) == (last.at, last.step)
 
 
+def test_a_watch_goes_on_with_a_new_attempt_after_a_reset_elsewhere(tmp_path: Path) -> None:
+    typed = Typed(overlay, tmp_path)
+    watching = typed.exercise(1)
+    assert {"5", "6"} <= done(watching.look())
+    typed.exercise(1).kept.reset()
+    assert {"5", "6"} <= done(watching.look())
+    assert {"5", "6"} <= set(watching.kept.load().done)
+    assert watching.kept.load().topology.hosts
+
+
 def test_a_walk_explains_and_shows_what_was_checked_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
