@@ -1,6 +1,6 @@
 # Two commands: `make lab` runs the lab of the book, `make test` runs the project's tests.
 # `make help` lists the others; .venv/bin/inv lists the verbs of a lab.
-.PHONY: lab test test-all test-kvm bench setup lint lock clean help
+.PHONY: lab test test-all test-kvm bench setup lint lock vendor clean help
 
 lab: ## install what is missing, create the lab, run the overlay exercise, write a report
 	@.ci/install lab
@@ -44,6 +44,9 @@ lock: ## recreate requirements*.lock from pyproject.toml
 	  --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
 	@.venv/bin/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header \
 	  --no-emit-index-url --no-emit-find-links --extra dev pyproject.toml -o requirements-dev.lock
+
+vendor: ## bring the page's files of other projects again, as npm has them, and compare checksums
+	@.ci/vendor
 
 clean: ## remove the Python environment (`inv destroy` removes labs)
 	@rm -rf .venv

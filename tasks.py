@@ -15,27 +15,32 @@ from provision.cli.errors import report_errors
 from provision.support.lazy import lazily
 
 if TYPE_CHECKING:
-    from provision.cli import checkpoints, host, images, lockfile, nodes
+    from provision.cli import checkpoints, faults, host, images, lockfile, nodes
     from provision.cli import lab as labs
     from provision.cli import logs as archives
     from provision.cli import status as overview
+    from provision.faults import library
     from provision.lifecycle import rebuild as rebuilding
     from provision.lifecycle import running
     from scenarios.cli import compare as comparison
     from scenarios.cli import learn as learning
+    from scenarios.cli import page as pages
     from scenarios.cli import run as runs
 else:
     # Each verb loads what it needs and nothing else, so that listing the verbs stays quick.
     archives = lazily("provision.cli.logs")
     checkpoints = lazily("provision.cli.checkpoints")
     comparison = lazily("scenarios.cli.compare")
+    faults = lazily("provision.cli.faults")
     host = lazily("provision.cli.host")
     images = lazily("provision.cli.images")
     labs = lazily("provision.cli.lab")
+    library = lazily("provision.faults.library")
     learning = lazily("scenarios.cli.learn")
     lockfile = lazily("provision.cli.lockfile")
     nodes = lazily("provision.cli.nodes")
     overview = lazily("provision.cli.status")
+    pages = lazily("scenarios.cli.page")
     rebuilding = lazily("provision.lifecycle.rebuild")
     running = lazily("provision.lifecycle.running")
     runs = lazily("scenarios.cli.run")
@@ -76,7 +81,7 @@ def up(
 @task(help={**_LAB, "json": "print JSON", "watch": "repeat until Ctrl-C"})
 @report_errors
 def status(c: Context, lab: str = "", json: bool = False, watch: bool = False) -> None:
-    """Show machines, engines, nodes, networks, services."""
+    """Show machines, nodes, networks, services, faults."""
     overview.show(lab, json, watch)
 
 
@@ -197,7 +202,7 @@ def scenario(
 )
 @report_errors
 def reproduce(c: Context, name: str, grant: list[str], lab: str = "", cold: bool = False) -> None:
-    """Run, rebuild, run again, and compare the two runs.
+    """Run, rebuild, run again and compare the two runs.
 
     The comparison ignores ids, timings and automatically assigned addresses.
     """
@@ -259,7 +264,7 @@ def check(
 @task(help={**_EXERCISE, "stage": "1: what to do, 2: the command with gaps, 3: the command"})
 @report_errors
 def hint(c: Context, name: str, lab: str = "", stage: int = 0) -> None:
-    """Get a hint for the next step; again: a plainer one."""
+    """Hint at the next step; again: more plainly."""
     learning.hint(running.viewed, lab, name, stage)
 
 
@@ -278,6 +283,26 @@ def catch_up(c: Context, name: str, step: str, lab: str = "") -> None:
     Begins at the checkpoint "ready", if the lab has one: what was typed before is undone.
     """
     learning.catch_up(running.opened, rebuilding.to_ready, lab, name, step)
+
+
+@task(
+    help={
+        **_EXERCISE,
+        "port": "the port on 127.0.0.1 (default: a free one)",
+        "open": "open the page in the browser (--no-open: only print its address)",
+    }
+)
+@report_errors
+def learn(c: Context, name: str, lab: str = "", port: int = 0, open: bool = True) -> None:
+    """Type an exercise on a page in the browser.
+
+    Creates the lab if it is not up. The page has the steps and the machines' terminals, until
+    Ctrl-C.
+    """
+    handed = pages.Handed(
+        running.viewed, running.opened, labs.up, rebuilding.to_ready, rebuilding.rebuild
+    )
+    pages.learn(handed, lab, name, port, open)
 
 
 @task
@@ -321,10 +346,199 @@ NODE_VERBS = [
 ]
 
 
+_FAULT = {**_NODE, "for": "seconds until it heals by itself (default: 60)"}
+_BETWEEN = {**_FAULT, "from": "the machine at the other end; repeatable (default: all)"}
+_SIXTY = "60"
+
+
+@task(help={**_LAB, "json": "print JSON"}, name="ls")
+@report_errors
+def fault_ls(c: Context, lab: str = "", json: bool = False) -> None:
+    """List the faults that were made."""
+    faults.show(lab, json)
+
+
+@task(help={**_LAB, "machine": "only the faults of this machine"}, name="heal")
+@report_errors
+def fault_heal(c: Context, lab: str = "", machine: str = "") -> None:
+    """Heal faults now, before their time is over."""
+    faults.heal(lab, machine)
+
+
+@task(
+    help={
+        **_BETWEEN,
+        "port": "only packets to this port, such as 4789/udp",
+        "one-way": "only what MACHINE sends is lost",
+    },
+    iterable=["from_"],
+    name="partition",
+)
+@report_errors
+def fault_partition(
+    c: Context,
+    machine: str,
+    from_: list[str],
+    port: str = "",
+    one_way: bool = False,
+    for_: str = _SIXTY,
+    lab: str = "",
+) -> None:
+    """Cut a machine off from the others."""
+    faults.make(lab, library.partition(machine, *from_, port=port, one_way=one_way), for_)
+
+
+@task(
+    help={**_BETWEEN, "ms": "milliseconds (default: 100)", "jitter": "milliseconds, more or less"},
+    iterable=["from_"],
+    name="delay",
+)
+@report_errors
+def fault_delay(
+    c: Context,
+    machine: str,
+    from_: list[str],
+    ms: int = 100,
+    jitter: int = 0,
+    for_: str = _SIXTY,
+    lab: str = "",
+) -> None:
+    """Delay what a machine sends to the others."""
+    faults.make(lab, library.delay(machine, *from_, ms=ms, jitter=jitter), for_)
+
+
+@task(
+    help={**_BETWEEN, "percent": "of a hundred packets (default: 30)"},
+    iterable=["from_"],
+    name="loss",
+)
+@report_errors
+def fault_loss(
+    c: Context,
+    machine: str,
+    from_: list[str],
+    percent: str = "30",
+    for_: str = _SIXTY,
+    lab: str = "",
+) -> None:
+    """Lose some of what a machine sends, at random."""
+    lost = faults.number("--percent", percent)
+    faults.make(lab, library.loss(machine, *from_, percent=lost), for_)
+
+
+@task(
+    help={**_BETWEEN, "kbit": "kilobits in a second (default: 1000)"},
+    iterable=["from_"],
+    name="rate",
+)
+@report_errors
+def fault_rate(
+    c: Context,
+    machine: str,
+    from_: list[str],
+    kbit: int = 1000,
+    for_: str = _SIXTY,
+    lab: str = "",
+) -> None:
+    """Limit how fast a machine sends to the others."""
+    faults.make(lab, library.rate(machine, *from_, kbit=kbit), for_)
+
+
+@task(
+    help={
+        **_BETWEEN,
+        "percent": "of a hundred packets overtake (default: 25)",
+        "ms": "milliseconds that the rest is late (default: 20)",
+    },
+    iterable=["from_"],
+    name="reorder",
+)
+@report_errors
+def fault_reorder(
+    c: Context,
+    machine: str,
+    from_: list[str],
+    percent: str = "25",
+    ms: int = 20,
+    for_: str = _SIXTY,
+    lab: str = "",
+) -> None:
+    """Let some of what a machine sends come early."""
+    ahead = faults.number("--percent", percent)
+    faults.make(lab, library.reorder(machine, *from_, percent=ahead, ms=ms), for_)
+
+
+@task(
+    help={**_BETWEEN, "size": "bytes of an IP packet that still passes (default: 1400)"},
+    iterable=["from_"],
+    name="mtu",
+)
+@report_errors
+def fault_mtu(
+    c: Context,
+    machine: str,
+    from_: list[str],
+    size: int = 1400,
+    for_: str = _SIXTY,
+    lab: str = "",
+) -> None:
+    """Lose larger packets, both ways."""
+    faults.make(lab, library.mtu(machine, *from_, size=size), for_)
+
+
+@task(help=_FAULT, name="kill-daemon")
+@report_errors
+def fault_kill_daemon(c: Context, machine: str, for_: str = _SIXTY, lab: str = "") -> None:
+    """Kill Docker's daemon on a machine."""
+    faults.make(lab, library.kill_daemon(machine), for_)
+
+
+@task(help=_FAULT, name="freeze-daemon")
+@report_errors
+def fault_freeze_daemon(c: Context, machine: str, for_: str = _SIXTY, lab: str = "") -> None:
+    """Freeze Docker's daemon on a machine."""
+    faults.make(lab, library.freeze_daemon(machine), for_)
+
+
+@task(help=_FAULT, name="power-off")
+@report_errors
+def fault_power_off(c: Context, machine: str, for_: str = _SIXTY, lab: str = "") -> None:
+    """Cut a machine's power."""
+    faults.make(lab, library.power_off(machine), for_)
+
+
+@task(
+    help={**_FAULT, "seconds": "how far it is ahead; behind: --seconds=-3600 (default: 3600)"},
+    name="clock",
+)
+@report_errors
+def fault_clock(
+    c: Context, machine: str, seconds: int = 3600, for_: str = _SIXTY, lab: str = ""
+) -> None:
+    """Set a machine's clock wrong."""
+    faults.make(lab, library.clock(machine, seconds), for_)
+
+
+FAULT_VERBS = [
+    fault_ls,
+    fault_heal,
+    fault_partition,
+    fault_delay,
+    fault_loss,
+    fault_rate,
+    fault_reorder,
+    fault_mtu,
+    fault_kill_daemon,
+    fault_freeze_daemon,
+    fault_power_off,
+    fault_clock,
+]
+
+
 @task(help=_LAB)
 @report_errors
 def doctor(c: Context, lab: str = "") -> None:
-    """Check what this host can run, and what is missing."""
+    """Check what this host can run and what is missing."""
     host.doctor(lab)
 
 
@@ -343,7 +557,7 @@ def render(c: Context, lab: str = "") -> None:
 )
 @report_errors
 def box(c: Context, plain: bool = False, suite: str = "") -> None:
-    """Build a box from Debian packages, without downloads.
+    """Build a box from Debian packages, no downloads.
 
     For hosts that cannot download a Vagrant box. Debian's package archive must be reachable.
     """
@@ -383,6 +597,7 @@ namespace = Collection(
     rebuild,
     scenario,
     scenarios,
+    learn,
     check,
     hint,
     solve,
@@ -401,6 +616,7 @@ namespace = Collection(
     ),
     _collection("images", images_save),
     _collection("node", *NODE_VERBS),
+    _collection("fault", *FAULT_VERBS),
 )
 
 _MACHINES = listing.Choices("Machines", "provision.cli.choices:machines")
@@ -428,8 +644,9 @@ listing.install(
                 "logs",
             ),
             "Scenarios": ("lab", "scenarios", "scenario", "reproduce", "same", "compare"),
-            "Typing an exercise": ("check", "hint", "solve", "catch-up"),
+            "Typing an exercise": ("learn", "check", "hint", "solve", "catch-up"),
             "Swarm": ("node.ls", "node.drain", "node.activate", "node.promote", "node.demote"),
+            "Faults": tuple(f"fault.{verb.name}" for verb in FAULT_VERBS),
             "This host": ("doctor", "render", "box"),
         },
         choices={
@@ -438,10 +655,12 @@ listing.install(
             "node.activate": _MACHINES,
             "node.promote": _MACHINES,
             "node.demote": _MACHINES,
+            **{f"fault.{verb.name}": _MACHINES for verb in FAULT_VERBS[2:]},
             "checkpoint.save": _NEW_NAME,
             "checkpoint.restore": _CHECKPOINTS,
             "checkpoint.delete": _CHECKPOINTS,
             "scenario": _SCENARIOS,
+            "learn": _SCENARIOS,
             "check": _SCENARIOS,
             "hint": _SCENARIOS,
             "solve": _SCENARIOS,

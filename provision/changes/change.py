@@ -28,6 +28,7 @@ Kind = Literal[
     "image",
     "plugin",
     "scenario",
+    "fault",
     "swarm-adopt",
     "swarm-leave",
     "swarm-init",

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from itertools import pairwise
 from typing import Any, cast
 
 from invoke.collection import Collection
@@ -81,6 +82,8 @@ class ListedProgram(Program):
             super().parse_tasks()
         except ParseError as error:
             raise Exit(self._explained(error), INVALID) from None
+        except ValueError as error:  # int() has been given what is none
+            raise Exit(_no_number(str(error), self.core.unparsed), INVALID) from None
 
     def parse_cleanup(self) -> None:
         try:
@@ -169,6 +172,17 @@ def install(menu: Menu) -> None:
     if type(program) in {Program, ListedProgram}:
         program.__class__ = ListedProgram
         cast(ListedProgram, program).menu = menu
+
+
+def _no_number(error: str, argv: list[str]) -> str:
+    """An option that takes a whole number, and was given something else."""
+    found = re.search(r"'(.*)'$", error)
+    given = found[1] if found else ""
+    for before, token in pairwise(["", *argv]):
+        flag, equals, value = token.partition("=")
+        if (value if equals else token) == given:
+            return f"{flag if equals else before}: given {given!r}; allowed: a whole number"
+    return error
 
 
 def _verbs(collection: Collection, prefix: str = "") -> Iterator[tuple[str, Task[Any]]]:

@@ -51,4 +51,5 @@ def _status(said: dict[str, Any]) -> Group:
     lines = [f"network {n['name']}: {n['driver']}, {n['scope']}" for n in said["networks"]]
     lines += [f"service {service}" for service in said["services"]]
     lines += [f"differs from {NAME}: {line}" for line in said["differs"]]
+    lines += [f"fault {line}" for line in said["faults"]]
     return Group(table, *(Text(line) for line in lines))

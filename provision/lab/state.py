@@ -64,6 +64,11 @@ class LabState:
         return self.folder / "journal.json"
 
     @property
+    def faults(self) -> Path:
+        """The faults that were made on machines of the lab's own, as in the journal."""
+        return self.folder / "faults.json"
+
+    @property
     def ssh_config(self) -> Path:
         return self.folder / "ssh_config"
 

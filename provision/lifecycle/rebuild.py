@@ -34,7 +34,7 @@ def rebuild(lab: Lab, progress: Progress, cold: bool = False) -> Ready:
         return up.up(lab, progress)
 
 
-def to_ready(lab: Lab) -> str:
+def to_ready(lab: Lab, progress: Progress | None = None) -> str:
     """Restore the checkpoint "ready" where there is one of this lab; else why it cannot be.
 
     Raises MachineError where the restoring fails.
@@ -45,8 +45,8 @@ def to_ready(lab: Lab) -> str:
         provider = select.of_state(lab)
         why = checkpoints.why_not_ready(lab, provider)
         if provider and not why:
-            with Progress() as progress:
-                checkpoints.restore(lab, provider, checkpoints.READY, progress)
+            with progress or Progress() as shown:
+                checkpoints.restore(lab, provider, checkpoints.READY, shown)
         return why
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from provision.changes.journal import Journal, of_lab
 from provision.changes.outcome import Outcome
 from provision.engine import daemon_config, images, names, proxy, script, settings, uninstall
+from provision.faults import making
 from provision.lab.model import Lab
 from provision.machine.machine import Machine, connected
 from provision.plugins import install as plugin
@@ -60,6 +61,12 @@ def _undo_all(
     """Undo all that can be. A host that fails in one phase is left out of those that follow."""
     ours = [machines[name] for name in journal.hosts() if name in machines]
 
+    def faults(machine: Machine) -> None:
+        for entry in journal.of(machine.name):
+            if entry.kind == "fault":
+                making.undo(machine, entry)
+                journal.forget(machine.name, entry)
+
     def scenarios(machine: Machine) -> None:
         services.undo(machine, machines.values(), journal, outcome)
 
@@ -72,6 +79,8 @@ def _undo_all(
     # Workers leave first: a manager that is gone can tell nobody that they have left.
     phases = (
         ("logging in", ours, lambda machine: machine.connect()),
+        # A daemon that stands still, or hosts that do not hear each other, can undo nothing.
+        ("healing faults", ours, faults),
         ("removing what scenarios have left", ours, scenarios),
         ("leaving the swarm", [m for m in ours if m.plan.role == "worker"], swarm),
         ("leaving the swarm", [m for m in ours if m.plan.role == "manager"], swarm),

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from provision.changes.journal import Journal
+from provision.faults import making
 from provision.lab import lockfile
 from provision.lab.lockfile import Entry
 from provision.lab.model import Lab
@@ -35,10 +37,11 @@ def looking(lab: Lab) -> Iterator[Callable[[], dict[str, Any]]]:
 
     Shape: {"lab": name, "provider": name or "", "machines": [{"name", "role", "address", "state",
     "engine", "node"}], "networks": [{"name", "driver", "scope"}], "services": [names],
-    "differs": [lines]}. All are texts: `state` is "absent", "stopped", "paused", "running" or
-    "unknown" (a host that does not answer); `engine` is Docker's version or ""; `node` is the
-    swarm's word for it ("ready", "ready (leader)", "down", …), else why there is none, or "";
-    `differs` has the engines of another version than swarmrig.lock has.
+    "differs": [lines], "faults": [lines]}. All are texts: `state` is "absent", "stopped", "paused",
+    "running" or "unknown" (a host that does not answer); `engine` is Docker's version or "";
+    `node` is the swarm's word for it ("ready", "ready (leader)", "down", …), else why there is
+    none, or ""; `differs` has the engines of another version than swarmrig.lock has, `faults` those
+    that were made and have not healed yet.
     """
     lab = applied.existing(lab)
     provider = select.of_state(lab)
@@ -98,7 +101,22 @@ def _said(lab: Lab, provider: Provider | None) -> dict[str, Any]:
         "networks": [],
         "services": [],
         "differs": [],
+        "faults": _faults(lab),
     }
+
+
+def _faults(lab: Lab) -> list[str]:
+    """The faults whose time is not over, as written down: asking for them takes a login."""
+    found: dict[str, tuple[list[str], making.Active]] = {}
+    with suppress(MachineError):
+        # What is wrong with the journal, `inv up` says.
+        for path in (lab.files.faults, lab.files.journal):
+            for one in making.written_down(Journal(path)):
+                found.setdefault(one.fault_id, ([], one))[0].append(one.machine)
+    return [
+        f"{one.kind}: {one.words} (on {', '.join(sorted(names))}; heals in {one.left} s)"
+        for names, one in found.values()
+    ]
 
 
 def _compared(said: dict[str, Any], locked: Entry | None) -> dict[str, Any]:

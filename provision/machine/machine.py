@@ -323,9 +323,12 @@ class Machine:
         return target
 
     @contextlib.contextmanager
-    def stream(self, command: str) -> Iterator[paramiko.Channel]:
-        """A command that runs as long as the block: its input closes when the block ends."""
-        channel = self.transport.open_session(timeout=30)
+    def stream(self, command: str, window: int | None = None) -> Iterator[paramiko.Channel]:
+        """A command that runs as long as the block: its input closes when the block ends.
+
+        Of its output at most `window` bytes are under way to who reads slowly (paramiko's 2 MiB).
+        """
+        channel = self.transport.open_session(window_size=window, timeout=30)
         try:
             channel.exec_command(command)
             yield channel

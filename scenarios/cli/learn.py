@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from provision.lab.load import load_lab
 from provision.lab.model import Lab
@@ -22,6 +23,7 @@ from scenarios.kit.setup import Setup
 from scenarios.learn import hints, watch
 from scenarios.learn.look import Exercise, Look, step_of
 from scenarios.learn.progress import Kept
+from scenarios.learn.solve import only, solve_before
 from scenarios.learn.solve import solve as solve_step
 from scenarios.report.write import write_reports
 
@@ -36,9 +38,9 @@ def check(
     reset: bool = False,
 ) -> bool:
     """Show which steps of an exercise are done; whether all are. Nothing of the lab is changed."""
-    lab = load_lab(lab_file)
+    lab, scenario = load_lab(lab_file), discovery.get(name)
     if reset:
-        Kept(lab.files.exercises / name, name, "").reset()
+        Kept(lab.files.exercises / scenario.name, scenario.name, "").reset()
         terminal.say(f"Forgotten how far {name} has come. The lab was not changed.")
         return True
     with _exercise(open_lab, lab, name, "check") as exercise:
@@ -49,7 +51,9 @@ def check(
         elif not (follow or walk):
             terminal.say(text.table(exercise, look))
         if all_done and not exercise.progress.reported:
-            _report(exercise, lab, quiet=as_json)
+            folder = report(exercise, lab)
+            if not as_json:
+                terminal.say(f"Report: {os.path.relpath(folder / 'report.html')}")
         return all_done
 
 
@@ -69,7 +73,7 @@ def solve(open_lab: OpenLab, lab_file: str, name: str, number: str) -> None:
     """Do one step. Raises UserError and CheckFailed as `scenarios.learn.solve`."""
     with _exercise(open_lab, load_lab(lab_file), name, "solve") as exercise:
         step_of(exercise.scenario, number)
-        look = exercise.look(_only(number))
+        look = exercise.look(only(number))
         before = exercise.progress.is_done(number)
         seen = solve_step(exercise, number, look)
         said = "is done already" if before else "is done"
@@ -90,13 +94,9 @@ def catch_up(
         f"Steps that are done are kept: {why}." if why else "The lab is as it was after `inv up`."
     )
     with _exercise(open_lab, lab, name, "catch-up") as exercise:
-        for plan in scenario.steps:
-            if plan.number == number:
-                break
-            look = exercise.look(_only(plan.number))
-            if not exercise.progress.is_done(plan.number):
-                solve_step(exercise, plan.number, look)
-            terminal.say(f"✓ {plan.number:>3}. {plan.title}")
+        solve_before(
+            exercise, number, lambda plan: terminal.say(f"✓ {plan.number:>3}. {plan.title}")
+        )
         terminal.say(f"Next: step {number}.")
 
 
@@ -125,11 +125,6 @@ def exercise_on(running: RunningLab, scenario: Scenario) -> Exercise:
     return Exercise(scenario, setup, running.lab.files.exercises)
 
 
-def _only(number: str) -> Callable[[StepPlan], bool]:
-    """Whether a probe is the step of this number."""
-    return lambda plan: plan.number == number
-
-
 def _told(as_json: bool) -> Callable[[StepPlan], bool]:
     """Every probe is tried; a person is told that it takes a while."""
 
@@ -156,8 +151,8 @@ def _follow(exercise: Exercise, walk: bool) -> Look:
     return last
 
 
-def _report(exercise: Exercise, lab: Lab, quiet: bool) -> None:
-    """The report of what was typed, once all of it is done."""
+def report(exercise: Exercise, lab: Lab) -> Path:
+    """The report of what was typed, once all of it is done; its folder."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     folder = lab.reports / f"{stamp}-{exercise.scenario.name}"
     sweep(lab.reports, "*/*", "*/raw/*")
@@ -167,5 +162,4 @@ def _report(exercise: Exercise, lab: Lab, quiet: bool) -> None:
     write_reports(record, folder)
     exercise.progress.reported = True
     exercise.progress = exercise.kept.save(exercise.progress)
-    if not quiet:
-        terminal.say(f"Report: {os.path.relpath(folder / 'report.html')}")
+    return folder

@@ -15,11 +15,13 @@ from provision.machine.machine import Machine
 from provision.support.errors import MachineError
 from provision.support.files import write_atomic
 from scenarios.evidence.encapsulation import Encapsulation
+from scenarios.evidence.frame import icmp
 from scenarios.record.model import Capture, Packet, count
 
 # A capture is bounded on the machine itself, so that a busy underlay cannot fill a disk.
 MOST_PACKETS = 20000
 SHOWN_PACKETS = 200
+SNAPSHOT = 256  # bytes of each packet: all headers, and little of what people send
 _BETWEEN = ", "  # several frames that one packet carries
 
 
@@ -63,7 +65,7 @@ def _one(machine: Machine, how: Encapsulation) -> Iterator[_Live]:
     # `cat` ends with our side of the channel; a background job of sh ignores SIGINT, hence TERM.
     script = (
         f"PATH=$PATH:/usr/sbin; tcpdump -i {shlex.quote(live.interface)} -n -U --immediate-mode "
-        f"-s 256 -c {MOST_PACKETS} -w - {shlex.quote(how.filter)} & p=$!; "
+        f"-s {SNAPSHOT} -c {MOST_PACKETS} -w - {shlex.quote(how.filter)} & p=$!; "
         "cat >/dev/null; kill -TERM $p; wait $p"
     )
     with machine.stream(machine.as_root(script)) as channel:
@@ -124,8 +126,7 @@ def _describe(packet: Any, how: Encapsulation, start: float) -> Packet:
             return str(frame.summary())
         kind = frame.summary()
         if ICMP in frame:
-            types = {8: "echo request", 0: "echo reply"}
-            kind = f"ICMP {types.get(frame[ICMP].type, frame[ICMP].type)}"
+            kind = icmp(frame)
         return f"{kind} {frame[IP].src} > {frame[IP].dst}"
 
     carried = how.decode(packet)

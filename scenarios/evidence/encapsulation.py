@@ -54,6 +54,13 @@ class Encapsulation:
         return replace(self, filter=" and ".join(terms))
 
 
+def among(hows: Sequence[Encapsulation], hosts: Sequence[str]) -> str:
+    """tcpdump's filter for all that these hosts send each other in any of the encapsulations."""
+    kinds = " or ".join(f"({how.filter})" for how in hows)
+    start, end = (" or ".join(f"{way} host {host}" for host in hosts) for way in ("src", "dst"))
+    return f"({kinds}) and ({start}) and ({end})"
+
+
 def vxlan(port: int = 4789, name: str = "VXLAN", vni_tells_network: bool = True) -> Encapsulation:
     """VXLAN on a UDP port. Source: RFC 7348 (4789 is its registered port)."""
 

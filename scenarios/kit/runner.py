@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 from provision.changes import journal
 from provision.changes.change import Change
+from provision.faults.making import Faults
 from provision.lab.model import AUTO_PLUGIN, Lab
 from provision.machine.machine import Machine
 from provision.plugins.facts import FORK
 from provision.support.errors import UserError
 from provision.support.parallel import run_on_all
 from provision.swarm import services
-from scenarios.kit import cleanup, driver
+from scenarios.kit import cleanup, driver, faulting
 from scenarios.kit.created import Created
 from scenarios.kit.doing import act, attempt
 from scenarios.kit.scenario import Scenario, StepPlan
@@ -66,6 +67,9 @@ def run(scenario: Scenario, setup: Setup) -> model.Record:
         plugin = driver.prepare(scenario.driver, setup.lab, setup.ordered, setup.grants, done)
     result = record_of(scenario, setup, infos)
     context = context_of(scenario, setup, result.topology, infos)
+    context.faults = Faults(setup.lab, setup.machines, done)
+    context.faults_made = result.faults
+    result.notes = [*result.notes, *faulting.notes(context.faults)]
     if plugin:
         context.plugin = plugin
         context.names["plugin"] = plugin.reference

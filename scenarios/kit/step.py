@@ -12,6 +12,8 @@ from typing import Any
 
 import docker.errors
 
+from provision.faults.fault import DEFAULT_SECONDS, Fault
+from provision.faults.making import Faults
 from provision.machine.machine import Machine, Result
 from provision.support.files import write_atomic
 from scenarios.evidence import capture, encapsulation
@@ -22,7 +24,7 @@ from scenarios.evidence.ping import (
     ping_command,
     read_ping,
 )
-from scenarios.kit import services
+from scenarios.kit import faulting, services
 from scenarios.kit.created import Created
 from scenarios.kit.driver import Use
 from scenarios.record import model
@@ -46,7 +48,7 @@ class Context:
     which only asks an engine. `created` keeps what the run creates, where others may have things
     of the same names. `called` has what somebody who types the exercise by hand has called its
     services and networks, by the exercise's names; `waits` says whether a judge waits for what a
-    step has only begun.
+    step has only begun. `faults` makes faults, where the run may; `faults_made` are recorded.
     """
 
     machines: dict[str, Machine]
@@ -62,6 +64,8 @@ class Context:
     created: Created | None = None
     called: dict[str, str] = field(default_factory=dict)
     waits: bool = True
+    faults: Faults | None = None
+    faults_made: list[model.Fault] = field(default_factory=list)
 
     def patience(self, seconds: float) -> float:
         """How long to wait for something that takes a quick machine up to `seconds`.
@@ -165,6 +169,28 @@ class Step:
             slowest = max(self.context.slowest_command, result.seconds)
             self.context.slowest_command = slowest
         self.data.commands.append(model.Command(**vars(result)))
+
+    @contextmanager
+    def fault(self, fault: Fault, seconds: float = DEFAULT_SECONDS) -> Iterator[model.Fault]:
+        """Make a fault (`provision.faults.library`), and heal it when the block ends.
+
+        Its machines are named by their places ("machine1", …). It is recorded with its begin and
+        end. A timer on the machines heals it after `seconds` in any case. Raises StepFailed where
+        the block has taken longer: what was seen then was seen without the fault. Raises
+        MachineError with the reason where a machine cannot have it.
+        """
+        context = self.context
+        if context.faults is None:
+            raise StepFailed("faults are made in runs only, and this step is only judged")
+        places = context.machines
+        named = fault.named(lambda name: places[name].name if name in places else name)
+        with faulting.recorded(context.faults, named, seconds, self.data.number) as record:
+            context.faults_made.append(record)
+            yield record
+        if record.healed == "timer" and not fault.waits:
+            raise StepFailed(
+                f"fault {fault.kind} healed after {seconds:g} s, before the step was done with it"
+            )
 
     # -- judging ------------------------------------------------------------------------------
 

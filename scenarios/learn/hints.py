@@ -47,7 +47,7 @@ def hint(exercise: Exercise, look: Look, seen: Seen, stage: int = 0) -> Hint:
     given = before.stage if before and before.about == about else 0
     stage = min(max(stage or given + 1, 1), STAGES)
     exercise.progress.hints[number] = Hinted(about=about, stage=stage)
-    exercise.progress = exercise.kept.save(exercise.progress)
+    exercise.progress = exercise.kept.save(exercise.progress, hinted=number)
     return _made(exercise, look, seen, stage, found)
 
 

@@ -82,12 +82,18 @@ class Exercise:
         self.machines = {f"machine{n}": m for n, m in enumerate(setup.ordered, start=1)}
         infos = self._infos()
         self.kept = Kept(state / scenario.name, scenario.name, _swarm(infos))
-        self.progress = self.kept.load()
         self.plugin = self._plugin()
         self.record = record_of(scenario, setup, infos)
-        if not self.progress.topology.hosts:
-            self.progress.topology = self.record.topology
-        self.progress = self.kept.save(self.progress, new=True)
+        self.progress = self._load()
+
+    def _load(self) -> Progress:
+        """What is kept by now. A new attempt is kept at once: after a reset elsewhere, what is
+        seen from then on counts."""
+        kept = self.kept.load()
+        if kept.topology.hosts:
+            return kept
+        kept.topology = self.record.topology.model_copy(deep=True)
+        return self.kept.save(kept, new=True)
 
     def _infos(self) -> dict[str, dict[str, Any]]:
         return run_on_all("asking the engine", self.setup.ordered, lambda m: dict(m.docker.info()))
@@ -109,7 +115,7 @@ class Exercise:
 
         Raises MachinesError where an engine does not answer.
         """
-        self.progress = self.kept.load()
+        self.progress = self._load()
         context = self.context()
         there = world.see(self.machines, self._age() if refusals else 0)
         if self.progress.before is None:

@@ -75,16 +75,19 @@ class Kept:
                 return kept
         return None
 
-    def save(self, mine: Progress, new: bool = False) -> Progress:
+    def save(self, mine: Progress, new: bool = False, hinted: str = "") -> Progress:
         """Keep it, with what another command has seen meanwhile; what is kept then.
 
         After a reset in another command nothing of the attempt before is kept, unless it is `new`.
+        Of the hints given, only that for the step `hinted` is this command's own.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self.folder / "progress.lock"):
             there = self._there()
             if there and there.begun == mine.begun:
                 mine.done = {**mine.done, **there.done}
+                hints = {**there.hints, **({hinted: mine.hints[hinted]} if hinted else {})}
+                mine.hints = {n: hint for n, hint in hints.items() if n not in mine.done}
             elif not new:
                 return self.load()
             write_atomic(self._file, mine.model_dump_json(indent=1) + "\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from provision.changes import journal
 from provision.support.errors import CheckFailed, UserError
 from scenarios.kit import driver, runner
@@ -47,6 +49,22 @@ def solve(exercise: Exercise, number: str, look: Look) -> Seen:
     marked = exercise.mark(plan, context, step.data)
     exercise.progress = exercise.kept.save(exercise.progress)
     return marked
+
+
+def solve_before(exercise: Exercise, number: str, tell: Callable[[StepPlan], None]) -> None:
+    """Do all steps before one that are not done, and tell of each. Raises as `solve`."""
+    for plan in exercise.scenario.steps:
+        if plan.number == number:
+            return
+        look = exercise.look(only(plan.number))
+        if not exercise.progress.is_done(plan.number):
+            solve(exercise, plan.number, look)
+        tell(plan)
+
+
+def only(number: str) -> Callable[[StepPlan], bool]:
+    """Whether a probe is the step of this number."""
+    return lambda plan: plan.number == number
 
 
 def _refuse(exercise: Exercise, plan: StepPlan, look: Look) -> None:

@@ -34,8 +34,13 @@ _ACTIONS = (
     "update",
 )
 _TYPES = ("container", "image", "network", "node", "plugin", "service")
-COMMAND = "docker events --format '{{.Type}} {{.Action}}' " + " ".join(
+_EVENTS = "docker events --format '{{.Type}} {{.Action}}' " + " ".join(
     [f"--filter type={kind}" for kind in _TYPES] + [f"--filter event={one}" for one in _ACTIONS]
+)
+_OVER = b"over\n"
+# It ends with its input, when nobody listens any more; and says so when the engine has gone.
+COMMAND = (
+    f"{_EVENTS} & e=$!; {{ tail --pid=$e -f /dev/null; echo over; }} & cat >/dev/null; kill $e"
 )
 # A container's start is known to the swarm's manager a moment after its engine reports it.
 _AGAIN = (0.1, 0.3, 0.6, 1.0, 2.0, 4.0)
@@ -43,10 +48,13 @@ _SELDOM = 15.0  # seconds: what no engine reports (a machine that is gone) is se
 
 
 class Events:
-    """The events of several engines while the block runs; `wait` returns at the next one."""
+    """The events of several engines while the block runs; `wait` returns at the next one.
 
-    def __init__(self, machines: list[Machine]) -> None:
-        self._news = threading.Event()
+    Others may set `news` as well, to be waited for no longer.
+    """
+
+    def __init__(self, machines: list[Machine], news: threading.Event | None = None) -> None:
+        self._news = news or threading.Event()
         self._over = threading.Event()
         self._ready = threading.Barrier(len(machines) + 1)
         self._threads = [
@@ -97,18 +105,25 @@ class Events:
     def _hear(self, channel: paramiko.Channel) -> None:
         while not self._over.is_set():
             try:
-                if not channel.recv(65536):
-                    return
+                heard = channel.recv(65536)
             except TimeoutError:
                 continue
             self._news.set()
+            if not heard or heard.endswith(_OVER):
+                return
 
 
-def looks(exercise: Exercise, failed: Callable[[SwarmrigError], None]) -> Iterator[Look]:
+def looks(
+    exercise: Exercise,
+    failed: Callable[[SwarmrigError], None],
+    news: threading.Event | None = None,
+    wanted: Callable[[], bool] = lambda: True,
+) -> Iterator[Look]:
     """Looks at the exercise, one at each event and shortly after it, until all steps are done.
 
-    An open probe is tried once after each event. An engine that does not answer is passed to
-    `failed`, and asked again.
+    They end as well where none is `wanted` any more, which is asked when `news` is set. An open
+    probe is tried once after each event. An engine that does not answer is passed to `failed`, and
+    asked again.
     """
     tried: set[str] = set()
 
@@ -118,8 +133,8 @@ def looks(exercise: Exercise, failed: Callable[[SwarmrigError], None]) -> Iterat
         return new
 
     pauses = iter(_AGAIN)
-    with Events(list(exercise.machines.values())) as events:
-        while True:
+    with Events(list(exercise.machines.values()), news) as events:
+        while wanted():
             try:
                 look = exercise.look(try_probe)
             except SwarmrigError as error:

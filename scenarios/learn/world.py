@@ -29,6 +29,7 @@ class Container(_Data):
     image: str
     state: str
     service: str = ""  # the swarm service that it is a task of
+    addresses: dict[str, str] = {}  # by the ids of its networks
 
 
 class Network(_Data):
@@ -39,6 +40,7 @@ class Network(_Data):
     subnets: list[str] = []
     gateways: list[str] = []
     ingress: bool = False
+    options: dict[str, str] = {}
 
 
 class Engine(_Data):
@@ -47,6 +49,7 @@ class Engine(_Data):
     machine: str
     hostname: str
     swarm: str
+    version: str = ""
     node: str = ""
     cluster: str = ""
     manager: bool = False
@@ -155,6 +158,7 @@ def _engine(machine: Machine, since: float) -> Engine:
         machine=machine.name,
         hostname=str(info.get("Name", "")),
         swarm=str(swarm.get("LocalNodeState", "")),
+        version=str(info.get("ServerVersion", "")),
         node=str(swarm.get("NodeID") or ""),
         cluster=str((swarm.get("Cluster") or {}).get("ID") or ""),
         manager=bool(swarm.get("ControlAvailable")),
@@ -191,15 +195,18 @@ def _network(one: dict[str, Any]) -> Network:
         subnets=[config["Subnet"] for config in configs if config.get("Subnet")],
         gateways=[config["Gateway"] for config in configs if config.get("Gateway")],
         ingress=bool(one.get("Ingress")),
+        options=one.get("Options") or {},
     )
 
 
 def _container(one: dict[str, Any]) -> Container:
+    networks = ((one.get("NetworkSettings") or {}).get("Networks") or {}).values()
     return Container(
         name=(one.get("Names") or ["/"])[0].lstrip("/"),
         image=str(one.get("Image", "")),
         state=str(one.get("State", "")),
         service=str((one.get("Labels") or {}).get("com.docker.swarm.service.name", "")),
+        addresses={str(net.get("NetworkID")): net.get("IPAddress") or "" for net in networks},
     )
 
 

@@ -41,6 +41,11 @@ def comparable(record: Record) -> list[str]:
         normal.text(f"task of {t.service} on {t.machine} in {t.network} at {t.address}")
         for t in record.topology.tasks
     ]
+    lines += [
+        f"fault in step {one.step}, on {', '.join(one.machines)}: {one.what}; healed by the "
+        f"{one.healed or 'run that ended'}"
+        for one in record.faults
+    ]
     for step in record.steps:
         lines += [f"step {step.number}: {line}" for line in _step(step, normal)]
     return lines

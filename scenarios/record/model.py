@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 
 StepState = Literal["passed", "failed", "skipped", "error"]
 Verdict = Literal["passed", "failed", "error", "interrupted"]
@@ -217,10 +217,24 @@ class Diagnosis(_Data):
     advice: str = ""
 
 
+class Fault(_Data):
+    """A fault that was made on purpose while the scenario ran."""
+
+    kind: str = Field(description='such as "partition"')
+    what: str = Field(description="in words")
+    machines: list[str] = Field(description="where something was done")
+    step: str = Field("", description="the number of the step that made it")
+    begin: str
+    end: str = Field("", description="when it was healed; empty where the run ended before that")
+    healed: Literal["", "step", "timer"] = Field(
+        "", description="who healed it: the step, or the timer on the machine because it took long"
+    )
+
+
 class Record(_Data):
     """A whole run."""
 
-    schema_version: Literal["1.0", "1.1", "1.2"] = "1.2"
+    schema_version: Literal["1.0", "1.1", "1.2", "1.3"] = "1.3"
     scenario: str
     exercise: str
     title: str
@@ -236,6 +250,7 @@ class Record(_Data):
     diagnosis: Diagnosis | None = Field(None, description="null for a run that passed")
     topology: Topology
     steps: list[Step]
+    faults: list[Fault] = Field([], description="faults that were made on purpose")
 
     def count(self, passed: bool) -> int:
         """How many expectations passed (or failed)."""

@@ -6,7 +6,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from provision.support.text import readable
 from scenarios.record.model import Expectation, Record, Step
-from scenarios.report.text import value
+from scenarios.report.text import fault, value
 
 
 def render(record: Record) -> bytes:
@@ -24,6 +24,7 @@ def render(record: Record) -> bytes:
         ("image", record.image),
         ("verdict", record.verdict),
         *_diagnosis(record),
+        *(("fault", fault(one)) for one in record.faults),
     ):
         suite.add_property(name, _legal(text))
     for step in record.steps:

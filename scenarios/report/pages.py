@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from provision.support.text import readable
-from scenarios.record.model import Expectation, Record, Step
+from scenarios.record.model import Expectation, Record, Step, Topology
 from scenarios.report import book, charts, findings, markdown, text, topology
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -24,6 +24,17 @@ def report_html(record: Record) -> str:
 def report_markdown(record: Record) -> str:
     """The same in GitHub's Markdown, for a wiki or a pull request."""
     return _markdown().get_template("report.md.j2").render(context(record))
+
+
+def picture(shown: Topology, seen: str = "", id_: str = "topology") -> str:
+    """The report's picture of a topology alone, as HTML to embed: a <figure> with two SVGs, one
+    for phones. report.css has its styles. Names are escaped, whatever people have called things.
+
+    `seen` is what was captured on the underlay; `id_` tells pictures of one page apart.
+    """
+    macros: Any = _html().get_template("macros.html.j2").module
+    wide, narrow = topology.wide_of(shown, seen), topology.narrow_of(shown, seen)
+    return str(macros.topology(wide, narrow, id_))
 
 
 def compared(template: str, values: dict[str, Any]) -> str:
@@ -113,6 +124,7 @@ def _environment(*, autoescape: bool) -> Environment:
     environment.filters |= {
         "value": text.value,
         "duration": text.duration,
+        "fault": text.fault,
         "moment": text.moment,
         "ms": text.milliseconds,
         "middle": text.middle,

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from provision.support import text
+from scenarios.record.model import Fault
 
 
 def value(anything: Any) -> str:
@@ -81,6 +82,16 @@ def link(file: str) -> str:
         return ""
     # quote() also takes the colon, so no file name can become a URL with a scheme.
     return quote(file)
+
+
+def fault(made: Fault) -> str:
+    """A fault in a line: what, where, when, and who healed it where that was not the step."""
+    begin, end = instant(made.begin), instant(made.end)
+    lasted = f" for {duration((end - begin).total_seconds())}" if begin and end else ""
+    early = ", healed by its timer" if made.healed == "timer" else ""
+    left = ", not healed by the run" if not made.healed else ""
+    where = f"step {made.step}, " if made.step else ""
+    return f"{made.kind}: {made.what} ({where}from {moment(made.begin)}{lasted}{early}{left})"
 
 
 def shorten(text: str, limit: int) -> str:

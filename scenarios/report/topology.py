@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from scenarios.record.model import Host, Network, Record, Task
+from scenarios.record.model import Host, Network, Record, Task, Topology
 from scenarios.report.findings import bare, encapsulation_seen
 from scenarios.report.text import shorten
 
@@ -64,35 +64,46 @@ class Picture:
 
 def wide(record: Record) -> Picture:
     """For a screen or a page: up to four hosts in a row."""
-    count = len(record.topology.hosts)
-    columns = count if count <= 4 else 3 if count in (5, 6, 9) else 4
-    gap = 72.0 if count <= 2 else 28.0
-    return _Drawing(
-        record, columns, gap, cell=(960 - 2 * _SIDE + gap) / max(columns, 2) - gap
-    ).draw()
+    return wide_of(record.topology, encapsulation_seen(record))
 
 
 def narrow(record: Record) -> Picture:
     """For a phone: 340 px wide, two hosts in a row."""
+    return narrow_of(record.topology, encapsulation_seen(record))
+
+
+def wide_of(topology: Topology, seen: str = "") -> Picture:
+    """As `wide`; `seen` is what was captured on the underlay, such as "VXLAN, UDP 4789"."""
+    count = len(topology.hosts)
+    columns = count if count <= 4 else 3 if count in (5, 6, 9) else 4
+    gap = 72.0 if count <= 2 else 28.0
+    cell = (960 - 2 * _SIDE + gap) / max(columns, 2) - gap
+    return _Drawing(topology, seen, columns, gap, cell).draw()
+
+
+def narrow_of(topology: Topology, seen: str = "") -> Picture:
+    """As `narrow`, and `seen` as in `wide_of`."""
     gap = 14.0
-    return _Drawing(record, 2, gap, cell=(340 - 2 * _SIDE - gap) / 2).draw()
+    return _Drawing(topology, seen, 2, gap, cell=(340 - 2 * _SIDE - gap) / 2).draw()
 
 
 class _Drawing:
-    def __init__(self, record: Record, columns: int, gap: float, cell: float) -> None:
-        self.record = record
+    def __init__(
+        self, topology: Topology, seen: str, columns: int, gap: float, cell: float
+    ) -> None:
+        self.topology = topology
         self.columns = max(columns, 1)
         self.gap = gap
         self.cell = min(cell, 320.0)
         self.width = 2 * _SIDE + self.columns * self.cell + (self.columns - 1) * gap
-        self.networks = _drawn_networks(record)
+        self.networks = _drawn_networks(topology)
         self.lines: list[Line] = []
         self.boxes: list[Box] = []
         self.words: list[Words] = []
-        self.encapsulation = encapsulation_seen(record)
+        self.encapsulation = seen
 
     def draw(self) -> Picture:
-        hosts = self.record.topology.hosts
+        hosts = self.topology.hosts
         rows = [hosts[at : at + self.columns] for at in range(0, len(hosts), self.columns)]
         y = 4.0
         band_tops: list[list[float]] = []
@@ -112,7 +123,7 @@ class _Drawing:
             tuple(self.lines),
             tuple(self.boxes),
             tuple(self.words),
-            describe(self.record),
+            _describe(self.topology, self.encapsulation),
         )
 
     def _bands(self, y: float, *, first: bool) -> tuple[list[float], float]:
@@ -131,7 +142,7 @@ class _Drawing:
         return tops, y
 
     def _hosts(self, row: list[Host], bands: list[float], top: float) -> float:
-        tasks = [[t for t in self.record.topology.tasks if t.machine == h.name] for h in row]
+        tasks = [[t for t in self.topology.tasks if t.machine == h.name] for h in row]
         shown = max((min(len(mine), _MOST_TASKS + 1) for mine in tasks), default=0)
         height = 14 + max(shown, 1) * (_PILL + _PILL_GAP) + _FOOT
         for column, (host, mine) in enumerate(zip(row, tasks, strict=True)):
@@ -228,10 +239,10 @@ class _Drawing:
         )
 
 
-def _drawn_networks(record: Record) -> list[Network]:
+def _drawn_networks(topology: Topology) -> list[Network]:
     """The networks that tasks are on; without tasks, those of the swarm. The rest is in a table."""
-    networks = record.topology.networks
-    used = {task.network for task in record.topology.tasks}
+    networks = topology.networks
+    used = {task.network for task in topology.tasks}
     drawn = [net for net in networks if net.name in used]
     return (drawn or [n for n in networks if n.scope == "swarm" and n.name != "ingress"])[:3]
 
@@ -241,15 +252,14 @@ def _network_line(network: Network) -> str:
     return " · ".join(part for part in (network.driver, network.subnet, vni) if part)
 
 
-def describe(record: Record) -> str:
+def _describe(topology: Topology, seen: str) -> str:
     """The picture in words, for who does not see it."""
-    topology = record.topology
     hosts = [f"{h.name} ({h.role}) at {bare(h.address)} on the underlay" for h in topology.hosts]
-    networks = [f"network {n.name}: {_network_line(n)}" for n in _drawn_networks(record)]
+    networks = [f"network {n.name}: {_network_line(n)}" for n in _drawn_networks(topology)]
     tasks = [
-        f"a task of {t.service} on {t.machine} at {bare(t.address) or 'no address'} in {t.network}"
+        f"a task of {t.service} on {t.machine} at {bare(t.address) or 'no address'}"
+        f" in {t.network or 'no network of its own'}"
         for t in topology.tasks
     ]
-    seen = encapsulation_seen(record)
     captured = [f"captured on the underlay: {seen}"] if seen else []
     return "; ".join([*hosts, *networks, *tasks, *captured]) + "."

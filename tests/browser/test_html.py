@@ -16,6 +16,7 @@ from selenium import webdriver
 from scenarios.record.model import Record
 from scenarios.report.compare import write_comparison
 from scenarios.report.write import write_reports
+from tests.browser.contrast import lowest_contrasts
 from tests.support.tier import cannot_run
 from tests.unit import sample_record as samples
 
@@ -40,39 +41,6 @@ PAGES: dict[str, Callable[[Path], Path]] = {
 every_page = pytest.mark.parametrize("make", PAGES.values(), ids=PAGES.keys())
 widths = pytest.mark.parametrize("width", [1280, 768, 360])
 schemes = pytest.mark.parametrize("scheme", ["light", "dark"])
-
-# WCAG 2.2, 1.4.3: the contrast of each text that is shown with what lies beneath it, the lowest
-# first. Text in pictures is judged on the card that they stand on; all details are opened before.
-_CONTRASTS = """
-const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
-const rgba = colour => {
-  canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
-  return canvas.getImageData(0, 0, 1, 1).data;
-};
-const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
-  .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-  .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-const beneath = element => {
-  for (let at = element; at; at = at.parentElement) {
-    const colour = rgba(getComputedStyle(at).backgroundColor);
-    if (colour[3] === 255) return colour;
-  }
-  return rgba("white");
-};
-document.querySelectorAll("details").forEach(one => one.open = true);
-const found = [];
-const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-while (walker.nextNode()) {
-  const element = walker.currentNode.parentElement;
-  if (!walker.currentNode.data.trim() || !element.checkVisibility()) continue;
-  if (element.closest(".unseen, symbol, title, desc, style")) continue;
-  const style = getComputedStyle(element);
-  const [a, b] = [light(rgba(element.closest("svg") ? style.fill : style.color)),
-                  light(beneath(element))].sort((x, y) => y - x);
-  found.push([(a + 0.05) / (b + 0.05), walker.currentNode.data.trim().slice(0, 60)]);
-}
-return found.sort((x, y) => x[0] - y[0]);
-"""
 
 # Everything that sticks out of the page at the right, boxes that scroll themselves aside, and what
 # is there for screen readers only (on a phone also the heads of tables).
@@ -143,7 +111,7 @@ def test_every_text_has_the_contrast_that_wcag_aa_asks_for(
     width: int,
 ) -> None:
     _show(browser, make(folder), width, scheme)
-    contrasts = browser.execute_script(_CONTRASTS)
+    contrasts = lowest_contrasts(browser)
     assert len(contrasts) > 100
     assert [one for one in contrasts if one[0] < 4.5] == []
 

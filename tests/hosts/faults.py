@@ -13,6 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from provision.faults import fault as product
+from provision.faults.library import mtu as narrow
+from provision.faults.library import partition
+from provision.faults.making import Faults
 from scenarios.record.model import Layer
 from tests.hosts import root as roots
 from tests.hosts.light_hosts import Fabric, Host
@@ -20,11 +24,13 @@ from tests.hosts.light_hosts import Fabric, Host
 
 @dataclass(frozen=True)
 class World:
-    """Two hosts in a swarm, and the bridge between them."""
+    """Two hosts in a swarm, the bridge between them, and the lab over them."""
 
     fabric: Fabric
     one: Host
     two: Host
+    # The lab's own faults; asked for again each time, since a run writes the journal meanwhile.
+    faults: Callable[[], Faults]
 
     def pid(self, host: Host) -> str:
         """The process of the host's own task, of whichever service."""
@@ -52,6 +58,20 @@ class Fault:
     @property
     def harmless(self) -> bool:
         return not self.layer
+
+
+def made(fault: product.Fault) -> Plant:
+    """A fault that Swarmrig itself makes."""
+
+    @contextlib.contextmanager
+    def plant(world: World) -> Iterator[None]:
+        there = world.faults().make(fault, seconds=600)
+        try:
+            yield
+        finally:
+            assert world.faults().heal(there)
+
+    return plant
 
 
 def between(*match: str) -> Plant:
@@ -234,12 +254,31 @@ FAULTS = (
     Fault("data port dropped both ways", between(), "small packet", _FROM_TWO, quick=True),
     Fault("data port dropped 1 to 2", one_to_two(), "small packet", _FROM_ONE, quick=True),
     Fault("data port dropped 2 to 1", two_to_one(), "small packet", _FROM_TWO),
-    Fault("data port closed on 1", filtered("one", "INPUT", *_UDP), "small packet", _UNANSWERED),
+    Fault(
+        "data port closed on 1",
+        made(partition("machine2", "machine1", port="4789/udp", one_way=True)),
+        "small packet",
+        _UNANSWERED,
+    ),
     Fault(
         "data port closed on 2",
-        filtered("two", "INPUT", *_UDP),
+        made(partition("machine1", "machine2", port="4789/udp", one_way=True)),
         "small packet",
         "arrive on machine2",
+    ),
+    Fault(
+        "data port closed on both",
+        made(partition("machine1", "machine2", port="4789/udp")),
+        "small packet",
+        _UNANSWERED,
+        quick=True,
+    ),
+    Fault(
+        "larger packets lost on arrival",
+        made(narrow("machine1", "machine2", size=1400)),
+        "large packet",
+        _BLACK_HOLE,
+        quick=True,
     ),
     Fault(
         "data port blocked outward on 2",

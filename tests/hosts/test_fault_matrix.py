@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from provision.changes import journal
+from provision.faults.making import Faults
 from provision.lab.model import Lab
+from provision.lifecycle import running
 from scenarios.checks import diagnosis, network
 from scenarios.kit.scenario import Scenario
 from scenarios.kit.step import Step
@@ -71,7 +74,7 @@ def tally(request: pytest.FixtureRequest) -> Iterator[dict[str, list[str]]]:
 
 
 @pytest.fixture
-def world(lab: Lab, two_hosts: list[Host], fabric: Fabric) -> World:
+def world(lab: Lab, two_hosts: list[Host], fabric: Fabric) -> Iterator[World]:
     """The overlay network with a service's task on each host; made once, and left for the next."""
     one, two = two_hosts
     if NETWORK not in one.exec("docker", "network", "ls", "--format", "{{.Name}}").stdout.split():
@@ -83,7 +86,8 @@ def world(lab: Lab, two_hosts: list[Host], fabric: Fabric) -> World:
                 *("--name", f"alpine-overlay{number}", "--no-resolve-image"),
                 *("--constraint", f"node.id=={json.loads(info)}", roots.TAG),
             )
-    return World(fabric, one, two)
+    with running.machines_of(lab) as machines:
+        yield World(fabric, one, two, lambda: Faults(lab, machines, journal.of_lab(lab)))
 
 
 def judged(fault: Fault, world: World, lab: Lab, folder: Path) -> model.Diagnosis | None:

@@ -16,9 +16,15 @@ from scenarios.kit.scenario import Scenario
 from scenarios.learn import explain
 from scenarios.learn.look import Exercise
 from scenarios.learn.mistakes.mistake import Mistake
+from tests.hosts import mistakes
 from tests.hosts.light_hosts import Host, wait_for
+from tests.hosts.mistakes import CREATE
 from tests.support.tape import Tape, recorded
 from tests.unit.scenarios.played import TYPED
+
+FIRST, SECOND = mistakes.service(1), mistakes.service(2)
+REMOVE = "docker service rm alpine-overlay1 alpine-overlay2"
+REMOVE_NETWORK = "docker network rm overlaynet1"
 
 # Write what the unit tier looks at: SWARMRIG_RECORD=1 pytest tests/hosts/test_typed.py
 RECORD = "SWARMRIG_RECORD"
@@ -141,6 +147,10 @@ class Learner:
             assert seen is not None
             return explain.mistake(exercise, look, seen)
 
+    def removes(self, kind: str, name: str) -> None:
+        """Type the removal of a service or network, which may be refused as yet."""
+        type_on(self.hosts[0], f"docker {kind} rm {name}")
+
     def has(self, kind: str, name: str) -> bool:
         """Whether the swarm has a service or network of this name."""
         return type_on(self.hosts[0], f"docker {kind} inspect {name}").returncode == 0
@@ -149,3 +159,41 @@ class Learner:
         """Forget how far the exercise has come."""
         with self.exercise() as exercise:
             exercise.kept.reset()
+
+
+def bring_to(learner: Learner, number: str) -> None:
+    """The lab as it is when all before a step is typed, and nothing after it."""
+    wanted = {
+        ("network", "overlaynet1"): number != "5",
+        ("service", "alpine-overlay1"): number in {"8", "16"},
+        ("service", "alpine-overlay2"): number == "16",
+    }
+    commands = dict(zip(wanted, (CREATE, FIRST, SECOND), strict=True))
+    for (kind, name), there in wanted.items():
+        if there and not learner.has(kind, name):
+            learner.types(commands[kind, name])
+    for (kind, name), there in reversed(wanted.items()):
+        if not there and learner.has(kind, name):
+            gone(learner, kind, name)
+    learner.forget()
+    steps = {"5": "4", "7": "6", "8": "10", "16": "13", "17": "6"}
+    with learner.exercise() as exercise:
+        wait_for(
+            f"all before step {number}",
+            lambda: is_done(exercise, steps[number]) and not is_done(exercise, number),
+        )
+
+
+def gone(learner: Learner, kind: str, name: str) -> None:
+    """Remove a service or network, and wait until the swarm has done so: containers stop first."""
+
+    def removed() -> bool:
+        learner.removes(kind, name)
+        return not learner.has(kind, name)
+
+    wait_for(f"{name} gone", removed)
+
+
+def is_done(exercise: Exercise, number: str) -> bool:
+    exercise.look(lambda _: False)
+    return exercise.progress.is_done(number)

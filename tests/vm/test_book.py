@@ -204,6 +204,20 @@ def test_a_checkpoint_of_ones_own_is_kept_listed_restored_and_deleted(lab: Lab) 
     assert lab.inv("checkpoint.save", "No Name").returncode == 2
 
 
+def test_a_class_catches_up_from_the_checkpoint(lab: Lab) -> None:
+    lab.on("machine1", "docker network create -d overlay mine1")
+    said = lab.must("catch-up", "overlay", "6")
+    assert "The lab is as it was after `inv up`." in said
+    assert "Next: step 6." in said
+    assert lab.on("machine1", "docker network ls -q -f name=mine1").strip() == ""
+    looked = lab.inv("check", "overlay", "--json")
+    assert looked.returncode == 1
+    assert json.loads(looked.stdout)["next"] == "7"
+    lab.must("solve", "overlay", "17")
+    assert lab.on("machine1", "docker network ls -q -f name=overlaynet1").strip() == ""
+    lab.must("check", "overlay", "--reset")
+
+
 @pytest.mark.parametrize("moment", ["restoring", "logging in"])
 def test_a_rebuild_that_is_killed_is_gone_on_with(lab: Lab, moment: str) -> None:
     nodes = lab.nodes()
@@ -248,7 +262,6 @@ def test_a_power_cut_of_all_machines_loses_neither_service_nor_secret(
             "do sleep 1; done; docker exec $task cat /run/secrets/password"
         )
         assert lab.on(name, shown) == "open-sesame\n"
-    lab.must("scenario", "overlay")
     lab.on("machine1", "docker service rm web; docker secret rm password")
 
 

@@ -23,7 +23,12 @@ VERBS += [
     "images.save",
     *(f"checkpoint.{verb}" for verb in ("save", "list", "restore", "delete")),
 ]
+VERBS += ["check", "hint", "solve", "catch-up"]
 VERBS += ["node.ls", "node.drain", "node.activate", "node.promote", "node.demote"]
+
+VERBS += ["fault.ls", "fault.heal", "fault.partition", "fault.delay", "fault.loss", "fault.rate"]
+VERBS += ["fault.reorder", "fault.mtu", "fault.kill-daemon", "fault.freeze-daemon"]
+VERBS += ["fault.power-off", "fault.clock"]
 
 
 def inv(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -63,6 +68,19 @@ def test_the_users_mistake_ends_with_2_and_no_traceback(tmp_path: Path) -> None:
 def test_debugging_shows_where(tmp_path: Path) -> None:
     done = inv("status", SWARMRIG_LAB=str(tmp_path / "lab.toml"), SWARMRIG_DEBUG="1")
     assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["..", "../other", "/etc", "nonsense"])
+def test_progress_of_no_scenario_is_not_reset(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "lab.toml"
+    file.write_text((CLONE / "lab.toml").read_text(encoding="utf-8"), encoding="utf-8")
+    kept = tmp_path / ".swarmrig" / "book" / "other" / "kept"
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    done = inv("check", name, "--reset", SWARMRIG_LAB=str(file))
+    assert done.returncode == 2
+    assert f"There is no scenario {name!r}." in done.stderr
+    assert kept.exists()
 
 
 def test_a_scenario_on_a_lab_that_is_not_up_says_so(tmp_path: Path) -> None:

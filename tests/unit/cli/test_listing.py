@@ -28,7 +28,15 @@ address = "192.0.2.1"
 name = "db"
 address = "192.0.2.2"
 """
-GROUPS = ("Try first:", "Lab:", "Scenarios:", "Typing an exercise:", "Swarm:", "This host:")
+GROUPS = (
+    "Try first:",
+    "Lab:",
+    "Scenarios:",
+    "Typing an exercise:",
+    "Swarm:",
+    "Faults:",
+    "This host:",
+)
 
 
 @pytest.fixture
@@ -180,6 +188,11 @@ def test_every_verb_that_needs_an_argument_lists_what_it_takes() -> None:
         (["up", "--xyzzy=1"], "inv up has no option --xyzzy. See: inv --help up\n"),
         (["--lisst"], "There is no option --lisst: did you mean '--list'?\n"),
         (["up", "--lab"], "--lab needs a value.\n"),
+        (["up", "--parallel", "x"], "--parallel: given 'x'; allowed: a whole number\n"),
+        (
+            ["fault.delay", "m", "--ms=1.5"],
+            "--ms: given '1.5'; allowed: a whole number\n",
+        ),
     ],
 )
 def test_the_nearest_name_is_suggested_in_one_line(given: list[str], said: str) -> None:

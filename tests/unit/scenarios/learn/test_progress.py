@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scenarios.learn.progress import Done, Kept
+from scenarios.learn.progress import Done, Hinted, Kept
 from scenarios.record import model
 
 
@@ -54,3 +54,16 @@ def test_what_cannot_be_read_is_begun_again(tmp_path: Path) -> None:
     kept.save(kept.load(), new=True)
     (tmp_path / "overlay" / "progress.json").write_text("{")
     assert kept.load().done == {}
+
+
+def test_a_watch_does_not_take_back_a_hint_that_another_command_has_given(tmp_path: Path) -> None:
+    kept = Kept(tmp_path / "overlay", "overlay", "swarm1")
+    watching = kept.save(kept.load(), new=True)
+    hinting = kept.load()
+    hinting.hints["5"] = Hinted(about="", stage=1)
+    kept.save(hinting, hinted="5")
+    kept.save(watching)
+    assert kept.load().hints == {"5": Hinted(about="", stage=1)}
+    watching.done["5"] = done("5")
+    kept.save(watching)
+    assert kept.load().hints == {}

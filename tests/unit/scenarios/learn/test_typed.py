@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from provision.lab.model import Lab
+from scenarios.cli.learn_text import Shown
 from scenarios.kit import discovery
 from scenarios.kit.scenario import Scenario
 from scenarios.kit.setup import Setup
@@ -102,6 +103,37 @@ def test_a_step_stays_done_with_its_time_and_what_was_seen(tmp_path: Path) -> No
     last = next(seen for seen in looks[-1].steps if seen.plan.number == "5")
     assert first.at
     assert (first.at, first.step) == (last.at, last.step)
+
+
+def test_a_watch_goes_on_with_a_new_attempt_after_a_reset_elsewhere(tmp_path: Path) -> None:
+    typed = Typed(overlay, tmp_path)
+    watching = typed.exercise(1)
+    assert {"5", "6"} <= done(watching.look())
+    typed.exercise(1).kept.reset()
+    assert {"5", "6"} <= done(watching.look())
+    assert {"5", "6"} <= set(watching.kept.load().done)
+    assert watching.kept.load().topology.hosts
+
+
+def test_a_walk_explains_and_shows_what_was_checked_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = Typed(overlay, tmp_path)
+    shown: Shown | None = None
+    for number in range(len(typed.stages)):
+        exercise = typed.exercise(number)
+        shown = shown or Shown(exercise, walk=True)
+        look = exercise.look()
+        shown.show(look)
+        shown.show(look)
+    said = capsys.readouterr().out.splitlines()
+    for plan in overlay.steps:
+        assert sum(f"✓ {plan.number:>3}. {plan.title}  (" in line for line in said) == 1
+    assert "▸   5. Create the overlay network" in said
+    assert "       There is no network overlaynet1 yet." in said
+    assert "       ✓ the network has the subnet given in the command" in said
+    assert any(line.startswith("       - replies arrive from alpine-overlay1") for line in said)
+    assert said[-1] == "All 17 steps are done."
 
 
 def test_the_report_of_what_was_typed_is_that_of_a_run(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from scenarios.record.diff import comparable, difference
-from scenarios.record.model import Command, Record
+from scenarios.record.model import Command, Fault, Record
 from scenarios.record.normalize import Normalizer
 from tests.unit import sample_record as sample
 
@@ -284,3 +284,16 @@ def test_each_step_and_each_command_is_compared(first: Record) -> None:
         )
     )
     assert "machine1! words" in "\n".join(comparable(first))
+
+
+def test_runs_with_other_faults_differ_and_when_they_were_made_does_not_count() -> None:
+    def run(begin: str, what: str = "a is frozen") -> Record:
+        record = sample.sample().model_copy(deep=True)
+        record.faults = [
+            Fault(kind="f", what=what, machines=["a"], step="3", begin=begin, end="", healed="step")
+        ]
+        return record
+
+    first = run("2026-11-28T12:00:00+00:00")
+    assert difference(first, run("2026-11-29T12:00:00+00:00")) == ""
+    assert "+fault in step 3, on a: b is frozen" in difference(first, run("", "b is frozen"))

@@ -17,7 +17,7 @@ from markdown_it.token import Token
 
 from provision.support.errors import UserError
 from provision.support.text import readable
-from scenarios.record.model import Ping, Record, Step
+from scenarios.record.model import Fault, Ping, Record, Step
 from scenarios.record.store import load, schema
 from scenarios.report import charts, findings, text, topology
 from scenarios.report.book import mark
@@ -140,11 +140,11 @@ def test_a_folder_without_a_report_is_the_users_to_mend(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-@pytest.mark.parametrize("version", ["1.3", "2.0", "10.0"])
+@pytest.mark.parametrize("version", ["1.4", "2.0", "10.0"])
 def test_a_report_of_a_newer_schema_is_refused_by_its_version(tmp_path: Path, version: str) -> None:
     data = samples.sample().model_dump(mode="json") | {"schema_version": version, "novel": 1}
     (tmp_path / "report.json").write_text(json.dumps(data))
-    with pytest.raises(UserError, match=f"schema {version}; this Swarmrig reads 1.2"):
+    with pytest.raises(UserError, match=f"schema {version}; this Swarmrig reads 1.3"):
         load(tmp_path)
 
 
@@ -153,8 +153,8 @@ def test_a_report_of_a_newer_schema_is_refused_by_its_version(tmp_path: Path, ve
     [
         (b'{"scenario": ', "not a report"),
         (b"\xff\xfe", "not a report"),
-        (b"[]", "not a report of schema 1.2: the whole file"),
-        (b'{"schema_version": "1.0"}', "not a report of schema 1.2: scenario: Field required"),
+        (b"[]", "not a report of schema 1.3: the whole file"),
+        (b'{"schema_version": "1.0"}', "not a report of schema 1.3: scenario: Field required"),
     ],
 )
 def test_a_broken_report_says_what_is_wrong_and_where(
@@ -806,3 +806,44 @@ def test_a_ping_without_replies_is_told_without_a_median() -> None:
         rtts_ms=[],
     )
     assert findings.replies(ping) == "0 of 3 replies"
+
+
+# Faults
+
+
+def broken_on_purpose(healed: str = "step") -> Record:
+    record = samples.sample().model_copy(deep=True)
+    record.faults = [
+        Fault(
+            kind="partition",
+            what="no packet passes between machine1 and <b>machine2</b>",
+            machines=["machine1", "machine2"],
+            step="14",
+            begin="2026-11-24T13:05:09.500+00:00",
+            end="2026-11-24T13:05:21.500+00:00" if healed else "",
+            healed=healed,
+        )
+    ]
+    return record
+
+
+def test_every_report_has_a_line_for_each_fault(tmp_path: Path) -> None:
+    record = broken_on_purpose()
+    line = (
+        "partition: no packet passes between machine1 and <b>machine2</b> "
+        "(step 14, from 2026-11-24 13:05:09 UTC for 12.0 s)"
+    )
+    assert f"Fault, {line}" in page_of(record, tmp_path).text
+    assert "Fault, partition: no packet passes" in (tmp_path / "report.md").read_text()
+    assert "<b>" not in (tmp_path / "report.md").read_text().replace("\\<b\\>", "")
+    (suite,) = JUnitXml.fromfile(str(tmp_path / "junit.xml"))
+    properties = [(one.name, one.value) for one in suite.properties()]  # type: ignore[no-untyped-call]
+    assert ("fault", line) in properties
+    assert load(tmp_path) == record
+
+
+def test_a_fault_that_the_run_has_not_healed_says_so() -> None:
+    (fault,) = broken_on_purpose("timer").faults
+    assert text.fault(fault).endswith("for 12.0 s, healed by its timer)")
+    (fault,) = broken_on_purpose("").faults
+    assert text.fault(fault).endswith("UTC, not healed by the run)")

@@ -1,0 +1,1 @@
+"""Faults that are made on purpose on machines of a lab, and heal by themselves."""

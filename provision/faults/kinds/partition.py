@@ -1,0 +1,52 @@
+"""Machines that do not hear each other."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+from provision.faults import filters
+from provision.faults.fault import Fault, Part, Seen, names_of
+
+_PORT = re.compile(r"([1-9]\d{0,4})/(tcp|udp)")
+
+
+@dataclass(frozen=True)
+class Partition(Fault):
+    """No packet passes between a machine and others; or none to a `port` such as "4789/udp".
+
+    With `one_way` only what the machine sends is lost, and what the others send arrives.
+    """
+
+    kind: ClassVar[str] = "partition"
+    between: ClassVar[bool] = True
+
+    port: str = ""
+    one_way: bool = False
+
+    def __post_init__(self) -> None:
+        self._ends()
+        found = _PORT.fullmatch(self.port)
+        if self.port and not (found and int(found[1]) <= 65535):
+            self._refuse(f"port {self.port!r}", "a number and a protocol, such as 4789/udp")
+
+    def words(self) -> str:
+        to = f" to port {self.port}" if self.port else ""
+        if self.one_way:
+            return f"what {self.on} sends{to} does not reach {names_of(self.others)}"
+        return f"no packet{to} passes between {self.on} and {names_of(self.others)}"
+
+    def places(self) -> tuple[str, ...]:
+        return self.others if self.one_way else (self.on, *self.others)
+
+    def refusal(self, seen: Seen) -> str:
+        return filters.refusal(seen)
+
+    def part(self, seen: Seen, fault_id: str) -> Part:
+        return filters.part(seen, fault_id, filters.Drop(port=self.port))
+
+
+def partition(on: str, *others: str, port: str = "", one_way: bool = False) -> Partition:
+    """Cut a machine off from others; without others, from all of them."""
+    return Partition(on, others, port=port, one_way=one_way)
