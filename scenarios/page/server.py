@@ -38,6 +38,7 @@ from provision.support.errors import UserError
 from scenarios.page.news import Board
 from scenarios.page.security import Guard
 from scenarios.page.terminals import TYPED_AT_ONCE, Terminal, Terminals
+from scenarios.report.pages import PICTURE_STYLES
 
 STATIC = Path(__file__).parent / "static"
 # Windows asks its registry what kind of file has which name, and a browser runs no "text/plain".
@@ -59,6 +60,7 @@ def application(
     routes = [
         Route("/", page.index),
         Route("/favicon.ico", page.icon),
+        Route("/picture.css", page.picture),
         Route("/underlay.pcapng", page.packets),
         WebSocketRoute("/live", page.live),
         WebSocketRoute("/terminal", page.terminal),
@@ -113,6 +115,9 @@ class _Page:
     async def icon(self, _: Request) -> FileResponse:
         # What a browser asks for beside an answer that is no page, such as the one to the token.
         return FileResponse(STATIC / "icon.svg")
+
+    async def picture(self, _: Request) -> FileResponse:
+        return FileResponse(PICTURE_STYLES)
 
     async def packets(self, _: Request) -> Response:
         named = {"content-disposition": 'attachment; filename="underlay.pcapng"'}

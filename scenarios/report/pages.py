@@ -14,6 +14,7 @@ from scenarios.record.model import Expectation, Record, Step, Topology
 from scenarios.report import book, charts, findings, markdown, text, topology
 
 _TEMPLATES = Path(__file__).parent / "templates"
+PICTURE_STYLES = _TEMPLATES / "picture.css"
 
 
 def report_html(record: Record) -> str:
@@ -28,7 +29,8 @@ def report_markdown(record: Record) -> str:
 
 def picture(shown: Topology, seen: str = "", id_: str = "topology") -> str:
     """The report's picture of a topology alone, as HTML to embed: a <figure> with two SVGs, one
-    for phones. report.css has its styles. Names are escaped, whatever people have called things.
+    for phones. `PICTURE_STYLES` has its styles. Names are escaped, whatever people have called
+    things.
 
     `seen` is what was captured on the underlay; `id_` tells pictures of one page apart.
     """
