@@ -30,7 +30,7 @@ from provision.machine.running_lab import OpenLab, RunningLab
 from provision.support.errors import SwarmrigError, UserError
 from provision.support.progress import Progress
 from scenarios.kit.scenario import Scenario, StepPlan
-from scenarios.learn import explain, hints, watch
+from scenarios.learn import hints, watch
 from scenarios.learn.look import Exercise, Look, step_of
 from scenarios.learn.progress import Kept
 from scenarios.learn.solve import only, solve, solve_before
@@ -67,7 +67,6 @@ class Session:
         self._free = threading.Event()  # clear while machines are set back
         self._free.set()
         self._turn = threading.Lock()
-        self._given: dict[tuple[str, str], int] = {}  # hints about what is next
         self._worker: threading.Thread | None = None
         self._wire = Wire(board)
         self._watcher = threading.Thread(target=self._watch, daemon=True)
@@ -177,12 +176,7 @@ class Session:
             if look.next is None:
                 told.say(f"All {len(look.steps)} steps are done.")
                 return
-            found = explain.mistake(exercise, look, look.next)
-            about = look.next.plan.number, found.name if found else ""
-            # Kept here: whoever looks meanwhile saves the progress as it was before this hint.
-            self._given = {about: self._given.get(about, 0) + 1}
-            given = hints.hint(exercise, look, look.next, self._given[about])
-            self.board.put("hint", steps.hint(given))
+            self.board.put("hint", steps.hint(hints.hint(exercise, look, look.next)))
 
     def _solve(self, number: str, _: Told) -> None:
         with self._deeds.opened(self._lab, f"solve {self._scenario.name}") as running:
@@ -212,7 +206,6 @@ class Session:
     def _forget(self) -> None:
         """Begin again: in this swarm, or in another one of the same lab."""
         Kept(self._lab.files.exercises / self._scenario.name, self._scenario.name, "").reset()
-        self._given = {}
         self.board.put("hint", None)
         self.board.put("report", None)
         self._again.set()
