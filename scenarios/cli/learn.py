@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 from provision.lab.load import load_lab
@@ -14,7 +13,6 @@ from provision.lab.model import Lab
 from provision.machine.running_lab import OpenLab, RunningLab
 from provision.support import terminal, versions
 from provision.support.errors import SwarmrigError, UserError
-from provision.support.files import sweep
 from scenarios.checks import diagnosis
 from scenarios.cli import learn_text as text
 from scenarios.kit import discovery, runner
@@ -25,6 +23,7 @@ from scenarios.learn.look import Exercise, Look, step_of
 from scenarios.learn.progress import Kept
 from scenarios.learn.solve import only, solve_before
 from scenarios.learn.solve import solve as solve_step
+from scenarios.record import store
 from scenarios.report.write import write_reports
 
 
@@ -153,9 +152,7 @@ def _follow(exercise: Exercise, walk: bool) -> Look:
 
 def report(exercise: Exercise, lab: Lab) -> Path:
     """The report of what was typed, once all of it is done; its folder."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    folder = lab.reports / f"{stamp}-{exercise.scenario.name}"
-    sweep(lab.reports, "*/*", "*/raw/*")
+    folder = store.new_folder(lab.reports, exercise.scenario.name)
     record = exercise.report(folder)
     record.verdict = runner.verdict_of(record)
     record.diagnosis = diagnosis.diagnose(record)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -24,6 +23,7 @@ from scenarios.cli.compare import judge_same
 from scenarios.kit import discovery, runner
 from scenarios.kit.scenario import StepPlan
 from scenarios.kit.setup import Setup
+from scenarios.record import store
 from scenarios.record.model import Record
 from scenarios.report.write import write_reports
 
@@ -59,8 +59,7 @@ def _play(
     Raises KeyboardInterrupt after an interrupted run has been cleaned up and reported.
     """
     chosen = discovery.get(name)
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    folder = lab.reports / f"{stamp}-{name}"
+    folder = store.new_folder(lab.reports, name)
     with open_lab(lab, f"scenario {name}") as running:
         # What a run that was killed left half written.
         sweep(lab.reports, "*/*", "*/raw/*")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,11 @@ from pydantic import ValidationError
 from provision.support.errors import UserError
 from provision.support.files import write_atomic
 from scenarios.record.model import SCHEMA_VERSION, Record
+
+
+def new_folder(reports: Path, scenario: str) -> Path:
+    """The folder of a report that is begun now, below those of its lab; it is not made yet."""
+    return reports / f"{datetime.now(UTC).strftime('%Y%m%dT%H%M%SZ')}-{scenario}"
 
 
 def dump(record: Record) -> str:
