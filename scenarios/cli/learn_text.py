@@ -83,7 +83,7 @@ def as_json(exercise: Exercise, look: Look) -> dict[str, Any]:
 
 
 def _step(exercise: Exercise, look: Look, seen: Seen) -> dict[str, Any]:
-    found = explain.mistake(exercise, look, seen)
+    found = explain.mistake(look, seen)
     return {
         "number": seen.plan.number,
         "title": seen.plan.title,

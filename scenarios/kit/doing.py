@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from provision.machine.machine import Machine
 from provision.support.errors import SwarmrigError
 from scenarios.kit.scenario import StepPlan
-from scenarios.kit.setup import fill
+from scenarios.kit.setup import fill, new_step
 from scenarios.kit.step import Step, StepFailed
 from scenarios.record import model
+
+
+def begun(plan: StepPlan, machines: Sequence[Machine]) -> model.Step:
+    """The record of a step that begins, with what is written down of it."""
+    data = new_step(plan.number, plan.title, machines)
+    data.why, data.book = plan.why, plan.book
+    return data
+
+
+def carry_out(plan: StepPlan, step: Step) -> None:
+    """Do the step, where it is to be done, and judge it; its record has the state and reason.
+
+    An exception is the step's error, a failed expectation makes it fail. Ctrl-C is not caught.
+    """
+
+    def work() -> None:
+        if step.acted:
+            act(plan, step)
+        plan.judge(step)
+
+    data = step.data
+    data.state, data.reason = attempt(work)
+    if data.state == "passed" and any(one.passed is False for one in data.expectations):
+        data.state = "failed"
 
 
 def act(plan: StepPlan, step: Step) -> None:

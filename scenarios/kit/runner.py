@@ -13,11 +13,10 @@ from provision.lab.model import AUTO_PLUGIN, Lab
 from provision.machine.machine import Machine
 from provision.plugins.facts import FORK
 from provision.support.errors import UserError
-from provision.support.parallel import run_on_all
 from provision.swarm import services
 from scenarios.kit import cleanup, driver, faulting
 from scenarios.kit.created import Created
-from scenarios.kit.doing import act, attempt
+from scenarios.kit.doing import attempt, begun, carry_out
 from scenarios.kit.scenario import Scenario, StepPlan
 from scenarios.kit.setup import Setup, context_of, fill, new_step, record_of
 from scenarios.kit.step import Context, Step
@@ -53,14 +52,10 @@ def run(scenario: Scenario, setup: Setup) -> model.Record:
     scenario's names exists and is not this lab's, or when a plugin asks for privileges that are
     neither listed by the exercise nor granted. Raises MachinesError when an engine does not answer.
     """
-    if len(setup.machines) < scenario.machines:
-        raise UserError(
-            f"Scenario {scenario.name} needs {scenario.machines} machines; lab {setup.lab.name} "
-            f"has {len(setup.machines)}."
-        )
+    setup.see_enough(scenario)
     begin = time.monotonic()
     done = journal.of_lab(setup.lab)
-    infos = run_on_all("asking the engine", setup.ordered, lambda m: dict(m.docker.info()))
+    infos = setup.infos()
     _refuse_others(scenario, setup.ordered, done)
     plugin = None
     if scenario.driver:
@@ -154,7 +149,7 @@ class _Run:
 
     def _steps(self) -> None:
         states: dict[str, str] = {}
-        by_place = {f"machine{n}": m for n, m in enumerate(self.setup.ordered, start=1)}
+        by_place = self.setup.by_place
         for plan in self.scenario.steps:
             if self.setup.before_step:
                 self.setup.before_step(plan)
@@ -175,24 +170,16 @@ class _Run:
 def _run_step(
     plan: StepPlan, context: Context, machines: list[Machine], states: dict[str, str]
 ) -> model.Step:
-    data = new_step(plan.number, plan.title, machines)
-    data.why, data.book = plan.why, plan.book
+    data = begun(plan, machines)
     missing = [number for number in plan.needs if states.get(number) not in {"passed", "failed"}]
     if missing:
         data.state = "skipped"
         data.reason = f"it needs step {', '.join(missing)}, which could not be done"
         return data
     begin = time.monotonic()
-    data.state, data.reason = attempt(lambda: _execute(plan, Step(context, data, machines)))
-    if data.state == "passed" and any(one.passed is False for one in data.expectations):
-        data.state = "failed"
+    carry_out(plan, Step(context, data, machines))
     data.seconds = round(time.monotonic() - begin, 3)
     return data
-
-
-def _execute(plan: StepPlan, step: Step) -> None:
-    act(plan, step)
-    plan.judge(step)
 
 
 def _clean(
@@ -273,13 +260,10 @@ def write_down(scenario: Scenario, manager: Machine, done: journal.Journal) -> j
 
 def entry_of(scenario: Scenario, manager: Machine, done: journal.Journal) -> journal.Entry:
     """The journal's entry of what single steps of the scenario have created; a new one at first."""
-    there = done.about(manager.name, "scenario", made_by(scenario))
+    if there := done.about(manager.name, "scenario", made_by(scenario)):
+        return there[-1]
     what = f"do steps of scenario {scenario.name}"
-    return (
-        there[-1]
-        if there
-        else done.begin(Change(manager.name, "scenario", what, made_by(scenario)))
-    )
+    return done.begin(Change(manager.name, "scenario", what, made_by(scenario)))
 
 
 def verdict_of(result: model.Record) -> model.Verdict:

@@ -12,6 +12,7 @@ from typing import Any
 from provision.lab.model import Lab
 from provision.machine.machine import Machine
 from provision.plugins.privileges import Privilege
+from provision.support.errors import UserError
 from provision.support.parallel import run_on_all
 from scenarios.kit.scenario import Scenario, StepPlan
 from scenarios.kit.step import Context
@@ -46,6 +47,23 @@ class Setup:
     def ordered(self) -> list[Machine]:
         """The machines, managers first."""
         return sorted(self.machines.values(), key=lambda machine: machine.plan.role != "manager")
+
+    @property
+    def by_place(self) -> dict[str, Machine]:
+        """The machines as scenarios call them: "machine1" is the first manager."""
+        return {f"machine{number}": one for number, one in enumerate(self.ordered, start=1)}
+
+    def infos(self) -> dict[str, dict[str, Any]]:
+        """What `docker info` says of each machine, by its name. Raises MachinesError."""
+        return run_on_all("asking the engine", self.ordered, lambda m: dict(m.docker.info()))
+
+    def see_enough(self, scenario: Scenario) -> None:
+        """See that the lab has the machines that a scenario needs. Raises UserError."""
+        if len(self.machines) < scenario.machines:
+            raise UserError(
+                f"Scenario {scenario.name} needs {scenario.machines} machines; lab "
+                f"{self.lab.name} has {len(self.machines)}."
+            )
 
 
 def unknown(command: str, names: dict[str, str]) -> set[str]:
@@ -94,9 +112,8 @@ def context_of(
         names[f"host{number}"] = str(info["Name"])
         # A host's name need not be unique in a swarm; a node's id is.
         names[f"node{number}"] = str((info.get("Swarm") or {}).get("NodeID") or "")
-    used = enumerate(ordered[: scenario.machines], start=1)
     return Context(
-        machines={f"machine{number}": machine for number, machine in used},
+        machines=dict(list(setup.by_place.items())[: scenario.machines]),
         manager=ordered[0],
         folder=setup.folder,
         names=names,

@@ -9,17 +9,16 @@ from scenarios.learn.mistakes import find
 from scenarios.learn.mistakes.mistake import Case, Mistake, listed
 
 
-def case_of(exercise: Exercise, look: Look) -> Case:
+def case_of(look: Look) -> Case:
     """The lab as it was looked at, for those who look for mistakes in it."""
-    wanted = (exercise.aim(plan, look.context) for plan in exercise.scenario.steps)
-    return Case(look.world, look.called, tuple(aim for aim in wanted if aim))
+    return Case(look.world, look.called, tuple(look.aims.values()))
 
 
-def mistake(exercise: Exercise, look: Look, seen: Seen) -> Mistake | None:
+def mistake(look: Look, seen: Seen) -> Mistake | None:
     """The likeliest mistake in a step that is open; None where none is seen."""
     if seen.state != "open" or seen.ready:
         return None
-    return find.mistake(exercise.aim(seen.plan, look.context), case_of(exercise, look))
+    return find.mistake(look.aims.get(seen.plan.number), case_of(look))
 
 
 def why_not(exercise: Exercise, look: Look, seen: Seen) -> str:
@@ -35,9 +34,9 @@ def why_not(exercise: Exercise, look: Look, seen: Seen) -> str:
         return f"It waits for step{'s' if len(undone) > 1 else ''} {listed(undone)}."
     if seen.ready:
         return "It has not been tried yet: packets are sent, which takes seconds."
-    if found := mistake(exercise, look, seen):
+    if found := mistake(look, seen):
         return found.says
-    return _not_yet(exercise.aim(seen.plan, look.context), case_of(exercise, look)) or _judged(seen)
+    return _not_yet(look.aims.get(seen.plan.number), case_of(look)) or _judged(seen)
 
 
 def _judged(seen: Seen) -> str:

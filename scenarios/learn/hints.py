@@ -41,7 +41,7 @@ def hint(exercise: Exercise, look: Look, seen: Seen, stage: int = 0) -> Hint:
 
     Where another mistake is seen than the time before, hints begin again.
     """
-    found = explain.mistake(exercise, look, seen)
+    found = explain.mistake(look, seen)
     about, number = found.name if found else "", seen.plan.number
     before = exercise.progress.hints.get(number)
     given = before.stage if before and before.about == about else 0

@@ -16,11 +16,10 @@ from typing import Any, Literal
 from provision.changes import journal
 from provision.machine.machine import Machine
 from provision.support.errors import UserError
-from provision.support.parallel import run_on_all
 from scenarios.kit import driver
-from scenarios.kit.doing import attempt
+from scenarios.kit.doing import begun, carry_out
 from scenarios.kit.scenario import Scenario, StepPlan
-from scenarios.kit.setup import Setup, context_of, new_step, now, record_of
+from scenarios.kit.setup import Setup, context_of, now, record_of
 from scenarios.kit.step import Context, Step
 from scenarios.learn import aims, names, world
 from scenarios.learn.progress import Done, Kept, Progress
@@ -46,12 +45,14 @@ class Seen:
 
 @dataclass
 class Look:
-    """One look at all steps, with the lab's engines as they were, and the names that differ."""
+    """One look at all steps, with the lab's engines as they were, the names that differ, and what
+    each step is to bring about, by its number."""
 
     steps: list[Seen]
     world: world.World
     context: Context
     called: dict[str, str]
+    aims: dict[str, aims.Aim]
 
     @property
     def next(self) -> Seen | None:
@@ -73,14 +74,10 @@ class Exercise:
     """
 
     def __init__(self, scenario: Scenario, setup: Setup, state: Path) -> None:
-        if len(setup.machines) < scenario.machines:
-            raise UserError(
-                f"Scenario {scenario.name} needs {scenario.machines} machines; lab "
-                f"{setup.lab.name} has {len(setup.machines)}."
-            )
+        setup.see_enough(scenario)
         self.scenario, self.setup = scenario, setup
-        self.machines = {f"machine{n}": m for n, m in enumerate(setup.ordered, start=1)}
-        infos = self._infos()
+        self.machines = setup.by_place
+        infos = setup.infos()
         self.kept = Kept(state / scenario.name, scenario.name, _swarm(infos))
         self.plugin = self._plugin()
         self.record = record_of(scenario, setup, infos)
@@ -94,9 +91,6 @@ class Exercise:
             return kept
         kept.topology = self.record.topology.model_copy(deep=True)
         return self.kept.save(kept, new=True)
-
-    def _infos(self) -> dict[str, dict[str, Any]]:
-        return run_on_all("asking the engine", self.setup.ordered, lambda m: dict(m.docker.info()))
 
     def _plugin(self) -> driver.Use | None:
         if not self.scenario.driver:
@@ -116,27 +110,29 @@ class Exercise:
         Raises MachinesError where an engine does not answer.
         """
         self.progress = self._load()
-        context = self.context()
-        there = world.see(self.machines, self._age() if refusals else 0)
+        infos = self.setup.infos()
+        context = self._context(infos)
+        there = world.see(self.machines, infos, self._age() if refusals else 0)
         if self.progress.before is None:
             services = [one.id for one in there.services]
             self.progress.before = services + [one.id for one in there.manager.networks]
-        wanted = [aim for plan in self.scenario.steps if (aim := self.aim(plan, context))]
-        self.progress.called = names.found(wanted, there, self.progress.called)
+        wanted = self._aims(context)
+        self.progress.called = names.found(wanted.values(), there, self.progress.called)
         context.called = self.progress.called
         steps = [self._see(plan, context, try_probe) for plan in self.scenario.steps]
         self.progress = self.kept.save(self.progress)
-        return Look(steps, there, context, dict(self.progress.called))
+        # Once more: by now steps have learned names.
+        return Look(steps, there, context, dict(self.progress.called), self._aims(context))
 
     def _age(self) -> float:
         """For how many seconds the exercise has been typed."""
         begun = datetime.fromisoformat(self.progress.begun)
         return max((datetime.now(UTC) - begun).total_seconds(), 1)
 
-    def context(self) -> Context:
+    def _context(self, infos: dict[str, dict[str, Any]]) -> Context:
         """What the judges work with: the names that were learned before, and no waiting."""
         topology = self.progress.topology.model_copy(deep=True)
-        context = context_of(self.scenario, self.setup, topology, self._infos())
+        context = context_of(self.scenario, self.setup, topology, infos)
         context.folder = self.kept.folder / "now"
         context.names = {**self.progress.names, **context.names}
         context.waits = False
@@ -146,9 +142,10 @@ class Exercise:
             context.names["plugin"] = self.plugin.reference
         return context
 
-    def aim(self, plan: StepPlan, context: Context) -> aims.Aim | None:
-        """What the step is to bring about, in the exercise's names."""
-        return aims.aim_of(plan, context.names)
+    def _aims(self, context: Context) -> dict[str, aims.Aim]:
+        """What each step is to bring about, in the exercise's names; by the step's number."""
+        found = {plan.number: aims.aim_of(plan, context.names) for plan in self.scenario.steps}
+        return {number: aim for number, aim in found.items() if aim}
 
     def _see(self, plan: StepPlan, context: Context, try_probe: Callable[[StepPlan], bool]) -> Seen:
         before = self.progress.done.get(plan.number)
@@ -169,14 +166,10 @@ class Exercise:
     def judge(self, plan: StepPlan, context: Context) -> model.Step:
         """What must be so after the step, judged now; names that it learns count if it is so."""
         machines = self.machines_of(plan)
-        data = new_step(plan.number, plan.title, machines)
-        data.why, data.book = plan.why, plan.book
+        data = begun(plan, machines)
         names_before, shown_before = dict(context.names), context.topology
         context.topology = shown_before.model_copy(deep=True)
-        step = Step(context, data, machines, acted=False)
-        data.state, data.reason = attempt(lambda: plan.judge(step))
-        if data.state == "passed" and any(one.passed is False for one in data.expectations):
-            data.state = "failed"
+        carry_out(plan, Step(context, data, machines, acted=False))
         if data.state != "passed":
             context.names, context.topology = names_before, shown_before
         return data
@@ -187,10 +180,7 @@ class Exercise:
     def mark(self, plan: StepPlan, context: Context, step: model.Step) -> Seen:
         """The step is done, and stays it; its evidence is kept."""
         done = Done(at=now(), step=step)
-        for file in [d.file for d in step.documents] + [c.file for c in step.captures]:
-            target = self.kept.folder / file
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(context.folder / file, target)
+        _copy_evidence(step, context.folder, self.kept.folder)
         self.progress.done[plan.number] = done
         self.progress.names = dict(context.names)
         _keep_newest(context.topology)
@@ -210,10 +200,7 @@ class Exercise:
         times = sorted(done.at for done in progress.done.values())
         record.started = times[0] if times else record.started
         for step in record.steps:
-            for file in [d.file for d in step.documents] + [c.file for c in step.captures]:
-                target = folder / file
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(self.kept.folder / file, target)
+            _copy_evidence(step, self.kept.folder, folder)
         return record
 
     def _notes(self, progress: Progress) -> list[str]:
@@ -223,8 +210,7 @@ class Exercise:
     def _reported(self, plan: StepPlan) -> model.Step:
         if done := self.progress.done.get(plan.number):
             return done.step
-        step = new_step(plan.number, plan.title, self.machines_of(plan))
-        step.why, step.book = plan.why, plan.book
+        step = begun(plan, self.machines_of(plan))
         step.state, step.reason = "skipped", "it is not done yet"
         return step
 
@@ -249,6 +235,13 @@ def _swarm(infos: dict[str, dict[str, Any]]) -> str:
     swarms = [info.get("Swarm") or {} for info in infos.values()]
     ids = [str((swarm.get("Cluster") or {}).get("ID") or "") for swarm in swarms]
     return next(filter(None, ids), "")
+
+
+def _copy_evidence(step: model.Step, source: Path, target: Path) -> None:
+    """The documents and captures of a step, from one folder to another."""
+    for file in [d.file for d in step.documents] + [c.file for c in step.captures]:
+        (target / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / file, target / file)
 
 
 def _keep_newest(shown: model.Topology) -> None:

@@ -8,9 +8,9 @@ from provision.changes import journal
 from provision.support.errors import CheckFailed, UserError
 from scenarios.kit import driver, runner
 from scenarios.kit.created import Created
-from scenarios.kit.doing import act, attempt
+from scenarios.kit.doing import begun, carry_out
 from scenarios.kit.scenario import StepPlan
-from scenarios.kit.setup import fill, new_step
+from scenarios.kit.setup import fill
 from scenarios.kit.step import Context, Step
 from scenarios.learn import aims, explain
 from scenarios.learn.look import Exercise, Look, Seen, named
@@ -41,7 +41,7 @@ def solve(exercise: Exercise, number: str, look: Look) -> Seen:
     _claim(exercise, context)
     step = _done(exercise, named(plan, look.called), context)
     if step.data.state != "passed":
-        found = explain.mistake(exercise, look, seen)
+        found = explain.mistake(look, seen)
         raise CheckFailed(
             f"Step {number} is not done: {_reason(step)}",
             f"{found.says} Take it back first: {found.undo}" if found and found.undo else "",
@@ -74,10 +74,10 @@ def _refuse(exercise: Exercise, plan: StepPlan, look: Look) -> None:
     """
     done = journal.of_lab(exercise.setup.lab)
     runner.refuse_adopted(exercise.scenario, done)
-    aim = exercise.aim(plan, look.context)
+    aim = look.aims.get(plan.number)
     if not done.existing or not isinstance(aim, aims.Removal):
         return
-    case = explain.case_of(exercise, look)
+    case = explain.case_of(look)
     world, known = case.world, exercise.progress.before or []
     services = [world.service(case.name(name)) for name in aim.services]
     networks = [world.network(case.name(name)) for name in aim.networks]
@@ -104,17 +104,8 @@ def _claim(exercise: Exercise, context: Context) -> None:
 
 def _done(exercise: Exercise, plan: StepPlan, context: Context) -> Step:
     machines = exercise.machines_of(plan)
-    data = new_step(plan.number, plan.title, machines)
-    data.why, data.book = plan.why, plan.book
-    step = Step(context, data, machines)
-
-    def work() -> None:
-        act(plan, step)
-        plan.judge(step)
-
-    data.state, data.reason = attempt(work)
-    if data.state == "passed" and any(one.passed is False for one in data.expectations):
-        data.state = "failed"
+    step = Step(context, begun(plan, machines), machines)
+    carry_out(plan, step)
     return step
 
 

@@ -115,8 +115,9 @@ class World(_Data):
         return next((e.machine for e in self.engines.values() if e.node == node), node)
 
 
-def see(machines: dict[str, Machine], since: float = 0) -> World:
+def see(machines: dict[str, Machine], infos: dict[str, dict[str, Any]], since: float = 0) -> World:
     """Look at every engine at once; `machines` by place, the first one is a manager.
+    `infos` is what `docker info` says of each, by its name.
 
     What workers have refused in the last `since` seconds is read from their logs. Raises
     MachinesError where an engine does not answer, MachineError where the swarm does not.
@@ -125,7 +126,7 @@ def see(machines: dict[str, Machine], since: float = 0) -> World:
     seen = run_on_all(
         "asking the engine",
         list(machines.values()),
-        lambda machine: _engine(machine, min(since, _LATELY)),
+        lambda machine: _engine(machine, infos[machine.name], min(since, _LATELY)),
     )
     world = World(engines={places[name]: engine for name, engine in seen.items()})
     if world.manager.manager:
@@ -150,9 +151,8 @@ def _see_swarm(manager: Machine, world: World) -> None:
     world.services = [_service(one, tasks.get(one["ID"], [])) for one in api.services()]
 
 
-def _engine(machine: Machine, since: float) -> Engine:
+def _engine(machine: Machine, info: dict[str, Any], since: float) -> Engine:
     api: Any = machine.docker.api
-    info = api.info()
     swarm = info.get("Swarm") or {}
     return Engine(
         machine=machine.name,

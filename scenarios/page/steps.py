@@ -74,7 +74,7 @@ def _step(of: Exercise, whole: Look, seen: Seen) -> dict[str, Any]:
         "state": seen.state,
         "at": seen.at,
         "why_not": explain.why_not(of, whole, seen),
-        "mistake": explain.mistake(of, whole, seen) is not None,
+        "mistake": explain.mistake(whole, seen) is not None,
         "commands": [
             {"machine": machine.name, "text": line, "whole": "<" not in line and "…" not in line}
             for machine in of.machines_of(seen.plan)

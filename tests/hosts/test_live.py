@@ -94,7 +94,9 @@ def there(lab: Lab, two_hosts: list[Host]) -> Iterator[There]:
         seen: list[world.World] = []
 
         def both_run() -> bool:
-            seen.append(world.see({f"machine{n}": m for n, m in enumerate(machines.values(), 1)}))
+            infos = {one.name: one.docker.info() for one in machines.values()}
+            places = {f"machine{n}": m for n, m in enumerate(machines.values(), 1)}
+            seen.append(world.see(places, infos))
             return len(topology.now(seen[-1], hosts).tasks) == 2
 
         wait_for("both tasks to run", both_run)

@@ -145,7 +145,7 @@ class Learner:
             steps = (one for one in look.steps if one.plan.number == number)
             seen = next(steps) if number else look.next
             assert seen is not None
-            return explain.mistake(exercise, look, seen)
+            return explain.mistake(look, seen)
 
     def removes(self, kind: str, name: str) -> None:
         """Type the removal of a service or network, which may be refused as yet."""

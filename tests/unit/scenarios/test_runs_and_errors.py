@@ -293,11 +293,10 @@ def test_what_is_nothing_on_purpose_is_equal(value: object) -> None:
     assert one.expect("the same", expected=value, seen=value)
 
 
-def test_a_slow_machine_is_waited_for_longer_within_limits() -> None:
-    context: Any = context_of
-    made = context(
+def test_a_slow_machine_is_waited_for_longer_within_limits(tmp_path: Path) -> None:
+    made = context_of(
         scenario(nothing),
-        setup_of_two(),
+        setup(tmp_path),
         model.Topology(hosts=[]),
         {"machine1": INFO, "machine2": INFO},
     )
@@ -306,11 +305,6 @@ def test_a_slow_machine_is_waited_for_longer_within_limits() -> None:
     assert made.patience(60) == 180
     made.slowest_command = 1000.0
     assert made.patience(60) == 360
-
-
-def setup_of_two() -> Any:
-    boxes = [Box("machine1"), Box("machine2")]
-    return SimpleNamespace(ordered=boxes, image="i", folder=Path(), tell=lambda _: None)
 
 
 def test_diagnosis_of_an_interrupted_run_is_none(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_a_right_lab_has_no_mistake_and_says_what_is_next(name: str, tmp_path: P
         exercise = typed.exercise(number)
         look = exercise.look()
         if look.next:
-            assert explain.mistake(exercise, look, look.next) is None
+            assert explain.mistake(look, look.next) is None
             assert explain.why_not(exercise, look, look.next)
 
 
