@@ -15,17 +15,12 @@ from pathlib import Path
 import pytest
 
 from tests.containers.outer import CLONE, INV, Lab, Outer
+from tests.support.german import desktop
 
 # Blank, quotes of both kinds, percent, umlaut, dollar, brackets: each means something to a shell,
 # to Ruby, to OpenSSH's settings or to a format string.
 FOLDER = 'Jörg\'s "100%" Übung $HOME #{1} [a] ~ %d'
 READY = [("running", "ready (leader)"), ("running", "ready")]
-
-
-def german() -> str:
-    """A German locale of this host; without one the C locale, whose letters are few."""
-    done = subprocess.run(["locale", "-a"], check=False, capture_output=True, text=True)
-    return next((one for one in done.stdout.split() if one.startswith("de_DE.")), "C")
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +35,7 @@ def unkind(outer: Outer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[L
     link = top / "a link"
     link.symlink_to(top / "real", target_is_directory=True)
     foreign = {
-        "LANG": german(),
-        "LC_ALL": german(),
-        "LANGUAGE": "de",
+        **desktop(),
         "PYTHONIOENCODING": "ascii",
         "PYTHONWARNINGS": "error",
         "PYTHONPATH": str(top / "elsewhere"),

@@ -18,6 +18,7 @@ import pytest
 
 from provision.providers.boxes import build
 from provision.providers.vagrant.runner import heeding_interrupts
+from tests.support.german import desktop
 from tests.vm.vagrant_world import World
 
 CLONE = Path(__file__).parent.parent.parent
@@ -45,6 +46,8 @@ class Lab:
             cwd=CLONE,
             SWARMRIG_LAB=str(self.folder / "lab.toml"),
             SWARMRIG_REGISTRY=self.registry or str(self.world.folder / "labs"),
+            # Not in the developers' language: what tools print is read in the C locale.
+            **desktop(),
         )
 
     def status(self) -> list[dict[str, str]]:
