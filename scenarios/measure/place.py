@@ -6,6 +6,7 @@ Everything that is made carries the run's label, by which it is removed (provisi
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +40,7 @@ class Site:
 
     def name(self, what: str) -> str:
         """A name that nobody has: with the run's own token."""
-        return f"measure-{self.token[:8]}-{what.replace(' ', '').replace('(', '-').rstrip(')')}"
+        return f"measure-{self.token[:8]}-{re.sub(r'[^a-z0-9]+', '-', what).strip('-')}"
 
 
 @dataclass(frozen=True)

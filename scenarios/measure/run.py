@@ -81,10 +81,6 @@ def check(wanted: Wanted, lab: Lab, plugins: Mapping[str, Driver]) -> None:
             )
         if name not in there:
             raise UserError(f"There is no driver {name!r}.", f"Drivers: {', '.join(there)}.")
-    if len(lab.machines) < 2:
-        raise UserError(
-            f"What goes from machine to machine is measured, and lab {lab.name} has one machine."
-        )
 
 
 def measure(wanted: Wanted, setup: Setup, plugins: Mapping[str, Driver]) -> Measurement:

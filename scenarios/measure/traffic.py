@@ -88,7 +88,8 @@ def flow(
             f"code=$?; {_CPU}; exit $code"
         )
         result = sender.machine.run(script, seconds + 2 * _MORE, sudo=True)
-        measured = read(result.stdout, f"{sender.machine.name} to {address}:{port}")
+        between = f"{sender.machine.name} to {address}:{port}"
+        measured = read(result.stdout, between, result.stderr)
         if not server.ended.wait(_MORE):
             raise MachineError(f"{receiver.machine.name}: iperf3 did not end")
     busy = {
@@ -144,13 +145,13 @@ def _serving(receiver: End, listen: tuple[str, int], seconds: int) -> Iterator[_
         yield server
 
 
-def read(output: str, between: str) -> Flow:
+def read(output: str, between: str, errors: str = "") -> Flow:
     """What iperf3's JSON says. Raises MachineError with its error, or where it says nothing."""
     document = output[output.find("{") : output.rfind("}") + 1]
     try:
         said: dict[str, Any] = json.loads(document)
     except ValueError:
-        last = output.strip().splitlines()[-1:] or ["nothing"]
+        last = errors.strip().splitlines()[-1:] or ["nothing"]
         raise MachineError(f"iperf3, {between}: it said {last[0]}") from None
     if error := said.get("error"):
         raise MachineError(

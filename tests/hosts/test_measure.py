@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from provision.changes import journal
+from provision.changes.change import Change
 from provision.faults import library
 from provision.faults.making import Faults
 from provision.lab.model import Lab, PluginSpec
@@ -171,8 +172,6 @@ def test_what_hosts_without_power_have_kept_goes_with_the_lab(
     lab: Lab, two_hosts: list[Host]
 ) -> None:
     """The containers of others, and networks with such names, stay."""
-    from provision.changes.change import Change
-
     mine, theirs = "a" * 32, "b" * 32
     for value in (mine, theirs):
         label = f"{labelled.LABEL}={value}"
