@@ -20,7 +20,7 @@ def results(measured: Measurement) -> Results:
     names = [way.name for way in measured.ways]
     return Results(
         drivers=[_summary(measured, name) for name in names],
-        pairs=[_comparison(measured, name, names[0]) for name in names[1:]],
+        pairs=[compared(measured, name, names[0]) for name in names[1:]],
     )
 
 
@@ -65,7 +65,8 @@ def _summary(measured: Measurement, name: str) -> Summary:
     )
 
 
-def _comparison(measured: Measurement, name: str, first: str) -> Comparison:
+def compared(measured: Measurement, name: str, first: str) -> Comparison:
+    """A driver against another one. Raises ValueError for too few rounds."""
     samples, others = _of(measured, name), _of(measured, first)
 
     def of(value: Value) -> Interval:

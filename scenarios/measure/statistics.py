@@ -18,7 +18,7 @@ LEVEL = 0.99
 # With fewer rounds the interval of a median leaves out more than one case in a hundred even where
 # it reaches from the least value to the greatest: 2 / 2**7 for seven.
 LEAST_ROUNDS = 8
-_RESAMPLES = 4000
+_RESAMPLES = 2000
 
 
 def interval(values: Sequence[float], seed: int) -> Interval:

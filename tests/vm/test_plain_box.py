@@ -31,7 +31,7 @@ def test_docker_is_installed_on_all_machines_and_an_archive_brings_the_image(
     try:
         done = lab.inv("up")
         assert done.returncode == 0, done.stderr
-        assert "install Docker, tcpdump, apparmor with apt-get" in done.stderr
+        assert "install Docker, tcpdump, apparmor, iperf3 with apt-get" in done.stderr
         said = lab.inv("ssh", "machine2", "--command", "docker image ls -q swarmrig/busybox:t")
         assert said.stdout.strip()
     finally:
