@@ -67,11 +67,13 @@ def measure(
     if as_json:
         terminal.say(measured.dump(record).rstrip())
     shown = os.path.relpath(folder / "measure.html")
+    if record.verdict == "interrupted":
+        tell("interrupted: too few rounds for a result; all that was made for it is removed")
+    for line in [*_told(record), f"Report: {shown}"]:
+        tell(line)
     if record.verdict == "error":
-        first, _, rest = record.reason.partition("\n  ")
-        raise MachineError(first, rest or f"Report: {shown}")
-    tell(_told(record))
-    tell(f"Report: {shown}")
+        first, _, advice = record.reason.partition("\n  ")
+        raise MachineError(first, advice)
     if record.verdict == "interrupted":
         raise KeyboardInterrupt
 
@@ -85,16 +87,16 @@ def _takes(wanted: Wanted) -> str:
     )
 
 
-def _told(record: Measurement) -> str:
+def _told(record: Measurement) -> list[str]:
     """What a person reads at the end: each driver, and each pair's verdict."""
     lines = [
         f"  {one.driver}: {one.throughput}, round trip {one.rtt}, CPU per gigabit {one.cpu}"
         for one in pages.figures(record)
     ]
-    if record.emulated:
+    if record.emulated and record.results:
         lines.append("  The machines are emulated: only ratios mean something.")
     pairs = record.results.pairs if record.results else []
-    return "\n".join(["", *lines, *(pair.words for pair in pairs)])
+    return [*lines, *(pair.words for pair in pairs)]
 
 
 def drivers(lab_file: str) -> list[tuple[str, str]]:
