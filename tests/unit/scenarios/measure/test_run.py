@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+from typing import cast
+
 import pytest
 
 from provision.lab.load import load
 from provision.lab.model import Lab
+from provision.machine.machine import Machine
 from provision.support.errors import MachineError, UserError
 from scenarios.cli.measure import PLUGINS
-from scenarios.measure.facts import Facts, refuse
+from scenarios.measure.facts import Facts, look, refuse
 from scenarios.measure.run import Wanted, check, known
 
 MACHINE = '[[machines]]\nname = "machine{}"\nrole = "manager"\n'
+KERNEL = Path("/proc/sys/kernel/random/boot_id")
 ALL = frozenset({"iperf3", "ping", "nsenter", "timeout"})
 
 
@@ -73,6 +79,35 @@ def test_weave_is_measured_where_the_lab_has_it(
     with_it = lab_of(tmp_path_factory, "[weave]\n")
     check(wanted, with_it, PLUGINS)
     assert known(with_it, PLUGINS) == ["overlay", "bridge", "host", "weave"]
+
+
+class Here:
+    """This computer in the place of a machine; `before` is run first, in the same shell."""
+
+    def __init__(self, before: str) -> None:
+        self.before = before
+
+    def run_checked(self, command: str, timeout: float) -> str:
+        script = f"{self.before}\n{command}"
+        return subprocess.run(
+            ["sh", "-c", script], check=True, capture_output=True, text=True
+        ).stdout
+
+
+@pytest.mark.skipif(not KERNEL.exists(), reason="no /proc of Linux")
+@pytest.mark.parametrize(("virtualization", "emulated"), [("qemu", True), ("kvm", False)])
+def test_a_machine_says_what_it_has_and_whether_its_cpu_is_emulated(
+    virtualization: str, emulated: bool
+) -> None:
+    before = (
+        "iperf3() { echo iperf 3.18; }\n"
+        # dash takes no hyphen in a function's name.
+        f"detect() {{ echo {virtualization}; }}; alias systemd-detect-virt=detect"
+    )
+    found = look(cast(Machine, Here(before)))
+    assert (found.iperf3, found.emulated) == ("iperf 3.18", emulated)
+    assert {"iperf3", "nsenter", "timeout"} <= found.tools
+    assert found.kernel == KERNEL.read_text().strip()
 
 
 def test_a_missing_tool_is_named_with_machine_and_package() -> None:
