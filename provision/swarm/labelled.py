@@ -1,6 +1,6 @@
 """Containers and networks that carry a label of the lab's own, and their removal by that label.
 
-A measurement gives all that it makes a label whose value is drawn anew each time. What others have
+A measurement gives all that it makes a label whose value is drawn again each time. What others have
 made does not carry it, whatever its name, so that it can be removed on existing hosts as well: also
 by the machine itself, when the connection ends because the measurement was killed.
 """
