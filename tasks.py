@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from provision.lifecycle import running
     from scenarios.cli import compare as comparison
     from scenarios.cli import learn as learning
+    from scenarios.cli import measure as measuring
     from scenarios.cli import page as pages
     from scenarios.cli import run as runs
 else:
@@ -38,6 +39,7 @@ else:
     library = lazily("provision.faults.library")
     learning = lazily("scenarios.cli.learn")
     lockfile = lazily("provision.cli.lockfile")
+    measuring = lazily("scenarios.cli.measure")
     nodes = lazily("provision.cli.nodes")
     overview = lazily("provision.cli.status")
     pages = lazily("scenarios.cli.page")
@@ -228,6 +230,35 @@ def same(c: Context, first: str, second: str) -> None:
 def compare(c: Context, first: str, second: str, lab: str = "", to: str = "") -> None:
     """Show two runs side by side on one page."""
     comparison.compare(lab, first, second, to)
+
+
+@task(
+    help={
+        **_LAB,
+        "drivers": "overlay, bridge, host, weave: one or more; the others against the first",
+        "rounds": "how often each is measured (default: 10, at least 8)",
+        "seconds": "for how long each sends in a round (default: 5)",
+        "json": "print the record as JSON",
+        "grant": "allow the plugin a privilege that the exercise does not list; repeatable",
+    },
+    iterable=["grant"],
+)
+@report_errors
+def measure(
+    c: Context,
+    drivers: str,
+    grant: list[str],
+    lab: str = "",
+    rounds: int = 10,
+    seconds: int = 5,
+    json: bool = False,
+) -> None:
+    """Measure network drivers against each other.
+
+    Throughput, round trips and CPU time between containers on two machines, driver after driver
+    in several rounds. All that is made for it is removed.
+    """
+    measuring.measure(running.opened, lab, drivers, rounds, seconds, json, grant)
 
 
 _EXERCISE = {**_LAB, "name": "the scenario's name (see: inv scenarios)"}
@@ -605,6 +636,7 @@ namespace = Collection(
     reproduce,
     same,
     compare,
+    measure,
     lock,
     logs,
     main_job,
@@ -623,6 +655,7 @@ _MACHINES = listing.Choices("Machines", "provision.cli.choices:machines")
 _CHECKPOINTS = listing.Choices("Checkpoints", "provision.cli.choices:checkpoints")
 _NEW_NAME = listing.Choices("Choose a new name. In use", "provision.cli.choices:checkpoints")
 _SCENARIOS = listing.Choices("Scenarios", "scenarios.cli.choices:scenarios")
+_DRIVERS = listing.Choices("Drivers, one or more", "scenarios.cli.measure:drivers")
 _REPORTS = listing.Choices("Reports, newest first", "scenarios.cli.choices:reports")
 
 listing.install(
@@ -643,7 +676,15 @@ listing.install(
                 "images.save",
                 "logs",
             ),
-            "Scenarios": ("lab", "scenarios", "scenario", "reproduce", "same", "compare"),
+            "Scenarios": (
+                "lab",
+                "scenarios",
+                "scenario",
+                "reproduce",
+                "same",
+                "compare",
+                "measure",
+            ),
             "Typing an exercise": ("learn", "check", "hint", "solve", "catch-up"),
             "Swarm": ("node.ls", "node.drain", "node.activate", "node.promote", "node.demote"),
             "Faults": tuple(f"fault.{verb.name}" for verb in FAULT_VERBS),
@@ -668,6 +709,8 @@ listing.install(
             "reproduce": _SCENARIOS,
             "same": _REPORTS,
             "compare": _REPORTS,
+            "measure": _DRIVERS,
         },
+        several=("measure",),
     )
 )

@@ -28,6 +28,7 @@ Kind = Literal[
     "image",
     "plugin",
     "scenario",
+    "measure",
     "fault",
     "swarm-adopt",
     "swarm-leave",

@@ -55,6 +55,7 @@ class Menu:
     first: tuple[str, ...]  # to try first, on top
     groups: Mapping[str, tuple[str, ...]]  # title to verbs
     choices: Mapping[str, Choices] = field(default_factory=dict)  # verb to its argument's values
+    several: tuple[str, ...] = ()  # verbs whose one argument may be several words
 
 
 class ListedProgram(Program):
@@ -78,6 +79,7 @@ class ListedProgram(Program):
     def parse_tasks(self) -> None:
         if self._only_lists():
             self.no_tasks_given()  # here already: the parser of all verbs takes a while to make
+        self.core.unparsed = self._joined(self.core.unparsed)
         try:
             super().parse_tasks()
         except ParseError as error:
@@ -103,6 +105,26 @@ class ListedProgram(Program):
             and asked["list-format"].value == "flat"
             and not asked["list-depth"].value
         )
+
+    def _joined(self, argv: list[str]) -> list[str]:
+        """A command line with the words of a verb that takes several as one, spaces between them.
+
+        Invoke gives an argument one word, and takes the next for a verb.
+        """
+        if not argv or argv[0] not in self.menu.several:
+            return argv
+        (context,) = (c for c in self.collection.to_contexts() if c.name == argv[0])
+        words: list[str] = []
+        flags: list[str] = []
+        rest = iter(argv[1:])
+        for token in rest:
+            if not token.startswith("-"):
+                words.append(token)
+                continue
+            flags.append(token)
+            if token in context.flags and context.flags[token].takes_value:
+                flags += [value for _, value in zip(range(1), rest, strict=False)]
+        return [argv[0], *([" ".join(words)] if words else []), *flags]
 
     # -- the list ---------------------------------------------------------------------------------
 

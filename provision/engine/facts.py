@@ -26,6 +26,7 @@ echo "docker=$(command -v docker)"
 echo "daemon=$(command -v dockerd)"
 echo "version=$(dockerd --version 2>/dev/null | sed -n 's/^Docker version \([0-9][^,+]*\).*/\1/p')"
 echo "tcpdump=$(command -v tcpdump)"
+echo "iperf3=$(command -v iperf3)"
 echo "active=$(systemctl is-active docker 2>/dev/null)"
 echo "group=$(id -nG | tr ' ' '\n' | grep -x docker)"
 echo "member=$(getent group docker | cut -d: -f4 | tr ',' '\n' | grep -x "$(id -un)")"
@@ -101,6 +102,7 @@ class Facts:
     debian_codename: str = ""
     live_restore: str = ""
     unheld: str = ""
+    iperf3: str = ""
 
 
 def facts(machine: Machine) -> Facts:
@@ -128,6 +130,7 @@ def facts(machine: Machine) -> Facts:
         debian_codename=said.get("debian", ""),
         live_restore=said.get("live_in") or (UNKNOWN if said.get("live") == "true" else ""),
         unheld=said.get("unheld", ""),
+        iperf3=said.get("iperf3", ""),
     )
 
 

@@ -29,10 +29,7 @@ def installation(seen: Facts, wanted: str, existing: bool = False) -> str:
     recipe for.
     """
     right_engine = _right_engine(seen, wanted)
-    packages = [] if seen.tcpdump else ["tcpdump"]
-    if seen.needs_apparmor_parser:
-        # Without it every container fails: "docker-default profile could not be loaded".
-        packages.append("apparmor")
+    packages = _tools(seen, right_engine, existing)
     if right_engine and not packages:
         return ""
     systems.check(seen)
@@ -44,6 +41,19 @@ def installation(seen: Facts, wanted: str, existing: bool = False) -> str:
     # Fedora's package does not start it.
     start = [] if right_engine else ["systemctl enable --now docker"]
     return "\n".join(["set -e", *lines, *start])
+
+
+def _tools(seen: Facts, right_engine: bool, existing: bool) -> list[str]:
+    """The packages beside Docker's own that are missing."""
+    found = [] if seen.tcpdump else ["tcpdump"]
+    if seen.needs_apparmor_parser:
+        # Without it every container fails: "docker-default profile could not be loaded".
+        found.append("apparmor")
+    if not existing and seen.apt and not seen.iperf3 and (found or not right_engine):
+        # Only `inv measure` needs it: it comes where something is installed anyway, and apt leaves
+        # out a package that its sources do not have. A host that exists already never gets it.
+        found.append("iperf3")
+    return found
 
 
 def _with_apt(seen: Facts, engine: str, packages: list[str], existing: bool) -> list[str]:
@@ -100,8 +110,7 @@ def plan(machine: str, seen: Facts, wanted: str, existing: bool) -> list[Change]
         raise MachineError(f"{machine}: {error}", error.advice) from None
     if script:
         what = [] if right else ["Docker" if wanted == DISTRIBUTION else f"Docker {wanted}"]
-        what += [] if seen.tcpdump else ["tcpdump"]
-        what += ["apparmor"] if seen.needs_apparmor_parser else []
+        what += _tools(seen, right, existing)
         tool = "apt-get" if seen.apt else "dnf"
         words = f"install {', '.join(what)} with {tool}"
         found.append(Change(machine, "packages", words, tuple(what), script))

@@ -16,7 +16,7 @@ from provision.providers.base import Provider
 from provision.support.errors import MachinesError
 from provision.support.parallel import run_on_all
 from provision.support.progress import Progress
-from provision.swarm import leave, services
+from provision.swarm import labelled, leave, services
 
 
 def revert(lab: Lab, provider: Provider, purge: bool, progress: Progress) -> list[str]:
@@ -70,6 +70,9 @@ def _undo_all(
     def scenarios(machine: Machine) -> None:
         services.undo(machine, machines.values(), journal, outcome)
 
+    def measurements(machine: Machine) -> None:
+        labelled.undo(machine, journal, outcome)
+
     def swarm(machine: Machine) -> None:
         leave.undo(machine, machines, journal, outcome, progress)
 
@@ -82,6 +85,7 @@ def _undo_all(
         # A daemon that stands still, or hosts that do not hear each other, can undo nothing.
         ("healing faults", ours, faults),
         ("removing what scenarios have left", ours, scenarios),
+        ("removing what measurements have left", ours, measurements),
         ("leaving the swarm", [m for m in ours if m.plan.role == "worker"], swarm),
         ("leaving the swarm", [m for m in ours if m.plan.role == "manager"], swarm),
         ("undoing", ours, rest),

@@ -12,7 +12,7 @@ from provision.plugins.install import ensure, without_secrets
 from provision.support.errors import MachineError, MachinesError
 from provision.support.wait import wait_until
 from scenarios.kit import cleanup
-from scenarios.kit.driver import Mesh
+from scenarios.kit.driver import Mesh, Use
 from scenarios.kit.step import Step
 
 MESH_PROVES = "The plugins of all nodes have found each other: there is a mesh to carry packets."
@@ -81,23 +81,24 @@ def expect_known(step: Step, patience: float = 45) -> None:
 
     An agent reports to its manager within 20 seconds what has changed on its node.
     """
-    use = step.plugin
-    # By the nodes' ids: hostnames need not be unique.
-    names = {machine.docker.info()["Swarm"]["NodeID"]: machine.name for machine in use.machines}
-
-    def unknown() -> list[str]:
-        known = {
-            node.attrs["ID"]
-            for node in step.context.manager.docker.nodes.list()
-            if use.reference in _plugins_of(node.attrs)
-        }
-        return sorted(name for node, name in names.items() if node not in known)
-
+    use, manager = step.plugin, step.context.manager
     step.expect(
         "the swarm knows of the plugin on every node",
         expected=[],
-        seen=wait_until(unknown, not_, step.context.patience(patience)),
+        seen=wait_until(lambda: unknown_on(use, manager), not_, step.context.patience(patience)),
     )
+
+
+def unknown_on(use: Use, manager: Machine) -> list[str]:
+    """The machines of whose plugin the swarm's manager does not know yet."""
+    # By the nodes' ids: hostnames need not be unique.
+    names = {machine.docker.info()["Swarm"]["NodeID"]: machine.name for machine in use.machines}
+    known = {
+        node.attrs["ID"]
+        for node in manager.docker.nodes.list()
+        if use.reference in _plugins_of(node.attrs)
+    }
+    return sorted(name for node, name in names.items() if node not in known)
 
 
 def _plugins_of(node: dict[str, Any]) -> set[str]:

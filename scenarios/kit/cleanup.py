@@ -124,3 +124,12 @@ def clean_plugin(use: Use) -> None:
         MachineError, docker.errors.DockerException, requests.RequestException
     ):
         remove_plugin(use)
+
+
+def release_plugin(use: Use) -> list[str]:
+    """As `clean_plugin`; what is left of it, in words. Gone, it is not this lab's any more."""
+    clean_plugin(use)
+    left = plugin_leftovers(use)
+    if not left:
+        use.release()
+    return left

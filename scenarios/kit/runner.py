@@ -197,7 +197,7 @@ def _clean(
             scenario.restore(machines)
         left.extend(_remove(scenario, machines, done, context.created))
         if plugin:
-            left.extend(_remove_plugin(plugin))
+            left.extend(cleanup.release_plugin(plugin))
 
     data.state, data.reason = attempt(work)
     if data.state == "passed":
@@ -232,14 +232,6 @@ def _remove(
         left += [f"{item} (not created by a command of this run)" for item in others]
     if not left:
         done.strike_out(machines[0].name, "scenario", made_by(scenario))
-    return left
-
-
-def _remove_plugin(plugin: driver.Use) -> list[str]:
-    cleanup.clean_plugin(plugin)
-    left = cleanup.plugin_leftovers(plugin)
-    if not left:
-        plugin.release()
     return left
 
 

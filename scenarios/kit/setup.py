@@ -77,10 +77,7 @@ def fill(command: str, names: dict[str, str]) -> str:
 
 
 def record_of(scenario: Scenario, setup: Setup, infos: dict[str, dict[str, Any]]) -> model.Record:
-    api = run_on_all(
-        "asking the engine", setup.ordered, lambda m: str(m.docker.version()["ApiVersion"])
-    )
-    hosts = [_host(machine, infos[machine.name], api[machine.name]) for machine in setup.ordered]
+    hosts = hosts_of(setup.ordered, infos)
     return model.Record(
         scenario=scenario.name,
         exercise=scenario.exercise,
@@ -128,6 +125,12 @@ def data_path_port(info: dict[str, Any]) -> int:
     """The UDP port of the swarm's VXLAN, as a manager's `docker info` reports it."""
     cluster = (info.get("Swarm") or {}).get("Cluster") or {}
     return int(cluster.get("DataPathPort") or VXLAN_PORT)
+
+
+def hosts_of(machines: list[Machine], infos: dict[str, dict[str, Any]]) -> list[model.Host]:
+    """The machines as a report has them, with what `docker info` says of each."""
+    api = run_on_all("asking the engine", machines, lambda m: str(m.docker.version()["ApiVersion"]))
+    return [_host(machine, infos[machine.name], api[machine.name]) for machine in machines]
 
 
 def _host(machine: Machine, info: dict[str, Any], api: str) -> model.Host:

@@ -40,7 +40,7 @@ def picture(shown: Topology, seen: str = "", id_: str = "topology") -> str:
 
 
 def compared(template: str, values: dict[str, Any]) -> str:
-    """A page of compare.py: "compare.html.j2" or "compare.md.j2"."""
+    """A page that is not of one run: "compare.html.j2", "measure.md.j2" and the like."""
     environment = _markdown() if template.endswith(".md.j2") else _html()
     return environment.get_template(template).render(values)
 

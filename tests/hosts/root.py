@@ -84,7 +84,7 @@ def root(docker: bool, release: str) -> Path:
     """A Debian root with systemd and sshd, and with or without Docker; about half a minute."""
     made_of = RELEASES[release]
     added = f"{made_of.docker} tcpdump"
-    packages = f"{_BASE} {added}" if docker else _BASE
+    packages = f"{_BASE} {added} iperf3" if docker else _BASE
     hooks = [_USERS, *([] if docker else [_REPOSITORY.format(packages=added)])]
     return debian.root("hosts-root", packages.split(), "minbase", hooks, archive=made_of.archive)
 

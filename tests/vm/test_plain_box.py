@@ -62,7 +62,7 @@ def greeting(world: World) -> str:
 def test_docker_is_installed_where_the_box_has_none(lab: Lab) -> None:
     done = lab.inv("up")
     assert done.returncode == 0, done.stderr
-    assert "web: install Docker, tcpdump, apparmor with apt-get" in done.stderr
+    assert "web: install Docker, tcpdump, apparmor, iperf3 with apt-get" in done.stderr
     assert "db: install Docker" not in done.stderr
 
 

@@ -42,8 +42,9 @@ COMMON = (
 _OF_MACHINES = ("udev", "kmod", "ifupdown", "fdisk", "e2fsprogs")
 # The client that ifupdown asks for an address; from Debian 14 on there is no other.
 _DHCP = {"bookworm": "isc-dhcp-client", "trixie": "isc-dhcp-client", "forky": "dhcpcd-base"}
-# apparmor: where the kernel has it on, every container fails without its parser.
-_DOCKER = ("docker.io", "apparmor", "tcpdump", "busybox-static")
+# apparmor: where the kernel has it on, every container fails without its parser. iperf3 is what
+# `inv measure` sends with.
+_DOCKER = ("docker.io", "apparmor", "tcpdump", "iperf3", "busybox-static")
 # The `docker` command is a package of its own from Debian 13 on.
 _CLIENT_WITHIN = {"bookworm"}
 

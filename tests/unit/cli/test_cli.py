@@ -20,6 +20,7 @@ VERBS += [
     "reproduce",
     "same",
     "compare",
+    "measure",
     "images.save",
     *(f"checkpoint.{verb}" for verb in ("save", "list", "restore", "delete")),
 ]

@@ -168,6 +168,31 @@ def test_every_verb_that_needs_an_argument_lists_what_it_takes() -> None:
         assert bool(needs) == (name in program.menu.choices), name  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("given", "joined"),
+    [
+        ("measure overlay bridge host", ["measure", "overlay bridge host"]),
+        ("measure overlay --rounds 9 host -j", ["measure", "overlay host", "--rounds", "9", "-j"]),
+        ("measure --json --seconds=2 host", ["measure", "host", "--json", "--seconds=2"]),
+        ("measure --lab x overlay host", ["measure", "overlay host", "--lab", "x"]),
+        ("measure --rounds", ["measure", "--rounds"]),
+        ("measure", ["measure"]),
+        ("same one other", ["same", "one", "other"]),
+        ("", []),
+    ],
+)
+def test_a_verb_that_takes_several_words_gets_them_as_one(given: str, joined: list[str]) -> None:
+    assert isinstance(program, listing.ListedProgram)
+    program.collection = tasks.namespace
+    assert program._joined(given.split()) == joined
+
+
+def test_every_word_of_a_verb_that_takes_several_arrives(lab: str) -> None:
+    done = inv("measure", "overlay", "--seconds", "2", "xyzzy", SWARMRIG_LAB=lab)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("There is no driver 'xyzzy'.\n")
+
+
 # -- names that do not exist ----------------------------------------------------------------------
 
 

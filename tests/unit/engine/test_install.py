@@ -94,3 +94,18 @@ def test_only_a_vm_gets_another_version_in_place_of_the_one_it_has() -> None:
     assert install.plan("m", WHOLE_HOST, "28.2.2", existing=False)
     with pytest.raises(MachineError, match=r"has Docker 20\.10\.24, and lab\.toml wants 28\.2\.2"):
         install.plan("m", WHOLE_HOST, "28.2.2", existing=True)
+
+
+def test_what_measures_comes_to_machines_of_the_lab_and_to_no_existing_host() -> None:
+    def found(seen: Facts, existing: bool) -> list[str]:
+        plan = install.plan("m", seen, "distribution", existing)
+        return [change.what for change in plan if change.kind == "packages"]
+
+    assert found(BARE_HOST, existing=False) == [
+        "install Docker, tcpdump, apparmor, iperf3 with apt-get"
+    ]
+    assert "iperf3" not in "".join(found(BARE_HOST, existing=True))
+    there = replace(BARE_HOST, iperf3="/usr/bin/iperf3")
+    assert "iperf3" not in "".join(found(there, existing=False))
+    # Nothing is installed for its sake alone: a lab may have no way to a package archive.
+    assert found(replace(WHOLE, user="root"), existing=False) == []

@@ -15,6 +15,11 @@ def test_the_docker_command_is_a_package_of_its_own_from_debian_13_on() -> None:
 
 
 @pytest.mark.parametrize("suite", SUITES)
+def test_it_has_what_measures_with_it(suite: str) -> None:
+    assert {"iperf3", "iputils-ping"} <= set(recipe.packages(suite))
+
+
+@pytest.mark.parametrize("suite", SUITES)
 def test_its_version_names_the_debian_and_all_that_it_is_made_of(
     suite: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

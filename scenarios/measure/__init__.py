@@ -1,0 +1,1 @@
+"""Network drivers measured against each other: throughput, round trips, CPU time."""
