@@ -155,6 +155,35 @@ def test_no_text_of_machines_becomes_html(browser: webdriver.Chrome, site: Site)
     assert "owned" not in browser.title.partition("<img")[0]
 
 
+def test_a_browser_runs_no_script_that_got_into_the_text(
+    browser: webdriver.Chrome, site: Site
+) -> None:
+    """What would happen if some text became HTML after all: no script of it runs."""
+    opened(browser, site, 1280)
+    tried = """
+      const done = arguments[0];
+      const all = [];
+      const attempt = (deed) => {
+        try { deed(); all.push("done"); } catch (error) { all.push(error.name); }
+      };
+      attempt(() => document.body.insertAdjacentHTML("beforeend", "<img src=x onerror='owned=1'>"));
+      attempt(() => document.body.setAttribute("onclick", "owned=3"));
+      const script = document.createElement("script");
+      attempt(() => { script.textContent = "owned=4"; });
+      attempt(() => document.body.append(script));
+      const elsewhere = document.createElement("script");
+      attempt(() => { elsewhere.src = "http://127.0.0.1:9/x.js"; });
+      document.body.click();
+      setTimeout(() => done([all, typeof owned]), 300);
+    """
+    all_of_it, owned = browser.execute_async_script(tried)
+    assert (all_of_it, owned) == (
+        ["TypeError", "TypeError", "TypeError", "done", "TypeError"],
+        "undefined",
+    )
+    browser.get_log("browser")  # type: ignore[no-untyped-call]
+
+
 def test_the_page_asks_nobody_else(browser: webdriver.Chrome, site: Site) -> None:
     browser.get_log("performance")  # type: ignore[no-untyped-call]
     opened(browser, site, 1280)
