@@ -32,6 +32,22 @@ new MutationObserver(() => window.heard.push(document.getElementById("said").tex
   .observe(document.getElementById("said"), {childList: true});
 """
 
+# From each key's event to the change of the screen that shows it.
+STOPWATCH = """
+const rows = document.querySelector("#terminal-machine1-1 .xterm-rows");
+window.times = [];
+let begun = 0, last = "";
+document.addEventListener("keydown", event => {
+  begun = performance.now();
+  last = event.key;
+}, true);
+new MutationObserver(() => {
+  if (!begun || !rows.textContent.trimEnd().endsWith(last)) return;
+  window.times.push(performance.now() - begun);
+  begun = 0;
+}).observe(rows, {subtree: true, childList: true, characterData: true});
+"""
+
 
 @contextlib.contextmanager
 def served(lab: Lab, scenario: Scenario) -> Iterator[Page]:

@@ -18,26 +18,10 @@ from provision.lab.model import Lab
 from scenarios.overlay import overlay
 from tests.hosts import mistakes
 from tests.hosts.conftest import CLONE
-from tests.hosts.learn_page import Window, served
+from tests.hosts.learn_page import STOPWATCH, Window, served
 from tests.hosts.light_hosts import Host, wait_for
 from tests.hosts.typed import Learner, bring_to
 from tests.support.chromium import chromium
-
-# From each key's event to the change of the screen that shows it.
-_STOPWATCH = """
-const rows = document.querySelector("#terminal-machine1-1 .xterm-rows");
-window.times = [];
-let begun = 0, last = "";
-document.addEventListener("keydown", event => {
-  begun = performance.now();
-  last = event.key;
-}, true);
-new MutationObserver(() => {
-  if (!begun || !rows.textContent.trimEnd().endsWith(last)) return;
-  window.times.push(performance.now() - begun);
-  begun = 0;
-}).observe(rows, {subtree: true, childList: true, characterData: true});
-"""
 
 
 @pytest.fixture
@@ -208,7 +192,7 @@ def test_what_is_typed_is_echoed(window: Window) -> None:
     """The median of the times is printed, for docs/testing.md: a busy computer is slow."""
     window.types("machine1", "echo ready-$((40+2)); cat > /dev/null")
     window.sees("machine1", "ready-42")
-    window.browser.execute_script(_STOPWATCH)
+    window.browser.execute_script(STOPWATCH)
     for count, key in enumerate("abcdefghijklmnopqrst", start=1):
         window.keys("machine1", key)
         window.until("echo", lambda count=count: len(window.noted("times")) == count)
