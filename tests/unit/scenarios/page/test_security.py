@@ -199,6 +199,17 @@ def test_it_listens_on_this_host_alone(site: Site) -> None:
             one.connect((address, site.port))
 
 
+def test_a_page_that_is_served_again_may_have_the_same_port() -> None:
+    with served() as site:
+        browser = socket.create_connection(("127.0.0.1", site.port), 30)
+        browser.sendall(f"GET / HTTP/1.1\r\nHost: {site.host}\r\n\r\n".encode())
+        assert b"403" in browser.recv(4096)
+    # The server has closed first: the system keeps its end of the connection for a minute.
+    browser.close()
+    with served(site.port) as again:
+        assert again.ask()[0] == 200
+
+
 def test_a_message_that_is_too_long_ends_the_socket(site: Site) -> None:
     with site.socket("/terminal?machine=machine1&number=1") as terminal:
         terminal.send(b"x" * (TYPED_AT_ONCE + 1))
