@@ -137,6 +137,26 @@ class Window:
         shown = self.all(f"#step-{number} .commands button.command")
         return [one for one in shown if one.is_displayed()]
 
+    def follows(self, number: str) -> None:
+        """Wait until a step is green; where a mistake is seen, type what its hint says."""
+        command = f"#step-{number} .hint button.command"
+        typed: list[str] = []
+
+        def settled() -> bool:
+            if self.is_done(number):
+                return True
+            if self.all(".deeds [aria-disabled=true]") or typed:
+                return False
+            if shown := [one for one in self.all(command) if one.is_displayed()]:
+                typed.append(shown[0].find_element(By.CSS_SELECTOR, ".on").text)
+                shown[0].click()
+                self.keys(typed[0], Keys.ENTER)
+            elif self.all(f"#step-{number}.mistake"):
+                self.one(f"#step-{number} .deeds button").click()
+            return False
+
+        self.until(f"step {number} is green", settled)
+
     def solves(self, number: str) -> None:
         """Press Solve of a step."""
         self.until("nothing else is done", lambda: not self.all(".deeds [aria-disabled=true]"))

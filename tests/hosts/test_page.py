@@ -231,7 +231,8 @@ def test_the_spreading_of_tasks_is_done_by_clicks_and_enter(
             assert not window.is_done("2")
             for number in ("2", "3", "4", "5", "6", "7", "8", "9", "10"):
                 window.does(number)
-                window.wait_done(number)
+                # On a busy computer nodes are late, and tasks are placed unevenly.
+                window.follows(number)
             assert window.one("#count").text == "10 of 10 steps"
             browser.get("about:blank")
         learner.forget()
