@@ -215,31 +215,6 @@ def test_what_is_printed_is_copied_and_what_is_pasted_is_not_run_by_itself(windo
     window.sees("machine1", "two-42")
 
 
-def test_the_spreading_of_tasks_is_done_by_clicks_and_enter(
-    two_hosts: list[Host], fabric: Fabric, lab_of: Labs, browser: webdriver.Chrome
-) -> None:
-    (third,) = fabric.add("machine3")
-    third.load_image()
-    try:
-        lab = lab_of([*two_hosts, third])
-        up.up(lab, quiet())
-        learner = Learner(lab, [*two_hosts, third], spread)
-        learner.forget()
-        with served(lab, spread) as page:
-            window = Window(browser, page.address)
-            window.open()
-            assert not window.is_done("2")
-            for number in ("2", "3", "4", "5", "6", "7", "8", "9", "10"):
-                window.does(number)
-                # On a busy computer nodes are late, and tasks are placed unevenly.
-                window.follows(number)
-            assert window.one("#count").text == "10 of 10 steps"
-            browser.get("about:blank")
-        learner.forget()
-    finally:
-        fabric.remove(third)
-
-
 def test_the_exercise_over_a_plugin_is_done_by_clicks_and_enter(
     lab: Lab, two_hosts: list[Host], browser: webdriver.Chrome
 ) -> None:
@@ -311,3 +286,29 @@ def test_the_verb_prints_its_address_and_ends_at_ctrl_c(learner: Learner) -> Non
         assert verb.wait(60) == 0, said
     assert "The page has ended. The lab is still up" in said
     assert not (learner.lab.state / "page.html").exists()
+
+
+# The last one: the lab has a third machine then, which goes away.
+def test_the_spreading_of_tasks_is_done_by_clicks_and_enter(
+    two_hosts: list[Host], fabric: Fabric, lab_of: Labs, browser: webdriver.Chrome
+) -> None:
+    (third,) = fabric.add("machine3")
+    third.load_image()
+    try:
+        lab = lab_of([*two_hosts, third])
+        up.up(lab, quiet())
+        learner = Learner(lab, [*two_hosts, third], spread)
+        learner.forget()
+        with served(lab, spread) as page:
+            window = Window(browser, page.address)
+            window.open()
+            assert not window.is_done("2")
+            for number in ("2", "3", "4", "5", "6", "7", "8", "9", "10"):
+                window.does(number)
+                # On a busy computer nodes are late, and tasks are placed unevenly.
+                window.follows(number)
+            assert window.one("#count").text == "10 of 10 steps"
+            browser.get("about:blank")
+        learner.forget()
+    finally:
+        fabric.remove(third)
