@@ -7,6 +7,7 @@ import json
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,9 +66,20 @@ class Typing:
     def types(self, command: str) -> None:
         self.line.send(command.encode() + b"\r")
 
-    def until(self, so: Callable[[Typing], object]) -> None:
+    def ready(self) -> None:
+        """Wait until the shell answers: what is typed without a connection goes nowhere."""
+        end = time.monotonic() + _PATIENCE
+        while time.monotonic() < end:
+            self.printed = ""
+            self.types("echo ready-$((40+2))")
+            with contextlib.suppress(TimeoutError):
+                return self.until(lambda it: "ready-42" in it.printed, 10)
+        raise TimeoutError("the terminal does not answer")
+
+    def until(self, so: Callable[[Typing], object], patience: float = _PATIENCE) -> None:
+        end = time.monotonic() + patience
         while not so(self):
-            heard = self.line.recv(timeout=_PATIENCE)
+            heard = self.line.recv(timeout=max(end - time.monotonic(), 0))
             if isinstance(heard, bytes):
                 self.printed += heard.decode(errors="replace")
             else:
