@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from provision.lab.load import load_lab
@@ -14,10 +13,10 @@ from provision.machine.machine import Machine
 from provision.machine.running_lab import OpenLab
 from provision.support import terminal
 from provision.support.errors import SwarmrigError
-from provision.support.files import write_atomic
 from provision.support.parallel import run_on_all
 from provision.support.progress import Progress
 from scenarios.cli import learn as learning
+from scenarios.cli.browsing import browsing
 from scenarios.kit import discovery
 from scenarios.kit.scenario import Scenario
 from scenarios.page import security, server
@@ -44,25 +43,10 @@ def learn(handed: Handed, lab_file: str, name: str, port: int = 0, browse: bool 
         _bring_up(handed, lab, lab_file)
         page = Page(handed, lab, scenario, listener.getsockname()[1])
         terminal.say(f"The page: {page.address}\nCtrl-C ends it.")
-        with page, _browsing(lab, page.address, browse), contextlib.suppress(KeyboardInterrupt):
+        opened = browsing(page.address, lab.state) if browse else contextlib.nullcontext()
+        with page, opened, contextlib.suppress(KeyboardInterrupt):
             page.server.run([listener])
     terminal.say("The page has ended. The lab is still up; inv destroy removes it.")
-
-
-@contextlib.contextmanager
-def _browsing(lab: Lab, address: str, browse: bool) -> Iterator[None]:
-    """The browser is opened with a file of this user's that leads to the address: what stands on
-    a browser's command line, the token say, everybody on this host can read."""
-    if not browse:
-        yield
-        return
-    text = f'<meta http-equiv="refresh" content="0; url={address}">'
-    file = write_atomic(lab.state / "page.html", text, mode=0o600)
-    threading.Thread(target=webbrowser.open, args=[file.as_uri()], daemon=True).start()
-    try:
-        yield
-    finally:
-        file.unlink(missing_ok=True)
 
 
 class Page:

@@ -19,6 +19,7 @@ import asyncio
 import contextlib
 import json
 import mimetypes
+import os
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -72,6 +73,10 @@ def application(
 def listening(port: int) -> socket.socket:
     """A socket on 127.0.0.1; port 0 is a free one. Raises UserError where it is taken."""
     one = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    if os.name == "posix":
+        # Else a port that was served a minute ago is taken. On Windows it is free, and this option
+        # would let two programs listen.
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         one.bind(("127.0.0.1", port))
         one.listen()

@@ -212,7 +212,8 @@ class Session:
         self._news.set()
 
     def _set_back(self, machines: Callable[[], object]) -> None:
-        """Nobody looks while machines are set back."""
+        """Nobody looks while machines are set back, and then with new connections."""
+        self._again.set()
         self._free.clear()
         self._news.set()
         try:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 
-from tests.bench import containers, exercise, learner, listing, machines, scale
+from tests.bench import containers, exercise, learner, listing, machines, page, scale
 
 BENCHES: dict[str, tuple[Callable[[int], Iterator[str]], int, str]] = {
     "list": (listing.run, 20, "inv --list against an empty tasks.py"),
     "scale": (scale.run, 3, "2, 5, 10 and 20 light hosts to a Ready swarm"),
     "overlay": (exercise.run, 5, "the overlay scenario against a shell script, on light hosts"),
     "learner": (learner.run, 5, "how soon a watch sees what was typed, on light hosts"),
+    "page": (page.run, 5, "the page: event to green, key to screen, memory, on light hosts"),
     "containers": (containers.run, 3, "each verb on containers, and up against virtual machines"),
     "vms": (machines.run, 3, "cold up, rebuild, status, the scenario, on virtual machines"),
 }

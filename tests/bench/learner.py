@@ -31,7 +31,7 @@ def run(runs: int) -> Iterator[str]:
             for number, seconds in _once(learner).items():
                 waits[number].values.append(seconds)
             for _, kind, name in reversed(_TYPED.values()):
-                _remove(learner, kind, name)
+                remove(learner, kind, name)
     yield f"a watch, from a command's end to the verdict, on light hosts: {runs} runs"
     yield f"  network created  {waits['5'].told()}"
     yield f"  service created  {waits['7'].told()}, its task's start included"
@@ -66,7 +66,7 @@ def _once(learner: Learner) -> dict[str, float]:
     return {number: max(seen[number] - ended[number], 0.0) for number in _TYPED}
 
 
-def _remove(learner: Learner, kind: str, name: str) -> None:
+def remove(learner: Learner, kind: str, name: str) -> None:
     def gone() -> bool:
         learner.removes(kind, name)
         return not learner.has(kind, name)

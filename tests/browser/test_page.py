@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
 
 from scenarios.report.topology import narrow_of
 from tests.browser.contrast import lowest_contrasts
@@ -101,11 +104,15 @@ def site(browser: webdriver.Chrome) -> Iterator[Site]:
         browser.get("about:blank")
 
 
-def opened(browser: webdriver.Chrome, site: Site, width: int, scheme: str = "light") -> None:
-    browser.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia",
-        {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
-    )
+def opened(
+    browser: webdriver.Chrome,
+    site: Site,
+    width: int,
+    scheme: str = "light",
+    features: Sequence[dict[str, str]] = (),
+) -> None:
+    wanted = [{"name": "prefers-color-scheme", "value": scheme}, *features]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": wanted})
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
         {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},
@@ -155,6 +162,35 @@ def test_no_text_of_machines_becomes_html(browser: webdriver.Chrome, site: Site)
     assert "owned" not in browser.title.partition("<img")[0]
 
 
+def test_a_browser_runs_no_script_that_got_into_the_text(
+    browser: webdriver.Chrome, site: Site
+) -> None:
+    """What would happen if some text became HTML after all: no script of it runs."""
+    opened(browser, site, 1280)
+    tried = """
+      const done = arguments[0];
+      const all = [];
+      const attempt = (deed) => {
+        try { deed(); all.push("done"); } catch (error) { all.push(error.name); }
+      };
+      attempt(() => document.body.insertAdjacentHTML("beforeend", "<img src=x onerror='owned=1'>"));
+      attempt(() => document.body.setAttribute("onclick", "owned=3"));
+      const script = document.createElement("script");
+      attempt(() => { script.textContent = "owned=4"; });
+      attempt(() => document.body.append(script));
+      const elsewhere = document.createElement("script");
+      attempt(() => { elsewhere.src = "http://127.0.0.1:9/x.js"; });
+      document.body.click();
+      setTimeout(() => done([all, typeof owned]), 300);
+    """
+    all_of_it, owned = browser.execute_async_script(tried)
+    assert (all_of_it, owned) == (
+        ["TypeError", "TypeError", "TypeError", "done", "TypeError"],
+        "undefined",
+    )
+    browser.get_log("browser")  # type: ignore[no-untyped-call]
+
+
 def test_the_page_asks_nobody_else(browser: webdriver.Chrome, site: Site) -> None:
     browser.get_log("performance")  # type: ignore[no-untyped-call]
     opened(browser, site, 1280)
@@ -190,3 +226,104 @@ def test_controls_have_names_and_can_be_reached_with_the_keyboard(
     unreachable = """[...document.querySelectorAll("button, a, input")]
       .filter(one => one.checkVisibility() && one.tabIndex < 0 && one.role !== "tab").length"""
     assert shown(browser, unreachable) == 0
+
+
+def focus_after(browser: webdriver.Chrome, *keys: str) -> str:
+    """What has the keyboard after these keys: its id, or that of what it is in."""
+    ActionChains(browser).send_keys(*keys).perform()
+    found: str = shown(browser, "document.activeElement.closest('[id]').id")
+    return found
+
+
+def test_the_keyboard_goes_through_the_page_in_its_order_and_reaches_all_of_it(
+    browser: webdriver.Chrome, site: Site
+) -> None:
+    opened(browser, site, 1280)
+    # Nothing has the keyboard yet: the first Tab leads to the first control.
+    order = [focus_after(browser, Keys.TAB) for _ in range(4)]
+    assert order[:2] == ["reset", "rebuild"]
+    assert set(order[2:]) <= {"work", "step-1"}
+    # Terminals take Tab for themselves, so F6 leads into them and out of them.
+    assert focus_after(browser, Keys.F6).startswith("terminal-machine1-1")
+    assert focus_after(browser, Keys.TAB).startswith("terminal-machine1-1")
+    assert "F6" in shown(browser, "document.activeElement.ariaLabel")
+    assert focus_after(browser, Keys.F6) == "step-3"
+
+    def packets() -> str:
+        keys = ActionChains(browser).key_down(Keys.SHIFT).send_keys(Keys.F6).key_up(Keys.SHIFT)
+        keys.perform()
+        return focus_after(browser)
+
+    assert packets() == "wires"
+    assert focus_after(browser, Keys.TAB) == "underlay"
+    assert focus_after(browser, Keys.F6) == "step-3"
+    focus_after(browser, Keys.F6)
+    assert packets() == "wires"
+    # Tabs are one stop, and arrows go from one to the other.
+    browser.execute_script("document.getElementById('terminal-machine1-1-tab').focus()")
+    assert focus_after(browser, Keys.ARROW_RIGHT) == "terminal-machine2-1-tab"
+    assert focus_after(browser, Keys.ARROW_RIGHT) == "terminal-machine1-1-tab"
+    roles = "[...document.querySelectorAll('[role=tablist] > *')].map(one => one.role)"
+    assert set(shown(browser, roles)) == {"tab"}
+
+
+def test_a_question_takes_the_keyboard_and_gives_it_back(
+    browser: webdriver.Chrome, site: Site
+) -> None:
+    opened(browser, site, 1280)
+    browser.execute_script("document.getElementById('rebuild').focus()")
+    ActionChains(browser).send_keys(Keys.ENTER).perform()
+    assert shown(browser, "document.activeElement.textContent") == "Cancel"
+    assert shown(browser, "document.getElementById('ask').open")
+    assert focus_after(browser, Keys.ESCAPE) == "rebuild"
+    assert not shown(browser, "document.getElementById('ask').open")
+    ActionChains(browser).send_keys(Keys.ENTER, Keys.TAB, Keys.ENTER).perform()
+    wait_for("it is asked for", lambda: site.done == [("rebuild", "")])
+
+
+def test_headings_leave_no_level_out(browser: webdriver.Chrome, site: Site) -> None:
+    opened(browser, site, 1280)
+    browser.execute_script("document.getElementById('notes').remove()")
+    levels = """[...document.querySelectorAll("h1, h2, h3, h4")]
+      .filter(one => one.checkVisibility()).map(one => Number(one.tagName[1]))"""
+    found = shown(browser, levels)
+    assert found[0] == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(found))
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_nothing_moves_for_who_wants_no_motion(
+    browser: webdriver.Chrome, site: Site, motion: str
+) -> None:
+    features = [{"name": "prefers-reduced-motion", "value": motion}]
+    opened(browser, site, 1280, features=features)
+    browser.execute_script("document.querySelector('.xterm-helper-textarea').focus()")
+    moving = """[...document.querySelectorAll("*")].filter(one => {
+      const style = getComputedStyle(one);
+      return parseFloat(style.transitionDuration) > 0 || style.animationName !== "none";
+    }).length + document.querySelectorAll(".xterm-cursor-blink").length"""
+    wait_for(
+        "the cursor", lambda: shown(browser, "document.querySelectorAll('.xterm-cursor').length")
+    )
+    assert bool(shown(browser, moving)) == (motion != "reduce")
+
+
+def test_a_server_that_has_ended_is_told_of_and_its_return_is_seen(
+    browser: webdriver.Chrome, site: Site
+) -> None:
+    trouble = "document.getElementById('trouble').innerText"
+    with served() as first:
+        first.board.put("exercise", EXERCISE)
+        first.board.put("look", look(2))
+        opened(browser, first, 1280)
+    wait_for("it is told", lambda: "does not answer" in shown(browser, trouble))
+    assert "start it again and open the address" in shown(browser, trouble)
+    with served(first.port) as again:
+        again.board.put("exercise", EXERCISE)
+        again.board.put("look", look(3))
+        wait_for(
+            "it is back",
+            lambda: shown(browser, "document.querySelectorAll('.step.done').length") == 3,
+        )
+        assert shown(browser, "document.getElementById('trouble').hidden")
+        browser.get("about:blank")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.containers.learning import learning
 from tests.containers.outer import INV, Lab, Outer, container
 
 READY = [("running", "ready (leader)"), ("running", "ready")]
@@ -221,6 +222,47 @@ def test_a_rebuild_recreates_the_machines_and_says_so(lab: Lab) -> None:
     nodes = lab.nodes()
     said = lab.must("rebuild")
     assert "recreating the lab: Provider docker keeps no checkpoints" in said
+    assert not set(lab.nodes()) & set(nodes)
+    assert lab.states() == READY
+
+
+def test_the_page_catches_up_rebuilds_the_lab_and_begins_again(lab: Lab) -> None:
+    nodes = lab.nodes()
+    create = "docker network create -d overlay --subnet 172.45.0.0/16 overlaynet1"
+    with learning(lab, "overlay") as page, page.board() as board, page.terminal("machine1") as one:
+        board.until(lambda news: "look" in news and news["look"]["next"] == "5")
+        board.ask("catch-up", "8")
+        lines = board.finished()
+        why = "Steps that are done are kept: Provider docker keeps no checkpoints"
+        assert lines[0]["who"].startswith(why)
+        assert ("step 7", "done") in [(line["who"], line["state"]) for line in lines]
+        board.until(lambda news: news["look"]["next"] == "8")
+        one.ready()
+        one.types("docker service ls --format 'there is {{.Name}}'")
+        one.until(lambda it: "there is alpine-overlay1" in it.printed)
+
+        board.ask("rebuild")
+        lines = board.finished()
+        shown = {line["who"] for work in board.work for line in work["lines"]}
+        assert any(who.startswith("recreating the lab: Provider docker keeps") for who in shown)
+        assert {"machine1", "machine2"} <= shown
+        # It was shown while it was done, and not all of it at the end.
+        assert len([work for work in board.work if not work["over"]]) > 5
+        board.until(lambda news: news["look"]["next"] == "5" and news["trouble"] is None)
+        assert board.done() == ["1", "2", "3", "4"]
+        one.ready()
+        one.types(create)
+        board.until(lambda _: {"5", "6"} <= set(board.done()))
+        one.types("docker network rm overlaynet1 && echo gone-$((40+2))")
+        one.until(lambda it: "gone-42" in it.printed)
+        # What was done stays done, until it is forgotten.
+        assert {"5", "6"} <= set(board.done())
+        board.ask("reset")
+        board.finished()
+        board.until(lambda news: news["look"]["next"] == "5")
+        assert board.done() == ["1", "2", "3", "4"]
+        one.types("exit")
+        one.until(lambda it: it.state == "ended")
     assert not set(lab.nodes()) & set(nodes)
     assert lab.states() == READY
 

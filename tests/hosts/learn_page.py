@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -30,6 +31,22 @@ new MutationObserver(() => {
 }).observe(document.getElementById("steps"), {subtree: true, attributes: true});
 new MutationObserver(() => window.heard.push(document.getElementById("said").textContent))
   .observe(document.getElementById("said"), {childList: true});
+"""
+
+# From each key's event to the change of the screen that shows it.
+STOPWATCH = """
+const rows = document.querySelector("#terminal-machine1-1 .xterm-rows");
+window.times = [];
+let begun = 0, last = "";
+document.addEventListener("keydown", event => {
+  begun = performance.now();
+  last = event.key;
+}, true);
+new MutationObserver(() => {
+  if (!begun || !rows.textContent.trimEnd().endsWith(last)) return;
+  window.times.push(performance.now() - begun);
+  begun = 0;
+}).observe(rows, {subtree: true, childList: true, characterData: true});
 """
 
 
@@ -93,7 +110,12 @@ class Window:
 
     def wait_done(self, *numbers: str) -> None:
         for number in numbers:
-            self.until(f"step {number} is green", lambda n=number: self.is_done(n))
+            try:
+                self.until(f"step {number} is green", lambda n=number: self.is_done(n))
+            except TimeoutError as late:
+                panes = [pane.get_attribute("textContent") for pane in self.all(".xterm-rows")]
+                late.add_note(f"{self.one(f'#step-{number}').text}\n{panes}")
+                raise
 
     def keys(self, machine: str, *keys: str) -> None:
         self.one(f"#terminal-{machine}-1 textarea").send_keys(*keys)
@@ -102,6 +124,56 @@ class Window:
         """Type a whole command on a machine."""
         self.press(f"#terminal-{machine}-1-tab")
         self.keys(machine, command, Keys.ENTER)
+
+    def does(self, number: str) -> None:
+        """Click on each command of a step, and press Enter where it was typed."""
+        self.until(f"the commands of step {number}", lambda: self._commands(number))
+        for one in self._commands(number):
+            machine = one.find_element(By.CSS_SELECTOR, ".on").text
+            one.click()
+            self.keys(machine, Keys.ENTER)
+
+    def _commands(self, number: str) -> list[WebElement]:
+        shown = self.all(f"#step-{number} .commands button.command")
+        return [one for one in shown if one.is_displayed()]
+
+    def follows(self, number: str) -> None:
+        """Wait until a step is green; where a mistake is seen, type what its hint says."""
+        command = f"#step-{number} .hint button.command"
+        typed: list[str] = []
+
+        def settled() -> bool:
+            if self.is_done(number):
+                return True
+            if self.all(".deeds [aria-disabled=true]") or typed:
+                return False
+            if shown := [one for one in self.all(command) if one.is_displayed()]:
+                typed.append(shown[0].find_element(By.CSS_SELECTOR, ".on").text)
+                shown[0].click()
+                self.keys(typed[0], Keys.ENTER)
+            elif self.all(f"#step-{number}.mistake"):
+                self.one(f"#step-{number} .deeds button").click()
+            return False
+
+        self.until(f"step {number} is green", settled)
+
+    def solves(self, number: str) -> None:
+        """Press Solve of a step."""
+        self.until("nothing else is done", lambda: not self.all(".deeds [aria-disabled=true]"))
+        self.until(f"Solve of step {number}", lambda: self._pressed_solve(number))
+
+    def _pressed_solve(self, number: str) -> bool:
+        button = f"//li[@id='step-{number}']//button[.='Solve']"
+        self.browser.find_element(By.XPATH, button).click()
+        return True
+
+    @property
+    def origin(self) -> str:
+        return self.address.partition("/?")[0]
+
+    def with_control_and_shift(self, key: str) -> None:
+        held = ActionChains(self.browser).key_down(Keys.CONTROL).key_down(Keys.SHIFT)
+        held.send_keys(key).key_up(Keys.SHIFT).key_up(Keys.CONTROL).perform()
 
     def screen(self, machine: str, number: int = 1) -> str:
         """What the terminal shows; lines that it has broken are whole again."""

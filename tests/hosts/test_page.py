@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 import subprocess
 import sys
@@ -14,30 +15,19 @@ from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from provision.lab.model import Lab
+from provision.lab.model import Lab, PluginSpec
+from provision.lifecycle import up
 from scenarios.overlay import overlay
+from scenarios.spread import spread
 from tests.hosts import mistakes
-from tests.hosts.conftest import CLONE
-from tests.hosts.learn_page import Window, served
-from tests.hosts.light_hosts import Host, wait_for
+from tests.hosts.conftest import CLONE, Labs
+from tests.hosts.learn_page import STOPWATCH, Window, served
+from tests.hosts.light_hosts import Fabric, Host, wait_for
 from tests.hosts.typed import Learner, bring_to
 from tests.support.chromium import chromium
-
-# From each key's event to the change of the screen that shows it.
-_STOPWATCH = """
-const rows = document.querySelector("#terminal-machine1-1 .xterm-rows");
-window.times = [];
-let begun = 0, last = "";
-document.addEventListener("keydown", event => {
-  begun = performance.now();
-  last = event.key;
-}, true);
-new MutationObserver(() => {
-  if (!begun || !rows.textContent.trimEnd().endsWith(last)) return;
-  window.times.push(performance.now() - begun);
-  begun = 0;
-}).observe(rows, {subtree: true, childList: true, characterData: true});
-"""
+from tests.support.progress import quiet
+from tests.vxlan_driver import package
+from tests.vxlan_driver.scenario import tunnel
 
 
 @pytest.fixture
@@ -188,6 +178,67 @@ def test_two_windows_look_on_and_one_types_at_a_time(window: Window, tmp_path: P
     window.sees("machine1", "third-42")
 
 
+def test_what_is_printed_is_copied_and_what_is_pasted_is_not_run_by_itself(window: Window) -> None:
+    chrome = window.browser
+    rights = {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+    chrome.execute_cdp_cmd("Browser.grantPermissions", {**rights, "origin": window.origin})
+    window.types("machine1", "clear; printf '\\nword%s\\n' -Ä€✓")
+    window.sees("machine1", "word-Ä€✓")
+
+    def select() -> bool:
+        rows = window.all("#terminal-machine1-1 .xterm-rows > div")
+        row = next(one for one in rows if (one.get_attribute("textContent") or "")[:5] == "word-")
+        at_word = 20 - row.rect["width"] // 2
+        ActionChains(chrome).move_to_element_with_offset(row, at_word, 0).double_click().perform()
+        window.with_control_and_shift("c")
+        return clipboard() == "word-Ä€✓"
+
+    def clipboard() -> str:
+        text = "navigator.clipboard.readText().then(arguments[0], arguments[0])"
+        found: str = chrome.execute_async_script(text)
+        return found
+
+    window.until("it is copied", select)
+    assert "Copied." in (window.one("#said").get_attribute("textContent") or "")
+
+    lines = "echo one-$((40+2)) Ä€✓日本\necho two-$((40+2))\n"
+    chrome.execute_async_script(
+        "navigator.clipboard.writeText(arguments[0]).then(arguments[1])", lines
+    )
+    window.press("#terminal-machine1-1-tab")
+    window.with_control_and_shift("v")
+    # The shell is told that it is pasted, and waits for Enter.
+    window.sees("machine1", "echo two-$((40+2))")
+    assert "one-42" not in window.screen("machine1")
+    window.keys("machine1", Keys.ENTER)
+    window.sees("machine1", "one-42 Ä€✓日本")
+    window.sees("machine1", "two-42")
+
+
+def test_the_exercise_over_a_plugin_is_done_by_clicks_and_enter(
+    lab: Lab, two_hosts: list[Host], browser: webdriver.Chrome
+) -> None:
+    settings = package.settings(host.address for host in two_hosts)
+    plugin = PluginSpec(package.NAME, package.archive(), settings=settings)
+    learner = Learner(dataclasses.replace(lab, weave=plugin), two_hosts, tunnel)
+    with served(learner.lab, tunnel) as page:
+        window = Window(browser, page.address)
+        window.open()
+        # A plugin from an archive is brought by Swarmrig: the book's command needs a registry.
+        window.solves("1")
+        window.wait_done("1", "2")
+        done = {"3": ["3", "4"], "6a": ["7a"], "6b": ["5", "7b", "8a", "8b"], "9a": ["9a"]}
+        for number, all_done in {**done, "9b": ["9b"]}.items():
+            window.does(number)
+            window.wait_done(*all_done)
+        packets = window.one("#packets").get_attribute("textContent") or ""
+        assert tunnel.networks[0] in packets
+        window.solves("9c")
+        window.wait_done("9c")
+        browser.get("about:blank")
+    learner.forget()
+
+
 def test_nothing_is_left_on_machines(learner: Learner, browser: webdriver.Chrome) -> None:
     def sessions(host: Host) -> str:
         done = host.exec("pgrep", "-af", "^docker events|-bash|^sshd.*: ops@", check=False)
@@ -208,7 +259,7 @@ def test_what_is_typed_is_echoed(window: Window) -> None:
     """The median of the times is printed, for docs/testing.md: a busy computer is slow."""
     window.types("machine1", "echo ready-$((40+2)); cat > /dev/null")
     window.sees("machine1", "ready-42")
-    window.browser.execute_script(_STOPWATCH)
+    window.browser.execute_script(STOPWATCH)
     for count, key in enumerate("abcdefghijklmnopqrst", start=1):
         window.keys("machine1", key)
         window.until("echo", lambda count=count: len(window.noted("times")) == count)
@@ -235,3 +286,29 @@ def test_the_verb_prints_its_address_and_ends_at_ctrl_c(learner: Learner) -> Non
         assert verb.wait(60) == 0, said
     assert "The page has ended. The lab is still up" in said
     assert not (learner.lab.state / "page.html").exists()
+
+
+# The last one: the lab has a third machine then, which goes away.
+def test_the_spreading_of_tasks_is_done_by_clicks_and_enter(
+    two_hosts: list[Host], fabric: Fabric, lab_of: Labs, browser: webdriver.Chrome
+) -> None:
+    (third,) = fabric.add("machine3")
+    third.load_image()
+    try:
+        lab = lab_of([*two_hosts, third])
+        up.up(lab, quiet())
+        learner = Learner(lab, [*two_hosts, third], spread)
+        learner.forget()
+        with served(lab, spread) as page:
+            window = Window(browser, page.address)
+            window.open()
+            assert not window.is_done("2")
+            for number in ("2", "3", "4", "5", "6", "7", "8", "9", "10"):
+                window.does(number)
+                # On a busy computer nodes are late, and tasks are placed unevenly.
+                window.follows(number)
+            assert window.one("#count").text == "10 of 10 steps"
+            browser.get("about:blank")
+        learner.forget()
+    finally:
+        fabric.remove(third)

@@ -33,6 +33,7 @@ def mistake(aim: aims.Service, case: Case) -> Mistake | None:
         _ends_at_once,
         _cannot_start,
         _on_another_node,
+        lambda aim, case: _uneven(_there(aim, case), aim.replicas, case),
     )
     return first(wrong if there else missing, aim, case)
 
@@ -278,6 +279,26 @@ def _on_another_node(aim: aims.Service, case: Case) -> Mistake | None:
     )
 
 
+def _uneven(service: Service, replicas: int, case: Case) -> Mistake | None:
+    """All tasks run, and some nodes have more of them. The scheduler counts tasks when it places
+    one, and moves none later: a node that was not ready at that moment has fewer."""
+    nodes = [node.id for node in case.world.nodes if node.availability == "active"]
+    where = [task.node for task in service.running()]
+    if service.constraints or not nodes or len(where) != replicas or replicas % len(nodes):
+        return None
+    counts = {node: where.count(node) for node in nodes}
+    if len(set(counts.values())) == 1 or sum(counts.values()) != replicas:
+        return None
+    seen = listed(f"{count} on {case.world.machine_of(node)}" for node, count in counts.items())
+    return Mistake(
+        "spread unevenly",
+        f"All tasks of {service.name} run, {seen}: a node was not ready when they were placed, and "
+        "the swarm moves none later. A forced update places all of them again.",
+        undo=f"docker service update --force --update-parallelism 0 {service.name}",
+        on=next((place for place, one in case.world.engines.items() if one.manager), "machine1"),
+    )
+
+
 # -- scaling and removing -------------------------------------------------------------------------
 
 
@@ -291,7 +312,9 @@ def scale(aim: aims.Scale, case: Case) -> Mistake | None:
         for one in case.aims
         if isinstance(one, aims.Service) and one.name == aim.service
     ]
-    if service.replicas in {aim.replicas, *before}:
+    if service.replicas == aim.replicas:
+        return _uneven(service, aim.replicas, case)
+    if service.replicas in before:
         return None
     return Mistake(
         "another number of tasks",

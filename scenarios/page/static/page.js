@@ -116,7 +116,7 @@ const show = {
     if (!step) return;
     const last = it.stage === it.of;
     step.hint.replaceChildren(
-      make("h3", {}, `Hint ${it.stage} of ${it.of}`), make("p", {}, ...spans(it.says)),
+      make("h2", {}, `Hint ${it.stage} of ${it.of}`), make("p", {}, ...spans(it.says)),
       ...(it.undo.length ? [make("p", {}, "First take it back:"), ...it.undo.map(command)] : []),
       ...(it.commands.length ? [make("p", {}, it.undo.length ? "Then:" : "Type:"), ...it.commands.map(command)] : []));
     step.hint.hidden = false;
@@ -206,7 +206,9 @@ byId("rebuild").onclick = () => confirmed("Reset the lab to the state after inv 
 document.addEventListener("keydown", (event) => {
   if (event.key !== "F6") return;
   event.preventDefault();
-  if (!terminals.focused()) return terminals.focus();
+  // A terminal takes Tab for itself: nobody gets from there to what is below it otherwise.
+  if (event.shiftKey) return document.querySelector("#wires > summary").focus();
+  if (!terminals.focused() && !byId("wires").contains(document.activeElement)) return terminals.focus();
   const next = ["button.command", "summary"].map((one) => document.querySelector(`.step.next ${one}`));
   return (next.find(Boolean) ?? byId("exercise")).focus();
 });

@@ -7,6 +7,7 @@ import { byId, connection, make, say } from "./dom.js";
 
 const MOST = 4; // as in terminals.py
 const dark = matchMedia("(prefers-color-scheme: dark)");
+const still = matchMedia("(prefers-reduced-motion: reduce)");
 const THEMES = {
   light: { background: "#ffffff", foreground: "#18212d", cursor: "#17569b", cursorAccent: "#ffffff",
     selectionBackground: "#b9d6f6", black: "#18212d", white: "#55606f", brightWhite: "#18212d" },
@@ -35,19 +36,19 @@ class Pane {
       "aria-labelledby": `${this.id}-tab` },
       make("header", {}, make("strong", {}, this.name), this.state, this.take), this.screen);
     this.tab.onclick = () => choose(this, true);
-    byId("tabs").insertBefore(this.tab, byId("more"));
+    byId("tabs").append(this.tab);
     byId("panes").append(this.element);
     this.open();
   }
 
   open() {
-    this.term = new Terminal({ theme: theme(), fontSize: 13, scrollback: 5000, cursorBlink: true,
+    this.term = new Terminal({ theme: theme(), fontSize: 13, scrollback: 5000, cursorBlink: !still.matches,
       minimumContrastRatio: 4.5, screenReaderMode: byId("reader").checked,
       fontFamily: 'ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace' });
     this.fit = new FitAddon();
     this.term.loadAddon(this.fit);
     this.term.open(this.screen);
-    this.term.textarea.setAttribute("aria-label", `Terminal of ${this.name}`);
+    this.term.textarea.setAttribute("aria-label", `Terminal of ${this.name}; F6 leaves it`);
     this.term.attachCustomKeyEventHandler((event) => this.key(event));
     const encoder = new TextEncoder();
     this.term.onData((text) => this.typed(encoder.encode(text)));
@@ -163,6 +164,7 @@ function beside() {
 }
 
 function another() {
+  if (!chosen) return;
   const numbers = panes.filter((one) => one.machine === chosen.machine).map((one) => one.number);
   if (numbers.length >= MOST) return say(`${chosen.machine} has ${MOST} terminals, which is the most.`);
   const pane = new Pane(chosen.machine, Math.max(...numbers) + 1);
@@ -179,8 +181,6 @@ function remember() {
 
 export function open(machines) {
   if (panes.length) return;
-  byId("tabs").append(make("button", { type: "button", id: "more", title: "Another terminal",
-    "aria-label": "Another terminal of this machine", onclick: another }, "+"));
   const more = JSON.parse(sessionStorage.getItem("terminals") || "[]");
   for (const machine of machines) panes.push(new Pane(machine, 1));
   for (const [machine, number] of more) {
@@ -211,6 +211,7 @@ byId("tabs").addEventListener("keydown", (event) => {
   choose(next, false);
   next.tab.focus();
 });
+byId("more").onclick = another;
 byId("beside").addEventListener("change", () => {
   localStorage.setItem("beside", byId("beside").checked ? "yes" : "");
   beside();
@@ -220,4 +221,7 @@ byId("reader").addEventListener("change", () => {
 });
 dark.addEventListener("change", () => {
   for (const one of panes) one.term.options.theme = theme();
+});
+still.addEventListener("change", () => {
+  for (const one of panes) one.term.options.cursorBlink = !still.matches;
 });

@@ -141,6 +141,40 @@ def test_a_service_is_scaled_to_another_number_or_gone() -> None:
     assert name_of(aims.Scale("web1", 3), right(services=[])) == "the service is gone"
 
 
+def spread_over(first: int, second: int, **more: object) -> World:
+    """A service without a constraint, with so many tasks on each of two nodes."""
+    tasks = [
+        Task(node=node, state="running", wanted="running")
+        for node, count in (("n1", first), ("n2", second))
+        for _ in range(count)
+    ]
+    return right(services=[service("web1", "", replicas=first + second, tasks=tasks, **more)])
+
+
+def test_tasks_that_were_placed_while_a_node_was_not_ready_are_spread_again() -> None:
+    anywhere = aims.Service("web1", ("net1",), 4, "alpine:latest")
+    for aim in (anywhere, aims.Scale("web1", 4)):
+        assert name_of(aim, spread_over(2, 2)) == ""
+        assert name_of(aim, spread_over(3, 1)) == "spread unevenly"
+        assert name_of(aim, spread_over(4, 0)) == "spread unevenly"
+        # Not all of them run yet.
+        assert name_of(aim, spread_over(2, 1)) != "spread unevenly"
+        # A constraint says where.
+        assert name_of(aim, spread_over(4, 0, constraints=["node.role==manager"])) == ""
+    assert name_of(aims.Scale("web1", 3), spread_over(2, 1)) == ""
+
+
+def test_they_are_spread_again_from_a_manager() -> None:
+    world = spread_over(3, 1)
+    world.engines["machine1"].manager = False
+    world.engines["machine2"].manager = True
+    found = find.mistake(aims.Scale("web1", 4), Case(world))
+    assert found is not None
+    assert found.on == "machine2"
+    assert found.undo == "docker service update --force --update-parallelism 0 web1"
+    assert "3 on machine1 and 1 on machine2" in found.says
+
+
 def test_containers_are_stopping_after_their_services_are_gone() -> None:
     world = right(services=[])
     world.engines["machine2"].containers = [

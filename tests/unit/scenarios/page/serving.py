@@ -72,8 +72,8 @@ def _named(headers: dict[str, Any]) -> dict[str, str | None]:
 
 
 @contextlib.contextmanager
-def served() -> Iterator[Site]:
-    with contextlib.closing(server.listening(0)) as listener:
+def served(at: int = 0) -> Iterator[Site]:
+    with contextlib.closing(server.listening(at)) as listener:
         port = listener.getsockname()[1]
         terminals = Terminals(["machine1", "machine2"], unreachable)
         site = Site(port, Board(), terminals)

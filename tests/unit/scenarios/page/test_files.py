@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from scenarios.page.server import STATIC
 
 VENDOR = STATIC / "vendor"
@@ -42,12 +44,33 @@ def test_nothing_is_loaded_from_elsewhere() -> None:
         assert "url(" not in file.read_text(encoding="utf-8")
 
 
-def test_other_verbs_do_not_load_it() -> None:
-    code = (
-        "import sys, tasks; tasks.overview.show, tasks.learning.check; "
-        "print({'starlette', 'uvicorn', 'websockets', 'markdown_it'} & set(sys.modules))"
-    )
+OF_THE_PAGE = {"scenarios.page", "starlette", "uvicorn", "websockets", "anyio", "markdown_it"}
+
+
+def loaded_by(*words: str) -> set[str]:
+    """The modules that a verb loads, with what it is part of."""
     done = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=CLONE
+        [sys.executable, "-X", "importtime", "-m", "invoke", *words],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=CLONE,
     )
-    assert done.stdout.strip() == "set()"
+    names = re.findall(r"^import time: .*\| +([\w.]+)$", done.stderr, re.MULTILINE)
+    parts = [name.split(".") for name in names]
+    return {".".join(name[:end]) for name in parts for end in range(1, len(name) + 1)}
+
+
+@pytest.mark.parametrize("words", [["--list"], ["status"], ["check", "overlay"]])
+def test_other_verbs_do_not_load_it(words: list[str], tmp_path: Path) -> None:
+    lab = tmp_path / "lab.toml"
+    lab.write_text('name = "t"\nprovider = "libvirt"\n')
+    loaded = loaded_by(*words, *([] if words == ["--list"] else [f"--lab={lab}"]))
+    assert "invoke" in loaded
+    assert words == ["--list"] or "provision.lab.load" in loaded
+    assert loaded & OF_THE_PAGE == set()
+
+
+def test_its_own_verb_does() -> None:
+    # With no exercise of that name it ends at once.
+    assert OF_THE_PAGE - {"anyio", "websockets"} <= loaded_by("learn", "nothing")

@@ -38,6 +38,14 @@ def ended(one: ClientConnection) -> int | None:
     return one.close_code
 
 
+def told_of(one: ClientConnection, **wanted: object) -> None:
+    """Wait until a terminal's WebSocket is told of this state."""
+    while True:
+        told = one.recv(timeout=60)
+        if isinstance(told, str) and wanted.items() <= json.loads(told).items():
+            return
+
+
 def test_the_page_itself_may_do_all(site: Site) -> None:
     assert site.ask()[0] == 200
     assert site.ask("/static/page.js", sec_fetch_site="same-origin")[0] == 200
@@ -116,13 +124,21 @@ def test_a_socket_from_nowhere_is_refused(site: Site) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"])
 def test_what_changes_something_is_no_request(site: Site, method: str) -> None:
-    assert site.ask(method=method)[0] == 405
+    # Of every path, and before the token is looked at.
+    for path in ("/", "/static/page.js", "/live", f"/?token={TOKEN}"):
+        status, _, says = site.ask(path, method=method, cookie=None)
+        assert (status, "only read" in says) == (405, True), path
 
 
 def test_other_pages_cannot_frame_it_or_load_its_files(site: Site) -> None:
-    for path in ("/", "/static/page.js", "/nothing"):
-        headers = site.ask(path)[1]
+    answers = [site.ask(path) for path in ("/", "/static/page.js", "/nothing")]
+    # What is refused, and the answer to the token, are no exception.
+    answers += [site.ask(cookie=None), site.ask(host="evil.example"), site.ask(f"/?token={TOKEN}")]
+    assert [status for status, _, _ in answers] == [200, 200, 404, 403, 421, 200]
+    for _, headers, _ in answers:
         assert headers["x-frame-options"] == "DENY"
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert headers["cross-origin-opener-policy"] == "same-origin"
         assert headers["cross-origin-resource-policy"] == "same-origin"
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "no-referrer"
@@ -133,7 +149,10 @@ def test_no_script_or_style_in_the_text_is_run_and_none_from_elsewhere(site: Sit
     given = site.ask()[1]["content-security-policy"]
     rules = dict(rule.split(" ", 1) for rule in given.split("; "))
     assert rules["default-src"] == "'none'"
-    assert rules["script-src"] == rules["style-src"] == "'self'"
+    assert rules["script-src"] == rules["style-src"] == rules["img-src"] == "'self'"
+    # Text that is given to the browser as HTML is an error there.
+    assert rules["require-trusted-types-for"] == "'script'"
+    assert rules["trusted-types"] == "'none'"
     assert rules["frame-ancestors"] == rules["base-uri"] == rules["form-action"] == "'none'"
     assert rules["connect-src"].split() == [
         "'self'",
@@ -180,6 +199,17 @@ def test_it_listens_on_this_host_alone(site: Site) -> None:
             one.connect((address, site.port))
 
 
+def test_a_page_that_is_served_again_may_have_the_same_port() -> None:
+    with served() as site:
+        browser = socket.create_connection(("127.0.0.1", site.port), 30)
+        browser.sendall(f"GET / HTTP/1.1\r\nHost: {site.host}\r\n\r\n".encode())
+        assert b"403" in browser.recv(4096)
+    # The server has closed first: the system keeps its end of the connection for a minute.
+    browser.close()
+    with served(site.port) as again:
+        assert again.ask()[0] == 200
+
+
 def test_a_message_that_is_too_long_ends_the_socket(site: Site) -> None:
     with site.socket("/terminal?machine=machine1&number=1") as terminal:
         terminal.send(b"x" * (TYPED_AT_ONCE + 1))
@@ -193,6 +223,30 @@ def test_a_message_that_is_none_of_the_pages_ends_the_socket(site: Site, sent: s
     with site.socket("/terminal?machine=machine1&number=1") as terminal:
         terminal.send(sent)
         assert ended(terminal) == 4000
+
+
+def test_who_only_looks_on_neither_types_nor_resizes(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/terminal?machine=machine2&number=1"
+    terminal = site.terminals.get("machine2", 1)
+    typed: list[bytes] = []
+    monkeypatch.setattr(terminal, "type", typed.append)
+    with site.socket(path) as first, site.socket(path) as second:
+        told_of(first, typing="you")
+        told_of(second, typing="other")
+        second.send(b"from elsewhere")
+        second.send(json.dumps({"columns": 40, "rows": 10}))
+        # It answers in order: once it holds the terminal, what it has sent before is through.
+        second.send(json.dumps({"hold": True}))
+        told_of(second, typing="you")
+        assert (typed, terminal.size) == ([], (80, 24))
+        told_of(first, typing="other")
+        first.send(b"too late")
+        second.send(b"now")
+        second.send(json.dumps({"columns": 41, "rows": 11}))
+        told_of(second, columns=41, rows=11)
+        assert (typed, terminal.size) == ([b"now"], (41, 11))
 
 
 def test_a_terminal_that_may_not_be_is_refused(site: Site) -> None:

@@ -15,8 +15,10 @@ from provision.lab.load import load
 from provision.lab.model import Lab
 from provision.support.errors import MachineError, UserError
 from provision.support.progress import Progress
+from scenarios.learn import watch
 from scenarios.learn.progress import Kept
 from scenarios.overlay import overlay
+from scenarios.page import steps
 from scenarios.page.news import Board
 from scenarios.page.session import Deeds, Session
 from tests.unit.scenarios.page.waiting import wait_for
@@ -130,3 +132,44 @@ def test_one_thing_is_done_at_a_time(lab: Lab) -> None:
         session.close_work()
     session.do("reset")
     session.close_work()
+
+
+def test_a_lab_that_was_set_back_at_once_is_looked_at_again(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without checkpoints nothing is set back: that is over before the listeners have ended."""
+    begun: list[bool] = []
+    set_back = threading.Event()
+
+    def looks(
+        _exercise: object, _failed: object, news: threading.Event, wanted: Callable[[], bool]
+    ) -> Iterator[NoReturn]:
+        begun.append(True)
+        while wanted():
+            news.wait()
+            news.clear()
+        set_back.wait(60)
+        yield from ()
+
+    @contextlib.contextmanager
+    def viewed(_lab: Lab, _verb: str) -> Iterator[Any]:
+        yield None
+
+    monkeypatch.setattr(watch, "looks", looks)
+    monkeypatch.setattr(steps, "exercise", lambda _: {})
+    instead: dict[str, Any] = {
+        "viewed": viewed,
+        "exercise": lambda *_: None,
+        "restore": lambda *_: "there are none",
+    }
+    deeds = dataclasses.replace(DEEDS, **instead)
+    session = Session(lab, overlay, deeds, Board())
+    session.start()
+    try:
+        wait_for(lambda: begun)
+        session.do("catch-up", "7")
+        session.close_work()
+        set_back.set()
+        wait_for(lambda: len(begun) == 2)
+    finally:
+        session.close()
