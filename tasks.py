@@ -559,7 +559,7 @@ def puzzle_start(
     list: bool = False,
     json: bool = False,
 ) -> None:
-    """Let Swarmrig break something; you find and repair it.
+    """Break something, for you to find and repair.
 
     Creates two services, sees that they work, and plants a fault. If a puzzle is on, shows it.
     """
@@ -580,7 +580,7 @@ def puzzle_start(
 )
 @report_errors
 def puzzle_answer(c: Context, machine: str, layer: str, lab: str = "", json: bool = False) -> None:
-    """Say where the puzzle's fault is, and on which layer.
+    """Name the machine and the layer of the fault.
 
     Exit code 0 if both are right, 1 otherwise.
     """

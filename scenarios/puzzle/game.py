@@ -26,7 +26,7 @@ from scenarios.puzzle.state import Kept, State
 
 DEFAULT_SECONDS, MOST_SECONDS = 3600, 14400
 # Generous: emulated machines on a busy host take minutes.
-_WORKS, _BREAKS, _REPAIRED = 300.0, 240.0, 120.0
+_WORKS, _BREAKS, _REPAIRED = 300.0, 240.0, 180.0
 
 
 @dataclass(frozen=True)
@@ -176,6 +176,9 @@ class Game:
             self.kept.change(_is_over)
             return Checked(seen, healed=healed)
         still = [name for name, text in state.there.items() if self._is_there(name, text)]
+        if seen.works and not state.place:
+            # What the swarm was told can be made right in many ways: what works is right.
+            still = []
         if not seen.works and not still:
             self.tell("the fault is gone; waiting until the shop works again …")
             seen = situation.look_until(self.machines, works=True, patience=_REPAIRED)

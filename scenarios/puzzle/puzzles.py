@@ -125,7 +125,7 @@ PUZZLES = (
         "The service {service} was scaled to no task at all.",
         "Compare how many tasks each service wants with how many it has.",
         (("manager", "docker service ls"), *_ASK_SERVICE),
-        (("manager", "docker service scale -d {service}=1"),),
+        (("manager", "docker service scale {service}=1"),),
         own=True,
         service=STOCK,
     ),
@@ -185,7 +185,7 @@ PUZZLES = (
         (
             (
                 "manager",
-                "docker service update -d --publish-rm 80 --publish-add "
+                "docker service update --publish-rm 80 --publish-add "
                 f"mode=host,published={SHORT_PORT},target=80 {{service}}",
             ),
         ),
@@ -204,7 +204,7 @@ PUZZLES = (
             ("manager", "docker exec $(docker ps -q -f name={service}) cat /etc/hosts"),
             *_ASK_SERVICE,
         ),
-        (("manager", f"docker service update -d --host-rm {STOCK}:192.0.2.9 {{service}}"),),
+        (("manager", f"docker service update --host-rm {STOCK}:192.0.2.9 {{service}}"),),
         own=True,
         service=SHOP,
     ),
@@ -217,7 +217,7 @@ PUZZLES = (
         "{service} was updated to an image that no node has and no registry knows.",
         "A task does not start. Ask for its error, unabridged.",
         _ASK_SERVICE,
-        (("manager", "docker service update -d --no-resolve-image --image {image} {service}"),),
+        (("manager", "docker service update --no-resolve-image --image {image} {service}"),),
         own=True,
         service=STOCK,
     ),
@@ -272,8 +272,7 @@ PUZZLES = (
         (
             (
                 "manager",
-                f"docker service update -d --network-rm {OFFICE} --network-add {NETWORK} "
-                "{service}",
+                f"docker service update --network-rm {OFFICE} --network-add {NETWORK} {{service}}",
             ),
         ),
         own=True,
@@ -305,7 +304,7 @@ PUZZLES = (
         "{service} may run only on nodes with the label row=7, and no node has it.",
         "A task is pending. Ask what keeps it from every node.",
         (*_ASK_SERVICE, ("manager", "docker node inspect --pretty self")),
-        (("manager", "docker service update -d --constraint-rm node.labels.row==7 {service}"),),
+        (("manager", "docker service update --constraint-rm node.labels.row==7 {service}"),),
         own=True,
         service=STOCK,
     ),
@@ -357,7 +356,7 @@ PUZZLES = (
             ("on", f"docker exec $(docker ps -q -f name={SHOP}) nslookup {STOCK}"),
             ("on", f"docker exec $(docker ps -q -f name={SHOP}) cat /etc/resolv.conf"),
         ),
-        (("manager", f"docker service update -d --force {SHOP}"),),
+        (("manager", f"docker service update --force {SHOP}"),),
         own=True,
     ),
     Puzzle(
@@ -389,7 +388,7 @@ PUZZLES = (
         tuple(
             (
                 "manager",
-                f"docker service update -d --network-rm {LOCAL} --network-add {NETWORK} {service}",
+                f"docker service update --network-rm {LOCAL} --network-add {NETWORK} {service}",
             )
             for service in (STOCK, SHOP)
         ),
@@ -407,7 +406,7 @@ PUZZLES = (
             ("on", _DUMP),
             ("on", f"docker exec $(docker ps -q -f name={STOCK}) ip address"),
         ),
-        (("manager", f"docker service update -d --force {STOCK}"),),
+        (("manager", f"docker service update --force {STOCK}"),),
         own=True,
     ),
 )

@@ -1,34 +1,24 @@
-"""Each puzzle, with real daemons: planted, seen broken, answered, repaired by hand over ssh, solved.
+"""Each puzzle with real daemons: planted, seen broken, answered, repaired by hand over ssh.
 
 One swarm for all of them. SWARMRIG_FAULTS=all plants those as well that are not quick.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import signal
-import subprocess
-import sys
-import textwrap
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from provision.changes import journal
-from provision.faults.making import Faults
 from provision.lab.model import Lab
-from provision.lifecycle import running, status
-from provision.support.errors import UserError
+from provision.lifecycle import running
 from scenarios.cli import puzzle as puzzles
-from scenarios.puzzle import situation
 from scenarios.puzzle.layers import LAYERS, SWARM
 from scenarios.puzzle.puzzles import PUZZLES, Puzzle
 from scenarios.puzzle.state import Kept
-from tests.hosts.conftest import CLONE
 from tests.hosts.light_hosts import Host, wait_for
 from tests.hosts.typed import type_on
 

@@ -35,13 +35,14 @@ class ChangedService(Fault):
         service, made = shlex.quote(self.service), f"{FOLDER}/{fault_id}.made"
         update = f"{_DOCKER} service update -d --no-resolve-image"
         spec = f"{_DOCKER} service inspect -f '{{{{json .Spec}}}}' {service}"
+        unchanged = f'[ -s {made} ] && [ "$({spec} 2>/dev/null)" = "$(cat {made})" ]'
         heal = (
-            f'if [ -s {made} ] && [ "$({spec} 2>/dev/null)" = "$(cat {made})" ]; then\n'
+            f"if {unchanged}; then\n"
             f"  {update} {shlex.join(self.right)} {service} >/dev/null || exit 1\n"
             f"fi\nrm -f {made}"
         )
         make = f"{update} {shlex.join(self.wrong)} {service} >/dev/null\n{spec} > {made}"
-        return Part(make=make, heal=heal)
+        return Part(make=make, heal=heal, there=unchanged)
 
 
 def changed_service(
