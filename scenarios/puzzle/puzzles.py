@@ -176,8 +176,8 @@ PUZZLES = (
         ("service",),
         _changed(
             SHOP,
-            f"--publish-rm 80 --publish-add mode=host,published={SHORT_PORT + 2},target=80",
-            f"--publish-rm 80 --publish-add mode=host,published={SHORT_PORT},target=80",
+            f"--publish-rm mode=host,target=80 --publish-add mode=host,published={SHORT_PORT + 2},target=80",
+            f"--publish-rm mode=host,target=80 --publish-add mode=host,published={SHORT_PORT},target=80",
         ),
         f"{{service}} publishes port {SHORT_PORT + 2}, and its customers ask at {SHORT_PORT}.",
         "The service runs. Compare the port that is asked with those that the machine listens to.",
@@ -185,7 +185,7 @@ PUZZLES = (
         (
             (
                 "manager",
-                "docker service update --publish-rm 80 --publish-add "
+                "docker service update --publish-rm mode=host,target=80 --publish-add "
                 f"mode=host,published={SHORT_PORT},target=80 {{service}}",
             ),
         ),

@@ -7,24 +7,32 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from provision.changes import journal
+from provision.cli import faults as fault_verbs
 from provision.lab.model import Lab
-from provision.lifecycle import running
+from provision.lifecycle import destroy, running, status
+from provision.support.errors import UserError
 from scenarios.cli import puzzle as puzzles
 from scenarios.puzzle.layers import LAYERS, SWARM
 from scenarios.puzzle.puzzles import PUZZLES, Puzzle
 from scenarios.puzzle.state import Kept
+from tests.hosts.conftest import CLONE
 from tests.hosts.light_hosts import Host, wait_for
 from tests.hosts.typed import type_on
+from tests.support.progress import quiet
 
 ALL = os.environ.get("SWARMRIG_FAULTS") == "all"
-# One of each kind of planting: packets, a daemon's file, the swarm's nodes, a service, a task.
-QUICK = {3, 4, 10, 7, 16}
+# One of each kind of planting: packets, the swarm's nodes, a service, a daemon's file.
+QUICK = {3, 4, 7, 10}
 
 _TRACES = r"""
 iptables-save | grep -e swarmrig
@@ -128,3 +136,59 @@ def test_a_puzzle_breaks_is_judged_and_is_repaired_by_its_last_hint(
         player.types(typed["machine"], typed["command"])
     checked = player.checks()
     assert checked["solved"], checked
+
+
+# -- what is shown, and how it ends ----------------------------------------------------------------
+
+
+def test_neither_faults_nor_status_say_where_it_is_and_heal_ends_it(
+    player: Player, capsys: pytest.CaptureFixture[str]
+) -> None:
+    player.start(3)
+    fault_verbs.show(player.file, as_json=True)
+    (one,) = json.loads(capsys.readouterr().out)
+    assert (one["machine"], one["kind"], one["words"]) == ("", "puzzle", "a puzzle is on")
+    (line,) = status._faults(player.lab)
+    assert line.startswith("puzzle: a puzzle is on (heals in ")
+    with pytest.raises(UserError, match=r"Puzzle 3 is on\."):
+        player.start(5)
+    fault_verbs.heal(player.file, "")
+    capsys.readouterr()
+    checked = player.checks()
+    assert (checked["repaired"], checked["healed"]) == (False, "it was healed by inv fault.heal")
+    # What is over makes room for the next one.
+    assert player.start(7)["number"] == 7
+
+
+def process(lab: Lab) -> subprocess.Popen[str]:
+    """A process of its own that plants a puzzle, and says how far it has come."""
+    code = f"""
+        from scenarios.cli import puzzle
+        from provision.lifecycle import running
+        puzzle.start(running.opened, {str(lab.file)!r}, 3, "s", "3600", False)
+        """
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)], cwd=CLONE, stdout=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.parametrize("moment", ["building", "planting"])
+def test_killed_while_it_is_planted_it_can_be_taken_back(moment: str, player: Player) -> None:
+    with process(player.lab) as dying:
+        # The fixture sees that nothing is left of what was begun.
+        wait_for(f"{moment}", lambda: (s := player.kept.load()) and s.phase == moment, 120)
+        dying.kill()
+        assert dying.wait(60) == -signal.SIGKILL
+    with pytest.raises(UserError, match="cut off while it was planted"):
+        player.hint(1)
+
+
+def test_destroy_ends_a_puzzle_as_well(
+    lab: Lab, two_hosts: list[Host], capsys: pytest.CaptureFixture[str]
+) -> None:
+    player = Player(lab, two_hosts, lambda: capsys.readouterr().out)
+    player.start(4)
+    destroy.destroy(lab, quiet())
+    assert not lab.files.puzzle.exists()
+    left = [host.exec("sh", "-c", _TRACES, check=False).stdout for host in two_hosts]
+    assert not [line for text in left for line in text.splitlines() if "swarmrig" in line]

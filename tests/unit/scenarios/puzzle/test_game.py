@@ -42,6 +42,8 @@ class World:
         self.refused: set[str] = set()
         self.there = True  # whether the machine says that the fault is there
         self.dies = ""
+        self.looks = 0
+        self.restarts = False  # whether the shop is away for a moment, and comes back
         self.state: Kept
 
     def step(self, what: str) -> None:
@@ -59,6 +61,9 @@ class World:
         return WORKS if self.works else BROKEN
 
     def look_until(self, machines: Any, works: bool, patience: float) -> Seen:
+        self.looks += 1
+        if self.restarts and self.looks == 2:
+            return BROKEN
         return self.look(machines)
 
     def remove(self, machines: Any, done: Any) -> None:
@@ -188,8 +193,12 @@ def test_a_shop_that_does_not_work_is_not_broken_any_further(
     assert not lab.files.puzzle.exists()
 
 
-def test_a_fault_that_breaks_nothing_is_no_puzzle(playing: Game, world: World, lab: Lab) -> None:
-    world.harmless = True
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_fault_that_breaks_nothing_for_good_is_no_puzzle(
+    restarts: bool, playing: Game, world: World, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.harmless, world.restarts = True, restarts
+    monkeypatch.setattr(game, "_BREAKS", 0.05)
     with pytest.raises(MachineError, match="Puzzle 3 has broken nothing on this lab"):
         playing.start(3, "s", 60)
     assert world.done[-2:] == ["heal", "remove"]
