@@ -48,7 +48,8 @@ def start(
 
 
 def _ended(state: State) -> bool:
-    return bool(state.repaired) or state.phase == "over"
+    """Whether it makes room for the next one: repaired, healed, or its time is over."""
+    return bool(state.repaired) or state.phase == "over" or (state.phase == "on" and not state.left)
 
 
 def _show(state: State, as_json: bool) -> None:

@@ -44,6 +44,8 @@ def puzzle(state: State) -> str:
 
 
 def _left(state: State) -> str:
+    if not state.left:
+        return "Its time is over, and it has healed by itself. The next one: inv puzzle"
     minutes = max(1, state.left // 60)
     return f"It heals by itself in {minutes} min. Seed: {state.seed}"
 

@@ -100,6 +100,10 @@ def _both_local(scene: Scene) -> list[Fault]:
     ]
 
 
+def _published(port: int) -> str:
+    return f"--publish-rm mode=host,target=80 --publish-add mode=host,published={port},target=80"
+
+
 def _moved(source: str, target: str) -> tuple[str, ...]:
     return ("--network-rm", source, "--network-add", target)
 
@@ -176,8 +180,8 @@ PUZZLES = (
         ("service",),
         _changed(
             SHOP,
-            f"--publish-rm mode=host,target=80 --publish-add mode=host,published={SHORT_PORT + 2},target=80",
-            f"--publish-rm mode=host,target=80 --publish-add mode=host,published={SHORT_PORT},target=80",
+            _published(SHORT_PORT + 2),
+            _published(SHORT_PORT),
         ),
         f"{{service}} publishes port {SHORT_PORT + 2}, and its customers ask at {SHORT_PORT}.",
         "The service runs. Compare the port that is asked with those that the machine listens to.",
@@ -185,8 +189,7 @@ PUZZLES = (
         (
             (
                 "manager",
-                "docker service update --publish-rm mode=host,target=80 --publish-add "
-                f"mode=host,published={SHORT_PORT},target=80 {{service}}",
+                f"docker service update {_published(SHORT_PORT)} {{service}}",
             ),
         ),
         own=True,
