@@ -120,13 +120,15 @@ def remove(machines: Sequence[Machine], done: Journal) -> None:
 @dataclass(frozen=True)
 class Seen:
     """What customers and the swarm's owner see. `tasks` is such as {"puzzle-shop": "1/1"}, and
-    empty where no manager answers; `url` is where the shop is to be."""
+    empty where no manager answers; `down` counts nodes that are not Ready; `url` is where the shop
+    is to be."""
 
     url: str
     tasks: Mapping[str, str] = field(default_factory=dict)
     opens: bool = False
     stocked: bool = False
     lines: int = 0
+    down: int = 0
 
     @property
     def works(self) -> bool:
@@ -150,9 +152,16 @@ class Seen:
             if self.tasks and self.tasks.get(service) != "1/1":
                 count = self.tasks.get(service, "no")
                 said.append(f"`docker service ls` shows {count} tasks of {service}.")
+        if self.down:
+            many = "a node that is" if self.down == 1 else f"{self.down} nodes that are"
+            said.append(f"`docker node ls` shows {many} not Ready.")
         return said
 
 
+_LIST = (
+    "timeout 30 docker service ls --format '{{.Name}} {{.Replicas}}' && "
+    "timeout 30 docker node ls --format 'node is {{.Status}}'"
+)
 # The last word of the second line counts the catalogue's lines.
 _ASK = f"""
 ask() {{
@@ -174,14 +183,13 @@ def look(machines: Sequence[Machine]) -> Seen:
     first = machines[0]
     url = f"http://{first.address}:{SHORT_PORT}"
     said = first.run(f"AT={shlex.quote(first.address)}\n{_ASK}", 90).stdout
-    listed = first.run(
-        "timeout 30 docker service ls --format '{{.Name}} {{.Replicas}}'", 60, sudo=True
-    )
-    rows = (line.split() for line in listed.stdout.splitlines()) if listed.ok else ()
+    listed = first.run(_LIST, 90, sudo=True)
+    rows = [line.split() for line in listed.stdout.splitlines()] if listed.ok else []
     counted = re.search(r"^lines (\d+)$", said, re.MULTILINE)
     return Seen(
         url=url,
-        tasks={row[0]: row[1] for row in rows if len(row) > 1},
+        tasks={row[0]: row[1] for row in rows if len(row) == 2},
+        down=sum(len(row) == 3 and row[2] != "Ready" for row in rows),
         opens=_OPEN in said,
         stocked=_STOCK in said,
         lines=int(counted[1]) if counted else 0,

@@ -398,3 +398,11 @@ def test_what_is_kept_and_cannot_be_read_is_no_reason_to_keep_it(lab: Lab) -> No
     with pytest.raises(MachineError, match=r"inv puzzle|cannot be read"):
         answers.hint(Kept(lab.files.puzzle))
     assert verbs._readable(lab) is None
+
+
+def test_a_puzzle_whose_time_is_over_says_so_and_makes_room(playing: Game, lab: Lab) -> None:
+    state = playing.start(3, "s", 60)
+    assert not verbs._ended(state)
+    state.end = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
+    assert verbs._ended(state)
+    assert "Its time is over, and it has healed by itself." in text.puzzle(state)

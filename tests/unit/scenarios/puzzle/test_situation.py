@@ -63,6 +63,9 @@ def test_tasks_that_are_missing_and_a_silent_manager_are_complaints() -> None:
     assert line == f"`docker service ls` shows 0/1 tasks of {STOCK}."
     (line,) = looked(WELL, f"{SHOP} 1/1\n").complaints()
     assert line == f"`docker service ls` shows no tasks of {STOCK}."
+    nodes = f"{SHOP} 1/1\n{STOCK} 1/1\nnode is Ready\nnode is Down\n"
+    (line,) = looked(WELL, nodes).complaints()
+    assert line == "`docker node ls` shows a node that is not Ready."
     (line,) = looked(WELL, None).complaints()
     assert "does not answer" in line
 
