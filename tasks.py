@@ -542,7 +542,7 @@ FAULT_VERBS = [
         **_LAB,
         "number": "a puzzle of your choice (default: any)",
         "seed": "any text: with the same seed all labs have the same puzzle",
-        "for": "seconds until it heals by itself (default: 3600, at most 14400)",
+        "for": "seconds until it heals by itself, 300 to 14400 (default: 3600)",
         "list": "list the puzzles, without what they are",
         "json": "print JSON",
     },

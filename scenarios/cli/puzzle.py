@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from provision.faults.fault import checked_seconds
 from provision.lab.load import load_lab
 from provision.lab.model import Lab
 from provision.machine.running_lab import OpenLab, RunningLab
@@ -116,9 +115,13 @@ def _readable(lab: Lab) -> State | None:
 
 def _seconds(given: str) -> float:
     try:
-        return checked_seconds(float(given), game.MOST_SECONDS)
+        seconds = float(given)
     except ValueError:
         raise UserError(f"--for: given {given!r}; allowed: a number") from None
+    if not game.LEAST_SECONDS <= seconds <= game.MOST_SECONDS:
+        allowed = f"{game.LEAST_SECONDS} to {game.MOST_SECONDS} seconds"
+        raise UserError(f"--for: given {seconds:g}; allowed: {allowed}")
+    return seconds
 
 
 @contextmanager

@@ -25,7 +25,8 @@ from scenarios.puzzle.puzzles import BY_NUMBER, Commands, Puzzle, Scene
 from scenarios.puzzle.situation import SHOP, SITUATION, STOCK, Seen
 from scenarios.puzzle.state import Kept, State
 
-DEFAULT_SECONDS, MOST_SECONDS = 3600, 14400
+# How long a puzzle can last: planting it, and seeing what it breaks, takes a minute or two.
+LEAST_SECONDS, MOST_SECONDS = 300, 14400
 # Generous: emulated machines on a busy host take minutes.
 _WORKS, _BREAKS, _REPAIRED = 300.0, 240.0, 180.0
 _STAYS = 8.0  # what is broken for no longer than this was a task that started again

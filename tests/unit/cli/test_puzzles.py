@@ -20,7 +20,7 @@ def lab(tmp_path: Path) -> str:
     ("given", "said"),
     [
         (["puzzle"], "Lab 'book' is not up.\n  Bring it up: inv up\n"),
-        (["puzzle", "--for", "20000"], "--for: given 20000; allowed: 1 to 14400 seconds\n"),
+        (["puzzle", "--for", "20000"], "--for: given 20000; allowed: 300 to 14400 seconds\n"),
         (["puzzle", "--for", "long"], "--for: given 'long'; allowed: a number\n"),
         (["puzzle.check"], "No puzzle is on.\n  Begin one: inv puzzle\n"),
         (["puzzle.hint"], "No puzzle is on.\n  Begin one: inv puzzle\n"),

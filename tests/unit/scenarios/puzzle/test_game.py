@@ -385,10 +385,10 @@ def test_a_puzzle_that_is_on_is_shown_and_another_one_refused(
 ) -> None:
     playing.start(3, "s", 60)
     nobody: Any = None
-    verbs.start(nobody, str(lab.file), 0, "", "60", as_json=False)
+    verbs.start(nobody, str(lab.file), 0, "", "3600", as_json=False)
     assert "Puzzle 3 (medium). Something is broken:" in capsys.readouterr().out
     with pytest.raises(UserError, match=r"Puzzle 3 is on\.") as caught:
-        verbs.start(nobody, str(lab.file), 5, "", "60", as_json=False)
+        verbs.start(nobody, str(lab.file), 5, "", "3600", as_json=False)
     assert caught.value.advice == "Take it back first: inv puzzle.stop"
 
 
