@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from scenarios.cli import learn as learning
     from scenarios.cli import measure as measuring
     from scenarios.cli import page as pages
+    from scenarios.cli import puzzle as puzzles
     from scenarios.cli import run as runs
 else:
     # Each verb loads what it needs and nothing else, so that listing the verbs stays quick.
@@ -43,6 +44,7 @@ else:
     nodes = lazily("provision.cli.nodes")
     overview = lazily("provision.cli.status")
     pages = lazily("scenarios.cli.page")
+    puzzles = lazily("scenarios.cli.puzzle")
     rebuilding = lazily("provision.lifecycle.rebuild")
     running = lazily("provision.lifecycle.running")
     runs = lazily("scenarios.cli.run")
@@ -566,6 +568,92 @@ FAULT_VERBS = [
 ]
 
 
+@task(
+    help={
+        **_LAB,
+        "number": "a puzzle of your choice (default: any)",
+        "seed": "any text: with the same seed all labs have the same puzzle",
+        "for": "seconds until it heals by itself, 300 to 14400 (default: 3600)",
+        "list": "list the puzzles, without what they are",
+        "json": "print JSON",
+    },
+    default=True,
+    name="start",
+)
+@report_errors
+def puzzle_start(
+    c: Context,
+    lab: str = "",
+    number: int = 0,
+    seed: str = "",
+    for_: str = "3600",
+    list: bool = False,
+    json: bool = False,
+) -> None:
+    """Break something, for you to find and repair.
+
+    Creates two services, sees that they work, and plants a fault. If a puzzle is on, shows it.
+    """
+    if list:
+        puzzles.list_all(json)
+    else:
+        puzzles.start(running.opened, lab, number, seed, for_, json)
+
+
+@task(
+    help={
+        **_LAB,
+        "machine": "the machine that has the fault; `swarm` if none has it",
+        "layer": "underlay, mtu, overlay, control, names, scheduling, service or engine",
+        "json": "print JSON",
+    },
+    name="answer",
+)
+@report_errors
+def puzzle_answer(c: Context, machine: str, layer: str, lab: str = "", json: bool = False) -> None:
+    """Name the machine and the layer of the fault.
+
+    Exit code 0 if both are right, 1 otherwise.
+    """
+    if not puzzles.answer(lab, machine, layer, json):
+        raise Exit(code=1)
+
+
+@task(help={**_LAB, "json": "print JSON"}, name="check")
+@report_errors
+def puzzle_check(c: Context, lab: str = "", json: bool = False) -> None:
+    """See whether you have repaired it.
+
+    Exit code 0 if the shop works again and the fault is gone, 1 otherwise.
+    """
+    if not puzzles.check(running.opened, lab, json):
+        raise Exit(code=1)
+
+
+@task(
+    help={
+        **_LAB,
+        "stage": "1: where to look, 2: what to look with, 3: the repair",
+        "json": "print JSON",
+    },
+    name="hint",
+)
+@report_errors
+def puzzle_hint(c: Context, lab: str = "", stage: int = 0, json: bool = False) -> None:
+    """Hint at the fault; again: more plainly."""
+    puzzles.hint(lab, stage, json)
+
+
+@task(help=_LAB, name="stop")
+@report_errors
+def puzzle_stop(c: Context, lab: str = "") -> None:
+    """End the puzzle: heal it and remove its services."""
+    puzzles.stop(running.opened, lab)
+
+
+PUZZLE_VERBS = [puzzle_start, puzzle_answer, puzzle_check, puzzle_hint, puzzle_stop]
+
+
 @task(help=_LAB)
 @report_errors
 def doctor(c: Context, lab: str = "") -> None:
@@ -649,6 +737,7 @@ namespace = Collection(
     _collection("images", images_save),
     _collection("node", *NODE_VERBS),
     _collection("fault", *FAULT_VERBS),
+    _collection("puzzle", *PUZZLE_VERBS),
 )
 
 _MACHINES = listing.Choices("Machines", "provision.cli.choices:machines")
@@ -656,6 +745,7 @@ _CHECKPOINTS = listing.Choices("Checkpoints", "provision.cli.choices:checkpoints
 _NEW_NAME = listing.Choices("Choose a new name. In use", "provision.cli.choices:checkpoints")
 _SCENARIOS = listing.Choices("Scenarios", "scenarios.cli.choices:scenarios")
 _DRIVERS = listing.Choices("Drivers, one or more", "scenarios.cli.measure:drivers")
+_ANSWERS = listing.Choices("Machines, and layers", "scenarios.cli.choices:answers")
 _REPORTS = listing.Choices("Reports, newest first", "scenarios.cli.choices:reports")
 
 listing.install(
@@ -688,6 +778,13 @@ listing.install(
             "Typing an exercise": ("learn", "check", "hint", "solve", "catch-up"),
             "Swarm": ("node.ls", "node.drain", "node.activate", "node.promote", "node.demote"),
             "Faults": tuple(f"fault.{verb.name}" for verb in FAULT_VERBS),
+            "Puzzles": (
+                "puzzle",
+                "puzzle.answer",
+                "puzzle.check",
+                "puzzle.hint",
+                "puzzle.stop",
+            ),
             "This host": ("doctor", "render", "box"),
         },
         choices={
@@ -697,6 +794,7 @@ listing.install(
             "node.promote": _MACHINES,
             "node.demote": _MACHINES,
             **{f"fault.{verb.name}": _MACHINES for verb in FAULT_VERBS[2:]},
+            "puzzle.answer": _ANSWERS,
             "checkpoint.save": _NEW_NAME,
             "checkpoint.restore": _CHECKPOINTS,
             "checkpoint.delete": _CHECKPOINTS,

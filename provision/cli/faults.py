@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from rich.console import Console
 from rich.table import Table
 
 from provision.changes import journal
 from provision.faults.fault import Fault, checked_seconds
-from provision.faults.making import Faults
+from provision.faults.making import Active, Faults
 from provision.lab import load
 from provision.lifecycle import running
 from provision.support.errors import UserError
@@ -40,7 +40,7 @@ def number(option: str, given: str) -> float:
 def show(lab_file: str, as_json: bool) -> None:
     """The lab's faults, as a table or as JSON."""
     with _faults(lab_file, "") as faults:
-        found = faults.listed()
+        found = _kept_secret(faults.listed())
     console = Console()
     if as_json:
         console.print_json(json.dumps([asdict(one) for one in found]))
@@ -54,6 +54,15 @@ def show(lab_file: str, as_json: bool) -> None:
     for one in found:
         table.add_row(one.machine, one.kind, f"{one.left} s", one.words, one.fault_id)
     console.print(table)
+
+
+def _kept_secret(found: list[Active]) -> list[Active]:
+    """Of what somebody is to find, one line that does not say where it is."""
+    shown = [one for one in found if not one.secret]
+    if secret := [one for one in found if one.secret]:
+        newest = max(secret, key=lambda one: one.left)
+        shown.append(replace(newest, machine="", fault_id=""))
+    return shown
 
 
 def heal(lab_file: str, machine: str) -> None:

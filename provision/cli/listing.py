@@ -210,7 +210,9 @@ def _no_number(error: str, argv: list[str]) -> str:
 def _verbs(collection: Collection, prefix: str = "") -> Iterator[tuple[str, Task[Any]]]:
     """Every verb with its full name."""
     for name, task in collection.tasks.items():
-        yield f"{prefix}{name}", task
+        # A collection's default verb has the collection's own name: `inv puzzle`.
+        default = prefix and name == collection.default
+        yield prefix.removesuffix(".") if default else f"{prefix}{name}", task
     for name, below in collection.collections.items():
         yield from _verbs(below, f"{prefix}{name}.")
 

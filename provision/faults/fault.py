@@ -18,6 +18,8 @@ MOST_SECONDS = 3600
 # On the machine: what heals its faults, and what has to be kept for that. A reboot empties it, and
 # heals what it has.
 FOLDER = "/run/swarmrig-faults"
+# The same for a fault that a reboot does not heal: it can still be healed after one.
+LASTING = "/var/lib/swarmrig-faults"
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,15 @@ class Part:
 
     `before` has what has to be kept until it is healed, and is run when the healing is armed.
     `trial` does the same as `make` in a network namespace of its own: what the kernel lacks shows
-    there.
+    there. `there` succeeds while the fault is there, whoever has repaired it; it changes nothing,
+    and is "" where it has not been written.
     """
 
     make: str
     heal: str
     before: str = ""
     trial: str = ""
+    there: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class Fault(ABC):
     kind: ClassVar[str]
     between: ClassVar[bool] = False  # whether it lies between machines, rather than on one
     waits: ClassVar[bool] = False  # whether nobody can heal it before its time is over
+    lasting: ClassVar[bool] = False  # whether it outlives a reboot of the machines of its places
 
     @abstractmethod
     def words(self) -> str:
@@ -120,11 +125,16 @@ class Fault(ABC):
             self._refuse(f"{self.on} at both ends", "two machines")
 
 
-def checked_seconds(seconds: float) -> float:
+def checked_seconds(seconds: float, most: float = MOST_SECONDS) -> float:
     """How long a fault is to last. Raises UserError."""
-    if not 1 <= seconds <= MOST_SECONDS:
-        raise UserError(f"--for: given {seconds:g}; allowed: 1 to {MOST_SECONDS} seconds")
+    if not 1 <= seconds <= most:
+        raise UserError(f"--for: given {seconds:g}; allowed: 1 to {most:g} seconds")
     return seconds
+
+
+def folder_of(lasting: bool) -> str:
+    """Where a machine keeps what heals a fault."""
+    return LASTING if lasting else FOLDER
 
 
 def names_of(others: tuple[str, ...]) -> str:

@@ -10,13 +10,13 @@ import contextlib
 import secrets
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from provision.changes.change import Change
 from provision.changes.journal import Entry, Journal
 from provision.faults import look, timer
-from provision.faults.fault import DEFAULT_SECONDS, Fault, Part, checked_seconds
+from provision.faults.fault import DEFAULT_SECONDS, MOST_SECONDS, Fault, Part, checked_seconds
 from provision.faults.kinds.power import PowerOff
 from provision.lab.model import Lab
 from provision.machine.machine import Machine
@@ -24,6 +24,8 @@ from provision.support.errors import MachineError, MachinesError
 from provision.support.parallel import run_on_all
 
 _END, _ID, _KIND = "end", "id", "kind"
+# How a fault is listed that somebody is to find.
+SECRET_KIND, SECRET_WORDS = "puzzle", "a puzzle is on"
 _LIMIT = 120.0  # seconds for one of the shell texts; a daemon takes some to start
 _HEALING = 300.0
 _BACK = 600.0  # a machine that starts again; an emulated one takes minutes
@@ -31,12 +33,16 @@ _BACK = 600.0  # a machine that starts again; an emulated one takes minutes
 
 @dataclass(frozen=True)
 class Made:
-    """A fault that was made: on which machines, and when it ends by itself."""
+    """A fault that was made: on which machines, and when it ends by itself.
+
+    `there` has, by machine, shell text that root runs and that succeeds while the fault is there.
+    """
 
     fault_id: str
     fault: Fault
     begin: str
     end: str
+    there: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,11 @@ class Active:
     kind: str
     words: str
     left: int
+
+    @property
+    def secret(self) -> bool:
+        """Whether somebody is to find it: where it is must not be shown."""
+        return self.kind == SECRET_KIND
 
 
 @dataclass(frozen=True)
@@ -91,14 +102,22 @@ class Faults:
 
     # -- making -------------------------------------------------------------------------------
 
-    def make(self, fault: Fault, seconds: float = DEFAULT_SECONDS) -> Made:
-        """Make a fault that heals by itself after `seconds`.
+    def make(
+        self,
+        fault: Fault,
+        seconds: float = DEFAULT_SECONDS,
+        most: float = MOST_SECONDS,
+        secret: bool = False,
+    ) -> Made:
+        """Make a fault that heals by itself after `seconds`, which are `most` at most.
+
+        What is written down of a `secret` one, here and on the machines, does not say what it is.
 
         Raises UserError for a machine that the lab does not have, MachineError with the reason
         where a machine cannot have it (nothing is changed then), MachinesError where it could not
         be made everywhere (it is healed then).
         """
-        checked_seconds(seconds)
+        checked_seconds(seconds, most)
         fault = fault.named(lambda name: self.lab.machine(name).name)
         fault = fault.on_lab(tuple(self.machines))
         if isinstance(fault, PowerOff):
@@ -106,10 +125,11 @@ class Faults:
         fault_id = secrets.token_hex(4)
         self._prune()
         plans = self._plans(fault, fault_id)
-        label = timer.Label(fault_id, self.lab.name, fault.kind, fault.words(), seconds)
+        kind, words = (SECRET_KIND, SECRET_WORDS) if secret else (fault.kind, fault.words())
+        label = timer.Label(fault_id, self.lab.name, kind, words, seconds, fault.lasting)
         begin = datetime.now(UTC)
         end = (begin + timedelta(seconds=seconds)).isoformat(timespec="seconds")
-        entries = self._begin(fault, fault_id, end)
+        entries = self._begin(fault.places(), label, end)
         places = [self.machines[name] for name in plans]
         try:
             run_on_all("arming the healing", places, lambda m: _arm(m, label, plans[m.name]))
@@ -120,7 +140,8 @@ class Faults:
             raise
         for entry in entries:
             self.journal.finish(entry, {})
-        return Made(fault_id, fault, begin.isoformat(timespec="milliseconds"), end)
+        there = {name: plan.part.there for name, plan in plans.items() if plan.part.there}
+        return Made(fault_id, fault, begin.isoformat(timespec="milliseconds"), end, there)
 
     @contextlib.contextmanager
     def during(self, fault: Fault, seconds: float = DEFAULT_SECONDS) -> Iterator[Made]:
@@ -150,11 +171,11 @@ class Faults:
         look.refuse(fault.kind, {name: why for name, (_, why) in found.items()})
         return {name: plan for name, (plan, _) in found.items() if plan}
 
-    def _begin(self, fault: Fault, fault_id: str, end: str) -> list[Entry]:
-        before = {_ID: fault_id, _KIND: fault.kind, _END: end}
+    def _begin(self, places: Sequence[str], label: timer.Label, end: str) -> list[Entry]:
+        before = {_ID: label.fault_id, _KIND: label.kind, _END: end}
         return [
-            self.journal.begin(Change(name, "fault", fault.words(), (fault_id,)), before)
-            for name in fault.places()
+            self.journal.begin(Change(name, "fault", label.words, (label.fault_id,)), before)
+            for name in places
         ]
 
     # -- listing ------------------------------------------------------------------------------
@@ -199,15 +220,20 @@ class Faults:
             self.machines[name].close()
             self.machines[name].connect(_BACK)
 
-    def heal_all(self, machine: str = "") -> list[Active]:
-        """Heal all faults of the lab, or those that a machine has a part in; what was healed.
+    def heal_all(self, machine: str = "", kind: str = "") -> list[Active]:
+        """Heal all faults of the lab, or those that a machine has a part in, or those of a kind;
+        what was healed.
 
         Raises MachinesError that names machines which do not answer.
         """
         name = self.lab.machine(machine).name if machine else ""
         found = {(one.machine, one.fault_id): one for one in _written(self.journal)}
         found |= {(one.machine, one.fault_id): one for one in self.listed()}
-        ids = {one.fault_id for one in found.values() if not name or one.machine == name}
+        ids = {
+            one.fault_id
+            for one in found.values()
+            if name in {"", one.machine} and kind in {"", one.kind}
+        }
         chosen = [one for one in found.values() if one.fault_id in ids]
 
         def heal(place: Machine) -> list[Active]:

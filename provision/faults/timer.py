@@ -13,7 +13,7 @@ import math
 import shlex
 from dataclasses import dataclass
 
-from provision.faults.fault import FOLDER, Part
+from provision.faults.fault import FOLDER, LASTING, Part, folder_of
 
 OVER = 75  # exit code where the time was over before the fault could be made (EX_TEMPFAIL)
 _LOCK = "exec 9</run && flock 9"
@@ -28,6 +28,11 @@ class Label:
     kind: str
     words: str
     seconds: float
+    lasting: bool = False
+
+    @property
+    def folder(self) -> str:
+        return folder_of(self.lasting)
 
 
 def unit(fault_id: str) -> str:
@@ -45,7 +50,7 @@ def _healing(label: Label, part: Part) -> str:
 # Heals fault {name} of Swarmrig's lab {label.lab}.
 PATH=$PATH:/usr/sbin:/sbin
 {_LOCK} || exit 1
-cd {FOLDER} 2>/dev/null || exit 0
+cd {label.folder} 2>/dev/null || exit 0
 [ -e {name}.heal ] || exit 0
 (
 {part.heal}
@@ -55,29 +60,29 @@ if [ -z "$SWARMRIG_TIMER" ]; then
   [ ! -e {name}.pid ] || kill -- "-$(cat {name}.pid)" 2>/dev/null
 fi
 rm -f {name}.heal {name}.about {name}.pid
-cd / && rmdir {FOLDER} 2>/dev/null
+cd / && rmdir {label.folder} 2>/dev/null
 exit 0
 """
 
 
 def armed(label: Label, part: Part, systemd: bool) -> str:
     """Shell text that arms the healing. When it has failed, nothing is armed."""
-    name, script = label.fault_id, f"{FOLDER}/{label.fault_id}.heal"
+    name, script = label.fault_id, f"{label.folder}/{label.fault_id}.heal"
     said = shlex.join([label.lab, label.kind, str(math.ceil(label.seconds)), label.words])
     return f"""
 set -e
 PATH=$PATH:/usr/sbin:/sbin
 {_LOCK}
 umask 077
-mkdir -p {FOLDER}
-cd {FOLDER}
+mkdir -p {label.folder}
+cd {label.folder}
 undo() {{
   (
 {part.heal}
   ) || true
   rm -f {name}.*
   cd /
-  rmdir {FOLDER} 2>/dev/null
+  rmdir {label.folder} 2>/dev/null
 }}
 trap 'undo; exit 1' EXIT
 {part.before or ":"}
@@ -101,7 +106,7 @@ def _systemd(label: Label, script: str) -> str:
 def _sleeper(label: Label, script: str) -> str:
     """Without systemd: a process in a session of its own, which no end of a login reaches."""
     wait = (
-        f"echo $$ > {FOLDER}/{label.fault_id}.pid; sleep {label.seconds:g}; "
+        f"echo $$ > {label.folder}/{label.fault_id}.pid; sleep {label.seconds:g}; "
         f"export SWARMRIG_TIMER=1; until sh {script}; do sleep 2; done"
     )
     return f"setsid -f sh -c {shlex.quote(wait)} </dev/null >/dev/null 2>&1 9<&-"
@@ -109,32 +114,38 @@ def _sleeper(label: Label, script: str) -> str:
 
 def made(label: Label, part: Part) -> str:
     """Shell text that makes the fault, if its healing is armed; else it ends with OVER."""
+    script = f"{label.folder}/{label.fault_id}.heal"
     return f"""
 set -e
 PATH=$PATH:/usr/sbin:/sbin
 {_LOCK}
-[ -e {FOLDER}/{label.fault_id}.heal ] || {{ echo "its time is over already" >&2; exit {OVER}; }}
+[ -e {script} ] || {{ echo "its time is over already" >&2; exit {OVER}; }}
 {part.make}
 """
 
 
 def healed(fault_id: str) -> str:
     """Shell text that heals a fault now. It prints "healed" where there was one to heal."""
-    script = f"{FOLDER}/{fault_id}.heal"
     # A copy: the script removes itself.
-    return f'[ -e {script} ] || exit 0; text=$(cat {script}) && sh -c "$text" && echo healed'
+    return (
+        f"for script in {FOLDER}/{fault_id}.heal {LASTING}/{fault_id}.heal; do\n"
+        '  [ -e "$script" ] || continue\n'
+        '  text=$(cat "$script") && sh -c "$text" && echo healed || exit 1\ndone'
+    )
 
 
 def listing(lab: str) -> str:
     """Shell text that prints the lab's faults on a machine: id, kind, seconds left and words."""
     return f"""
-cd {FOLDER} 2>/dev/null || exit 0
 now=$(cut -d. -f1 /proc/uptime)
-for file in *.about; do
+for file in {FOLDER}/*.about {LASTING}/*.about; do
   [ -e "$file" ] || continue
   {{ read -r since; read -r lab; read -r kind; read -r seconds; read -r words; }} < "$file"
   [ "$lab" = {shlex.quote(lab)} ] || continue
   left=$((since + seconds - now))
-  printf '%s\\t%s\\t%s\\t%s\\n' "${{file%.about}}" "$kind" "$left" "$words"
+  # A reboot has ended the timer of one that is kept over it.
+  [ "$since" -le "$now" ] || left=0
+  name=${{file##*/}}
+  printf '%s\\t%s\\t%s\\t%s\\n' "${{name%.about}}" "$kind" "$left" "$words"
 done
 """

@@ -81,6 +81,11 @@ class LabState:
         """How far exercises have come that are typed by hand, a folder each."""
         return self.folder / "exercises"
 
+    @property
+    def puzzle(self) -> Path:
+        """The puzzle that is on: what was planted, and how far it is solved."""
+        return self.folder / "puzzle.json"
+
     # -- checkpoints --------------------------------------------------------------------------
 
     @property

@@ -113,10 +113,14 @@ def _faults(lab: Lab) -> list[str]:
         for path in (lab.files.faults, lab.files.journal):
             for one in making.written_down(Journal(path)):
                 found.setdefault(one.fault_id, ([], one))[0].append(one.machine)
-    return [
+    lines = [
         f"{one.kind}: {one.words} (on {', '.join(sorted(names))}; heals in {one.left} s)"
         for names, one in found.values()
+        if not one.secret
     ]
+    if secret := [one.left for _, one in found.values() if one.secret]:
+        lines.append(f"{making.SECRET_KIND}: {making.SECRET_WORDS} (heals in {max(secret)} s)")
+    return lines
 
 
 def _compared(said: dict[str, Any], locked: Entry | None) -> dict[str, Any]:

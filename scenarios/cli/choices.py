@@ -6,12 +6,19 @@ import os
 
 from provision.lab.load import load_lab
 from scenarios.kit import discovery
+from scenarios.puzzle.layers import LAYERS, SWARM
 
 
 def scenarios(_lab_file: str) -> list[tuple[str, str]]:
     """Every scenario with its title."""
     found = discovery.found()
     return [(name, found[name].title) for name in sorted(found)]
+
+
+def answers(lab_file: str) -> list[tuple[str, str]]:
+    """The machines of a lab, and the layers of a puzzle's answer."""
+    machines = [(machine.name, machine.role) for machine in load_lab(lab_file).machines]
+    return [*machines, (SWARM, "no machine"), ("", ""), *LAYERS.items()]
 
 
 def reports(lab_file: str) -> list[tuple[str, str]]:

@@ -56,7 +56,7 @@ def run(scenario: Scenario, setup: Setup) -> model.Record:
     begin = time.monotonic()
     done = journal.of_lab(setup.lab)
     infos = setup.infos()
-    _refuse_others(scenario, setup.ordered, done)
+    refuse_others(scenario, setup.ordered, done)
     plugin = None
     if scenario.driver:
         plugin = driver.prepare(scenario.driver, setup.lab, setup.ordered, setup.grants, done)
@@ -81,7 +81,7 @@ def refuse_adopted(scenario: Scenario, done: journal.Journal) -> None:
         )
 
 
-def _refuse_others(scenario: Scenario, machines: list[Machine], done: journal.Journal) -> None:
+def refuse_others(scenario: Scenario, machines: list[Machine], done: journal.Journal) -> None:
     """Raise UserError for a service or network of the scenario's names that is not this lab's.
 
     On hosts that existed before the lab, only the journal tells what an earlier run has created.
@@ -89,7 +89,7 @@ def _refuse_others(scenario: Scenario, machines: list[Machine], done: journal.Jo
     refuse_adopted(scenario, done)
     if not done.existing:
         return
-    if theirs := cleanup.others(scenario, machines[0], _left(scenario, machines[0], done)):
+    if theirs := cleanup.others(scenario, machines[0], left_of(scenario, machines[0], done)):
         raise UserError(
             f"The swarm already has {', '.join(theirs)}, not created by this lab.",
             f"Scenario {scenario.name} uses these names and removes them when it ends: rename or "
@@ -137,7 +137,7 @@ class _Run:
     def _remove_leftovers(self, machines: list[Machine]) -> None:
         if self.scenario.restore:
             self.scenario.restore(machines)
-        ids = _left(self.scenario, machines[0], self.journal) if self.journal.existing else None
+        ids = left_of(self.scenario, machines[0], self.journal) if self.journal.existing else None
         for left in cleanup.leftovers(self.scenario, machines, ids):
             self.setup.tell(f"removing what an earlier run left: {left}")
         cleanup.clean(self.scenario, machines, ids)
@@ -195,7 +195,7 @@ def _clean(
     def work() -> None:
         if scenario.restore:
             scenario.restore(machines)
-        left.extend(_remove(scenario, machines, done, context.created))
+        left.extend(remove(scenario, machines, done, context.created))
         if plugin:
             left.extend(cleanup.release_plugin(plugin))
 
@@ -212,19 +212,19 @@ def _clean(
     return data
 
 
-def _left(scenario: Scenario, manager: Machine, done: journal.Journal) -> dict[str, str]:
+def left_of(scenario: Scenario, manager: Machine, done: journal.Journal) -> dict[str, str]:
     """What runs of this lab that were killed have left, by id."""
     return services.left_of(manager, done.about(manager.name, "scenario", made_by(scenario)))
 
 
-def _remove(
+def remove(
     scenario: Scenario, machines: list[Machine], done: journal.Journal, created: Created | None
 ) -> list[str]:
     """Remove what the run has created; what is left of it, or has its names by now, in words."""
     ids: set[str] | None = None
     if done.existing:
         # Of a run that ended before its first step nothing is known but what it found.
-        ids = {*(created.ids if created else ()), *_left(scenario, machines[0], done)}
+        ids = {*(created.ids if created else ()), *left_of(scenario, machines[0], done)}
     cleanup.clean(scenario, machines, ids)
     left = cleanup.leftovers(scenario, machines, ids)
     if ids is not None:

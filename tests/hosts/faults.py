@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from provision.faults import fault as product
 from provision.faults.library import mtu as narrow
-from provision.faults.library import partition
+from provision.faults.library import mute, name_server, partition, task_link
 from provision.faults.making import Faults
 from scenarios.record.model import Layer
 from tests.hosts import root as roots
@@ -87,21 +87,6 @@ def two_to_one(*match: str) -> Plant:
     return between("-s", "10.77.0.2", *match)
 
 
-def filtered(which: str, chain: str, *rule: str) -> Plant:
-    """A rule in the firewall of a host."""
-
-    @contextlib.contextmanager
-    def plant(world: World) -> Iterator[None]:
-        host: Host = getattr(world, which)
-        host.exec("iptables", "-I", chain, *rule)
-        try:
-            yield
-        finally:
-            host.exec("iptables", "-D", chain, *rule)
-
-    return plant
-
-
 def in_task(which: str, chain: str, *rule: str) -> Plant:
     """A rule in the network namespace of a host's task."""
 
@@ -146,29 +131,6 @@ def narrow_port(world: World) -> Iterator[None]:
         yield
     finally:
         world.fabric.must("ip", "link", "set", "v2", "mtu", "1500")
-
-
-@contextlib.contextmanager
-def link_down(world: World) -> Iterator[None]:
-    """The first task's interface in the network is down."""
-    inside = ("nsenter", "-t", world.pid(world.one), "-n", "ip", "link", "set", "eth0")
-    world.one.exec(*inside, "down")
-    try:
-        yield
-    finally:
-        world.one.exec(*inside, "up")
-
-
-@contextlib.contextmanager
-def no_names(world: World) -> Iterator[None]:
-    """The second task asks a name server that is not Docker's."""
-    task = world.two.exec("docker", "ps", "-q", "--filter", "name=alpine-overlay").stdout.split()[0]
-    shell = ("docker", "exec", task, "sh", "-c")
-    world.two.exec(*shell, "cp /etc/resolv.conf /was; echo nameserver 127.0.0.9 > /etc/resolv.conf")
-    try:
-        yield
-    finally:
-        world.two.exec(*shell, "cat /was > /etc/resolv.conf")
 
 
 # -- oddities -------------------------------------------------------------------------------------
@@ -246,7 +208,6 @@ _UNANSWERED = "arrives on machine1 and is not answered"
 _FROM_ONE = "dropped from machine1 to machine2"
 _FROM_TWO = "dropped from machine2 to machine1"
 _LARGE = ("-m", "length", "--length")
-_UDP = ("-p", "udp", "--dport", "4789", "-j", "DROP")
 _TCP = "TCP does not"
 _EVERY_OTHER = ("-m", "statistic", "--mode", "nth", "--every", "2", "--packet", "0")
 
@@ -282,14 +243,14 @@ FAULTS = (
     ),
     Fault(
         "data port blocked outward on 2",
-        filtered("two", "OUTPUT", *_UDP),
+        made(mute("machine2", "machine1")),
         "small packet",
         "nothing leaves machine2",
         quick=True,
     ),
     Fault(
         "data port blocked outward on 1",
-        filtered("one", "OUTPUT", *_UDP),
+        made(mute("machine1", "machine2")),
         "small packet",
         _UNANSWERED,
     ),
@@ -299,7 +260,12 @@ FAULTS = (
         "small packet",
         _UNANSWERED,
     ),
-    Fault("a task's interface is down", link_down, "small packet", _UNANSWERED),
+    Fault(
+        "a task's interface is down",
+        made(task_link("machine1", "alpine-overlay1", "overlaynet1")),
+        "small packet",
+        _UNANSWERED,
+    ),
     Fault(
         "every other packet lost 1 to 2",
         one_to_two(*_EVERY_OTHER),
@@ -370,7 +336,13 @@ FAULTS = (
         _TCP,
         quick=True,
     ),
-    Fault("names are asked elsewhere", no_names, "name", "Docker's DNS server", names=True),
+    Fault(
+        "names are asked elsewhere",
+        made(name_server("machine2", "alpine-overlay2")),
+        "name",
+        "Docker's DNS server",
+        names=True,
+    ),
 )
 ODDITIES = (
     Fault("nothing at all", nothing, quick=True),

@@ -12,11 +12,12 @@ from typing import ClassVar
 
 from provision.faults.fault import FOLDER, Fault, Part, Seen
 
-_UNITS = "docker.socket docker.service"
+UNITS = "docker.socket docker.service"
 _PID = "systemctl show -p MainPID docker.service | cut -d= -f2"
 
 
-def _refusal(seen: Seen) -> str:
+def refusal_of(seen: Seen) -> str:
+    """Why Docker's daemon cannot be stopped on a machine; "" where it can."""
     return "" if seen.docker else "systemd does not run Docker's daemon on it"
 
 
@@ -30,11 +31,11 @@ class KillDaemon(Fault):
         return f"Docker's daemon on {self.on} is killed"
 
     def refusal(self, seen: Seen) -> str:
-        return _refusal(seen)
+        return refusal_of(seen)
 
     def part(self, seen: Seen, fault_id: str) -> Part:
         # Killed first: a stop would be an orderly end. The stop keeps systemd from starting it.
-        make = f'pid=$({_PID})\n[ "$pid" = 0 ] || kill -9 "$pid"\nsystemctl stop {_UNITS}'
+        make = f'pid=$({_PID})\n[ "$pid" = 0 ] || kill -9 "$pid"\nsystemctl stop {UNITS}'
         socket = f"{FOLDER}/{fault_id}.socket"
         before = f"if systemctl -q is-active docker.socket; then : > {socket}; fi"
         heal = (
@@ -42,7 +43,8 @@ class KillDaemon(Fault):
             f"[ ! -e {socket} ] || systemctl start docker.socket || exit 1\n"
             f"systemctl start docker.service || exit 1\nrm -f {socket}"
         )
-        return Part(make=make, heal=heal, before=before)
+        there = "! systemctl -q is-active docker.service"
+        return Part(make=make, heal=heal, before=before, there=there)
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,13 @@ class FreezeDaemon(Fault):
         return f"Docker's daemon on {self.on} is frozen"
 
     def refusal(self, seen: Seen) -> str:
-        return _refusal(seen)
+        return refusal_of(seen)
 
     def part(self, seen: Seen, fault_id: str) -> Part:
         make = f'pid=$({_PID})\n[ "$pid" != 0 ] && kill -STOP "$pid"'
         heal = f'pid=$({_PID})\n[ "$pid" = 0 ] || kill -CONT "$pid" || exit 1'
-        return Part(make=make, heal=heal)
+        there = f'pid=$({_PID})\n[ "$pid" = 0 ] || grep -q "^State:.T" "/proc/$pid/status"'
+        return Part(make=make, heal=heal, there=there)
 
 
 def kill_daemon(on: str) -> KillDaemon:

@@ -9,14 +9,21 @@ from typing import ClassVar
 from provision.faults import filters
 from provision.faults.fault import Fault, Part, Seen, names_of
 
-_PORT = re.compile(r"([1-9]\d{0,4})/(tcp|udp)")
+_PORT = re.compile(r"([1-9]\d{0,4})(/(tcp|udp))?")
+
+
+def is_port(text: str) -> bool:
+    """Whether this is a port that packets can be told by: "4789/udp", or "7946" with both."""
+    found = _PORT.fullmatch(text)
+    return bool(found and int(found[1]) <= 65535)
 
 
 @dataclass(frozen=True)
 class Partition(Fault):
     """No packet passes between a machine and others; or none to a `port` such as "4789/udp".
 
-    With `one_way` only what the machine sends is lost, and what the others send arrives.
+    A port without a protocol, such as "7946", is that of both. With `one_way` only what the machine
+    sends is lost, and what the others send arrives.
     """
 
     kind: ClassVar[str] = "partition"
@@ -27,9 +34,8 @@ class Partition(Fault):
 
     def __post_init__(self) -> None:
         self._ends()
-        found = _PORT.fullmatch(self.port)
-        if self.port and not (found and int(found[1]) <= 65535):
-            self._refuse(f"port {self.port!r}", "a number and a protocol, such as 4789/udp")
+        if self.port and not is_port(self.port):
+            self._refuse(f"port {self.port!r}", "a number, or one with a protocol such as 4789/udp")
 
     def words(self) -> str:
         to = f" to port {self.port}" if self.port else ""

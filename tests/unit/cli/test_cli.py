@@ -30,6 +30,7 @@ VERBS += ["node.ls", "node.drain", "node.activate", "node.promote", "node.demote
 VERBS += ["fault.ls", "fault.heal", "fault.partition", "fault.delay", "fault.loss", "fault.rate"]
 VERBS += ["fault.reorder", "fault.mtu", "fault.kill-daemon", "fault.freeze-daemon"]
 VERBS += ["fault.power-off", "fault.clock"]
+VERBS += ["puzzle", "puzzle.answer", "puzzle.check", "puzzle.hint", "puzzle.stop"]
 
 
 def inv(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:

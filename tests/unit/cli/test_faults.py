@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from provision.cli.faults import _kept_secret
+from provision.faults.making import Active
 from tests.unit.cli.test_cli import inv
 
 
@@ -30,3 +32,17 @@ def test_what_cannot_be_is_refused_with_2(given: list[str], said: str, tmp_path:
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_puzzles_faults_are_one_line_that_does_not_say_where_they_are() -> None:
+    found = [
+        Active("1", "machine2", "delay", "late", 5),
+        Active("2", "machine1", "puzzle", "a puzzle is on", 40),
+        Active("3", "machine2", "puzzle", "a puzzle is on", 41),
+    ]
+    shown = _kept_secret(found)
+    assert [(one.machine, one.kind, one.left) for one in shown] == [
+        ("machine2", "delay", 5),
+        ("", "puzzle", 41),
+    ]
+    assert _kept_secret(found[:1]) == found[:1]

@@ -35,6 +35,7 @@ GROUPS = (
     "Typing an exercise:",
     "Swarm:",
     "Faults:",
+    "Puzzles:",
     "This host:",
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -34,8 +35,14 @@ EVERY: tuple[Fault, ...] = (
     library.freeze_daemon("a"),
     library.power_off("a"),
     library.clock("a"),
+    library.mute("a", "b"),
+    library.broken_config("a"),
+    library.drain("a", by="b", node="n1"),
+    library.changed_service("a", "web", ("--replicas", "0"), ("--replicas", "1")),
+    library.name_server("a", "web"),
+    library.task_link("a", "web", "net"),
 )
-DROPS = [fault for fault in EVERY if fault.kind in {"partition", "loss", "mtu"}]
+DROPS = [fault for fault in EVERY if fault.kind in {"partition", "loss", "mtu", "mute"}]
 SHAPED = [fault for fault in EVERY if fault.kind in {"delay", "reorder", "rate"}]
 
 
@@ -55,6 +62,12 @@ def test_a_fault_says_what_it_is() -> None:
         "Docker's daemon on a is frozen",
         "a has no power",
         "the clock of a is 3600 s ahead",
+        "what a sends to port 4789/udp of b does not leave",
+        "daemon.json on a cannot be read, and Docker's daemon does not start",
+        "the node a is drained",
+        "the service web was updated with --replicas 0",
+        "the task of web on a asks another name server",
+        "the interface of the task of web in net is down",
     ]
     assert library.clock("a", -60).words() == "the clock of a is 60 s behind"
     assert (
@@ -78,6 +91,8 @@ def test_what_is_lost_is_dropped_where_it_arrives_and_what_is_shaped_where_it_le
     assert library.loss("a", "b").places() == ("b",)
     assert library.mtu("a", "b").places() == ("a", "b")
     assert library.delay("a", "b").places() == ("a",)
+    assert library.mute("a", "b").places() == ("a",)
+    assert library.drain("a", by="b", node="n1").places() == ("b",)
     both = library.partition("a", "b", "c")
     assert (both.towards("a"), both.towards("c")) == (("b", "c"), ("a",))
 
@@ -113,6 +128,28 @@ def test_the_rules_are_in_a_table_or_chain_of_the_faults_own_which_is_removed_wh
     assert "'swarmrig fault 0a1b2c3d of lab t'" in iptables.make
     for part in (nft, iptables):
         assert part.make.startswith(part.heal)  # made twice, it is there once
+    # Whether it still drops anything: an emptied chain, or one that nothing jumps to, does not.
+    assert nft.there.startswith("nft list table ip swarmrig-t-0a1b2c3d ")
+    assert " -C PREROUTING " in iptables.there
+    assert iptables.there.endswith("-S swarmrig-0a1b2c3d 2>/dev/null | grep -q -e '-j DROP'")
+
+
+def test_shell_text_is_a_shells_and_names_are_quoted() -> None:
+    strange = "we'b; reboot"
+    faults = (
+        *EVERY,
+        library.changed_service("a", strange, (strange,), (strange,)),
+        library.name_server("a", strange),
+        library.task_link("a", strange, strange),
+        library.drain("a", by="b", node=strange),
+    )
+    for fault in faults:
+        for tool in ("nft", "iptables"):
+            part = fault.part(seen(packet_filter=tool), "0a1b2c3d")
+            for text in (part.make, part.heal, part.before, part.there):
+                done = subprocess.run(["sh", "-n", "-c", text], check=False)
+                assert done.returncode == 0, text
+                assert "\nreboot" not in text
 
 
 @pytest.mark.parametrize(
@@ -125,6 +162,16 @@ def test_the_rules_are_in_a_table_or_chain_of_the_faults_own_which_is_removed_wh
             "-s 10.0.0.1 -p udp --dport 4789 -j DROP",
         ),
         (
+            library.partition("a", "b", port="7946"),
+            "} meta l4proto { tcp, udp } th dport 7946 drop",
+            "-s 10.0.0.1 -p udp --dport 7946 -j DROP",
+        ),
+        (
+            library.mute("a", "b", port="53/tcp"),
+            "ip daddr { 10.0.0.1, 10.0.0.3 } tcp dport 53 drop",
+            "-d 10.0.0.1 -p tcp --dport 53 -j DROP",
+        ),
+        (
             library.mtu("a", "b", size=1300),
             "} ip length > 1300 drop",
             "-m length --length 1301:65535 -j DROP",
@@ -135,7 +182,7 @@ def test_the_rules_are_in_a_table_or_chain_of_the_faults_own_which_is_removed_wh
             "-m statistic --mode random --probability 0.1250 -j DROP",
         ),
     ],
-    ids=["all", "port", "size", "percent"],
+    ids=["all", "port", "both protocols", "leaving", "size", "percent"],
 )
 def test_what_is_dropped(fault: Fault, nft: str, iptables: str) -> None:
     assert nft in fault.part(seen(packet_filter="nft"), "x").make
@@ -179,6 +226,7 @@ def test_how_it_is_shaped(fault: Fault, words: str) -> None:
         *((fault, {"device": ""}, "do not all leave by one interface") for fault in SHAPED),
         (EVERY[6], {"docker": False}, "systemd does not run Docker's daemon"),
         (EVERY[7], {"docker": False}, "systemd does not run Docker's daemon"),
+        (EVERY[11], {"docker": False}, "systemd does not run Docker's daemon"),
         (EVERY[8], {"existing": True}, "its power is its owner's"),
         (EVERY[8], {"container": True}, "has no power of its own"),
         (EVERY[8], {"timer": "setsid"}, "systemd does not run on it"),
@@ -209,6 +257,7 @@ def test_after_a_power_cut_the_start_is_held_before_the_network_and_no_longer() 
         (lambda: library.partition("a", "a"), "given a at both ends; allowed: two machines"),
         (lambda: library.partition("a", port="99999/tcp"), "such as 4789/udp"),
         (lambda: library.partition("a", port="80; reboot"), "such as 4789/udp"),
+        (lambda: library.mute("a", port="x"), "fault mute: given port 'x'; allowed: a number, or"),
         (lambda: library.loss("a", percent=0), "fault loss: given percent 0; allowed: 0.1 to 100"),
         (lambda: library.loss("a", percent=float("nan")), "given percent nan"),
         (lambda: library.delay("a", ms=0), "fault delay: given ms 0; allowed: 1 to 10000"),

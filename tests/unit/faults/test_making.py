@@ -194,3 +194,32 @@ def test_a_listing_that_a_machine_gives_is_read(
         "late, by 1 ms",
         7,
     )
+
+
+def test_what_somebody_is_to_find_is_written_down_nowhere_by_its_words(
+    faults: Faults, lab: Lab, machines: dict[str, Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    real = Machine.run
+
+    def run(self: Machine, command: str, *rest: Any, **named: Any) -> Result:
+        asked.append(command)
+        return real(self, command, *rest, **named)
+
+    monkeypatch.setattr(Machine, "run", run)
+    made = faults.make(library.partition("machine1"), 9000, most=14400, secret=True)
+    (line,) = status._faults(lab)
+    assert line.startswith("puzzle: a puzzle is on (heals in ")
+    assert "machine" not in line
+    texts = [lab.files.faults.read_text(), *asked]
+    assert not [text for text in texts if "partition" in text or "no packet passes" in text]
+    assert set(made.there) == {"machine1", "machine2"}
+    assert faults.heal(made)
+    assert status._faults(lab) == []
+
+
+def test_only_faults_of_a_kind_are_healed_where_one_is_given(faults: Faults) -> None:
+    faults.make(library.freeze_daemon("machine1"), 60)
+    faults.make(library.freeze_daemon("machine2"), 60, secret=True)
+    faults.heal_all(kind="puzzle")
+    assert [one.kind for one in written_down(faults.journal)] == ["freeze-daemon"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from provision.faults import library, timer
-from provision.faults.fault import FOLDER, Part, Seen
+from provision.faults.fault import FOLDER, LASTING, Part, Seen
 
 LABEL = timer.Label("0a1b2c3d", "t", "partition", 'it\'s a fault; `of` "words" $HOME', 60)
 
@@ -32,7 +33,7 @@ class Machine:
 
     def run(self, text: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["sh", "-c", text.replace(FOLDER, str(self.root / "faults"))],
+            ["sh", "-c", self.moved(text)],
             capture_output=True,
             text=True,
             check=False,
@@ -41,6 +42,16 @@ class Machine:
                 "ROOT": str(self.root),
             },
         )
+
+    def moved(self, text: str) -> str:
+        """Shell text with the machine's folders below its root."""
+        for folder, here in (
+            (FOLDER, "faults"),
+            (LASTING, "faults-lasting"),
+            ("/etc/docker", "docker"),
+        ):
+            text = text.replace(folder, str(self.root / here))
+        return text
 
     def arm(self, label: timer.Label = LABEL, systemd: bool = False) -> None:
         done = self.run(timer.armed(label, self.part, systemd))
@@ -164,3 +175,102 @@ def test_a_clock_is_set_back_to_what_it_would_show_and_its_keepers_start_again(
     ]
     assert asked == ["stop chrony", "start chrony"]
     assert not (machine.root / "faults").exists()
+
+
+# -- faults that outlive a reboot ------------------------------------------------------------------
+
+LASTING_LABEL = timer.Label("0a1b2c3d", "t", "puzzle", "a puzzle is on", 60, lasting=True)
+
+
+def test_what_outlives_a_reboot_is_healed_after_one_and_its_time_is_over_then(
+    machine: Machine,
+) -> None:
+    machine.arm(LASTING_LABEL)
+    assert machine.run(timer.made(LASTING_LABEL, machine.part)).returncode == 0
+    about = machine.root / "faults-lasting" / "0a1b2c3d.about"
+    lines = about.read_text().splitlines()
+    assert 0 < int(machine.run(timer.listing("t")).stdout.split("\t")[2]) <= 60
+    # A reboot: the machine runs for a shorter time than when it was armed.
+    about.write_text("\n".join(["99999999999", *lines[1:]]) + "\n")
+    assert machine.run(timer.listing("t")).stdout == "0a1b2c3d\tpuzzle\t0\ta puzzle is on\n"
+    assert machine.run(timer.healed(LABEL.fault_id)).stdout == "healed\n"
+    assert not machine.effect.exists()
+    assert not (machine.root / "faults-lasting").exists()
+
+
+@pytest.mark.parametrize("before", ['{\n  "log-level": "warn"\n}\n', "{}", None])
+@pytest.mark.parametrize("repaired", [False, True])
+def test_a_daemons_file_is_broken_and_comes_back_byte_for_byte(
+    before: str | None, repaired: bool, machine: Machine
+) -> None:
+    file = machine.root / "docker" / "daemon.json"
+    if before is not None:
+        file.parent.mkdir()
+        file.write_text(before)
+    seen = Seen(machine="m", lab="t", address="10.0.0.2", docker=True)
+    machine.part = library.broken_config("m").part(seen, LABEL.fault_id)
+    machine.arm(LASTING_LABEL)
+    done = machine.run(timer.made(LASTING_LABEL, machine.part))
+    assert done.returncode == 0, done.stderr
+    with pytest.raises(ValueError, match="property name"):
+        json.loads(file.read_text())
+    if repaired:  # otherwise than it was
+        file.write_text('{"debug": true}')
+    assert machine.run(timer.healed(LABEL.fault_id)).stdout == "healed\n"
+    assert (file.read_text() if file.exists() else None) == before
+    assert "start docker.service" in (machine.root / "systemctl").read_text()
+    assert not (machine.root / "faults-lasting").exists()
+
+
+# A swarm of one node and one service, in two files.
+DOCKER = """
+case "$*" in
+  *"info "*) echo active;;
+  *"node inspect"*) cat "$ROOT/node";;
+  *"node update --availability"*) echo "$4" > "$ROOT/node";;
+  *"service inspect"*) cat "$ROOT/service";;
+  *"service update"*) echo "$*" > "$ROOT/service";;
+  *) exit 1;;
+esac
+"""
+
+
+@pytest.mark.parametrize("repaired", [False, True])
+def test_a_drained_node_is_active_again_whoever_has_activated_it(
+    repaired: bool, machine: Machine
+) -> None:
+    machine.program("docker", DOCKER)
+    node = machine.root / "node"
+    node.write_text("active\n")
+    seen = Seen(machine="m", lab="t", address="10.0.0.1")
+    machine.part = library.drain("m2", by="m", node="n2").part(seen, LABEL.fault_id)
+    machine.arm(LASTING_LABEL)
+    assert machine.run(machine.part.there).returncode != 0
+    assert machine.run(timer.made(LASTING_LABEL, machine.part)).returncode == 0
+    assert node.read_text() == "drain\n"
+    assert machine.run(machine.part.there).returncode == 0
+    if repaired:
+        node.write_text("active\n")
+    assert machine.run(timer.healed(LABEL.fault_id)).stdout == "healed\n"
+    assert node.read_text() == "active\n"
+    assert not (machine.root / "faults-lasting").exists()
+
+
+def test_a_service_is_changed_back_unless_somebody_has_changed_it_since(machine: Machine) -> None:
+    machine.program("docker", DOCKER)
+    service = machine.root / "service"
+    fault = library.changed_service("m", "web", ("--replicas", "0"), ("--replicas", "1"))
+    seen = Seen(machine="m", lab="t", address="10.0.0.1")
+    machine.part = fault.part(seen, LABEL.fault_id)
+    for since, said in (("", "--replicas 1 web"), ("theirs\n", "theirs")):
+        service.write_text("as it was\n")
+        machine.arm()
+        assert machine.run(timer.made(LABEL, machine.part)).returncode == 0
+        assert service.read_text().endswith("--replicas 0 web\n")
+        assert machine.run(machine.part.there).returncode == 0
+        if since:
+            service.write_text(since)
+            assert machine.run(machine.part.there).returncode != 0
+        assert machine.run(timer.healed(LABEL.fault_id)).stdout == "healed\n"
+        assert service.read_text().strip().endswith(said)
+        assert not (machine.root / "faults").exists()

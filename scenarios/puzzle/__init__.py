@@ -1,0 +1,1 @@
+"""A fault that somebody else has planted: to be found, named and repaired."""
