@@ -140,11 +140,11 @@ def test_a_folder_without_a_report_is_the_users_to_mend(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-@pytest.mark.parametrize("version", ["1.4", "2.0", "10.0"])
+@pytest.mark.parametrize("version", ["1.5", "2.0", "10.0"])
 def test_a_report_of_a_newer_schema_is_refused_by_its_version(tmp_path: Path, version: str) -> None:
     data = samples.sample().model_dump(mode="json") | {"schema_version": version, "novel": 1}
     (tmp_path / "report.json").write_text(json.dumps(data))
-    with pytest.raises(UserError, match=f"schema {version}; this Swarmrig reads 1.3"):
+    with pytest.raises(UserError, match=f"schema {version}; this Swarmrig reads 1.4"):
         load(tmp_path)
 
 
@@ -153,8 +153,8 @@ def test_a_report_of_a_newer_schema_is_refused_by_its_version(tmp_path: Path, ve
     [
         (b'{"scenario": ', "not a report"),
         (b"\xff\xfe", "not a report"),
-        (b"[]", "not a report of schema 1.3: the whole file"),
-        (b'{"schema_version": "1.0"}', "not a report of schema 1.3: scenario: Field required"),
+        (b"[]", "not a report of schema 1.4: the whole file"),
+        (b'{"schema_version": "1.0"}', "not a report of schema 1.4: scenario: Field required"),
     ],
 )
 def test_a_broken_report_says_what_is_wrong_and_where(
