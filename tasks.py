@@ -221,13 +221,21 @@ def same(c: Context, first: str, second: str) -> None:
         **_LAB,
         "first": "a report's folder, or a scenario's name for its newest run",
         "second": "the other folder or scenario",
-        "to": "the folder to write to (default: next to the second report)",
-    }
+        "more": "further ones: inv compare overlay spread weave",
+        "to": "the folder to write to (default: next to the last report)",
+    },
+    iterable=["more"],
 )
 @report_errors
-def compare(c: Context, first: str, second: str, lab: str = "", to: str = "") -> None:
-    """Show two runs side by side on one page."""
-    comparison.compare(lab, first, second, to)
+def compare(
+    c: Context, first: str, second: str, more: list[str], lab: str = "", to: str = ""
+) -> None:
+    """Show two runs or more side by side on one page.
+
+    The first run is what the others are compared with. Runs that had the same fault get a page of
+    what came of it as well.
+    """
+    comparison.compare(lab, [first, second, *more], to)
 
 
 _EXERCISE = {**_LAB, "name": "the scenario's name (see: inv scenarios)"}
@@ -669,5 +677,6 @@ listing.install(
             "same": _REPORTS,
             "compare": _REPORTS,
         },
+        more={"compare": "more"},
     )
 )

@@ -57,7 +57,7 @@ class Collector:
             until = time.monotonic() + _FIRST
             for looker in self._lookers:
                 if not looker.looked.wait(max(0.0, until - time.monotonic())):
-                    self.lanes.note(f"{looker.name}: the first look took more than {_FIRST:g} s")
+                    self.lanes.note(f"{looker.what}: the first look took more than {_FIRST:g} s")
         except BaseException:
             self.close()
             raise

@@ -30,6 +30,7 @@ class Looker(threading.Thread):
 
     def __init__(self, name: str, lanes: Lanes, pause: float, stop: threading.Event) -> None:
         super().__init__(name=f"time line: {name}", daemon=True)
+        self.what = name
         self.lanes, self.pause, self.stop = lanes, pause, stop
         self.looked = threading.Event()
 
@@ -41,7 +42,7 @@ class Looker(threading.Thread):
                     self.look()
                 except Exception as error:
                     if not self.stop.is_set():
-                        self.lanes.note(f"{self.name}: {reason(error)}")
+                        self.lanes.note(f"{self.what}: {reason(error)}")
                 self.looked.set()
                 self.stop.wait(max(self.pause - (self.lanes.now() - begin), _LEAST_PAUSE))
         finally:

@@ -156,17 +156,24 @@ def first(
 
 @dataclass(frozen=True)
 class Gap:
-    """Pings that were lost in a row: their number, from when, and until when (None: to the end)."""
+    """Pings that were lost in a row: their number, from when, and until when.
+
+    `end` is None where the line ended before one was answered; `last` is when the last one was
+    sent.
+    """
 
     subject: str
     lost: int
     begin: Event
     end: Event | None
+    last: float
 
     @property
     def lasted(self) -> Range:
         """How long nothing was answered."""
-        return self.begin.until(self.end) if self.end else Range(None, None)
+        if self.end:
+            return self.begin.until(self.end)
+        return Range(round(max(0.0, self.last - self.begin.latest), 3), None)
 
 
 def gaps(line: TimeLine, subject: str = "") -> list[Gap]:
@@ -176,5 +183,6 @@ def gaps(line: TimeLine, subject: str = "") -> list[Gap]:
         for number, span in enumerate(lane.spans):
             if span.state == "lost":
                 end = event_of(lane, number + 1) if number + 1 < len(lane.spans) else None
-                found.append(Gap(lane.subject, span.looks, event_of(lane, number), end))
+                begin = event_of(lane, number)
+                found.append(Gap(lane.subject, span.looks, begin, end, span.last))
     return sorted(found, key=lambda gap: gap.begin.latest)

@@ -6,6 +6,7 @@ import inspect
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from invoke.exceptions import ParseError
@@ -153,6 +154,26 @@ def test_reports_are_listed_newest_first(lab: str) -> None:
     assert done.stderr.startswith("inv same needs FIRST and SECOND. Reports, newest first:\n")
     assert done.stderr.index("20260102T000000Z-weave") < done.stderr.index("T000000Z-overlay")
     assert "inv compare needs SECOND." in inv("compare", "overlay", SWARMRIG_LAB=lab).stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "parsed"),
+    [
+        ("compare a b", "compare a b"),
+        ("compare a b c d", "compare a b --more=c --more=d"),
+        ("compare --lab x a b c", "compare --lab x a b --more=c"),
+        ("compare a b c --to=x d", "compare a b --more=c --to=x --more=d"),
+        ("compare a --to x b --more c d", "compare a --to x b --more c --more=d"),
+        ("same a b c", "same a b c"),
+        ("status", "status"),
+    ],
+)
+def test_further_arguments_of_a_verb_that_takes_any_number_are_its_own(
+    given: str, parsed: str
+) -> None:
+    listed: Any = program
+    listed.collection = tasks.namespace
+    assert " ".join(listed._with_more(given.split())) == parsed
 
 
 def test_a_lab_file_with_mistakes_is_reported_with_them(lab: str) -> None:

@@ -116,10 +116,10 @@ def test_lost_pings_are_gaps_with_their_number_begin_and_end() -> None:
                 span("answered", None, 1, 4, 8),
                 span("lost", 4, 6, 8, 3),
                 span("answered", 8, 9, 20, 10),
-                span("lost", 20, 22, 22, 1),
+                span("lost", 20, 22, 27, 9),
             ],
         )
     )
     first, last = timeline.gaps(ping, "task1 to address2")
     assert (first.lost, first.lasted) == (3, Range(2, 5))
-    assert (last.lost, last.end, last.lasted) == (1, None, Range(None, None))
+    assert (last.lost, last.end, last.lasted) == (9, None, Range(5, None))
