@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from provision.faults import library
@@ -98,6 +99,51 @@ def test_a_frozen_daemon_and_a_partition_are_on_the_line_in_their_order(
     assert states["fault", "partition"] == states["fault", "freeze-daemon"] == ["made", "healed"]
     _judge_gap(line, "machine2 to machine1")
     assert states["ping", "task1 to address2"][:3] == ["answered", "lost", "answered"]
+    nothing_runs_on(two_hosts)
+
+
+def manager_freezes() -> Scenario:
+    """The only manager stands still, and longer than the time line that looks at it."""
+    scenario = Scenario(
+        "manager-freezes", exercise="-", title="The manager freezes", summary="s", machines=2
+    )
+
+    def freeze(step: Step) -> None:
+        with step.fault(library.freeze_daemon("machine1"), LONG), step.timeline() as line:
+            line.wait("engine", "machine1", "does not answer", patience=PATIENCE)
+        with step.timeline() as line:
+            line.wait("manager", "machine1", "leads", patience=PATIENCE)
+            with step.fault(library.kill_daemon("machine1"), LONG):
+                killed = line.fault("kill-daemon")
+                line.wait("manager", "machine1", "does not answer", since=killed, patience=PATIENCE)
+            silent = line.get("manager", "machine1", "does not answer", since=killed)
+            line.wait("manager", "machine1", "leads", since=silent, patience=PATIENCE)
+
+    @scenario.step(1, "It freezes, and is killed", on="machine1", do=freeze)
+    def judged(step: Step) -> None:
+        line = step.line
+        silent = line.get("engine", "machine1", "does not answer")
+        back = line.get("engine", "machine1", "answers", since=silent)
+        step.expect("it is back", expected="before", seen=silent.order(back))
+
+    return scenario
+
+
+def test_a_manager_that_stops_answering_is_an_event_and_keeps_nobody_waiting(
+    lab: Lab, two_hosts: list[Host], tmp_path: Path
+) -> None:
+    result = play(manager_freezes(), lab, tmp_path)
+    assert result.verdict == "passed", [(s.title, s.reason) for s in result.steps]
+    frozen, killed = result.timelines
+    # Nobody could say anything of the nodes, and so nothing is said of them.
+    assert {lane.kind for lane in frozen.lanes} == {"fault", "engine"}
+    assert [
+        span.state for lane in timeline.lanes(frozen, "engine", "machine2") for span in lane.spans
+    ] == ["answers"]
+    (engine,) = timeline.lanes(killed, "engine", "machine1")
+    assert [span.state for span in engine.spans] == ["answers", "does not answer", "answers"]
+    assert engine.spans[1].detail
+    assert [one.name for one in threading.enumerate() if one.name.startswith("time line")] == []
     nothing_runs_on(two_hosts)
 
 
