@@ -165,6 +165,7 @@ class Swarm:
         self._machine_of = machines
         self._lock = threading.Lock()
         self._believed = ""
+        self._silent = 0.0  # when the manager that was believed has last not answered
         self._leading: dict[str, bool] = {}  # whether a manager has a leader, by its machine
         self._names: dict[str, str] = {}
         self._looked: dict[str, float] = {}  # the begin of the last look at a service's tasks
@@ -183,7 +184,9 @@ class Swarm:
             state = "leads" if leader == manager else "follows"
             self.lanes.saw("manager", manager, state if leader else "has no leader", begin, end)
             self._leading[manager] = bool(leader)
-            self._believed = self._believed or manager
+            if not self._believed and begin >= self._silent:
+                # A look that began before may have seen what is older than what is known.
+                self._believed = manager
             if self._believed != manager:
                 return False
             self.lanes.saw("leader", "swarm", leader or "none", begin, end)
@@ -198,7 +201,7 @@ class Swarm:
             return
         with self._lock:
             if self._believed == manager:
-                self._believed = ""
+                self._believed, self._silent = "", end
             self._leading[manager] = False
             leaderless = _NO_LEADER in why
             if any(words in why for words in _NO_MANAGER):

@@ -21,10 +21,6 @@ from scenarios.evidence.lanes import Lanes
 from scenarios.evidence.looks import Looker
 
 WAIT = 2  # seconds for a reply; a delay that was made on purpose is shorter
-_LOOP = (
-    "while read -r n; do if ping -n -c 1 -W {wait} {address} >/dev/null 2>&1; "
-    'then echo "$n answered"; else echo "$n lost"; fi; done'
-)
 
 
 @dataclass(frozen=True)
@@ -43,17 +39,26 @@ class Ping:
 
 
 def loop_command(address: str, pid: int = 0) -> str:
-    """The loop; in the network of process `pid`, where one is given.
+    """The loop as a command; in the network of process `pid`, where one is given.
 
     Where the machine has no ping of its own, that of the container is taken.
     """
-    loop = _LOOP.format(wait=WAIT, address=shlex.quote(address))
-    shell = f"sh -c {shlex.quote(loop)}"
+    shell = f"sh -c {shlex.quote(loop(address, pid))}"
     if not pid:
         return shell
     return (
         f"if command -v ping >/dev/null; then exec nsenter -n -t {pid} {shell}; "
         f"else exec nsenter -n -m -t {pid} {shell}; fi"
+    )
+
+
+def loop(address: str, pid: int = 0) -> str:
+    """One packet for each number that is read; it ends when `pid` does, whose task is gone then."""
+    there = f"kill -0 {pid} 2>/dev/null" if pid else "true"
+    ping = f"ping -n -c 1 -W {WAIT} {shlex.quote(address)} >/dev/null 2>&1"
+    return (
+        f'while read -r n; do if ! {there}; then exit; elif {ping}; then echo "$n answered"; '
+        f'elif {there}; then echo "$n lost"; else exit; fi; done'
     )
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
 import threading
+from pathlib import Path
 from typing import Any
 
 import docker.errors
@@ -100,6 +104,16 @@ def test_one_manager_is_believed_until_it_does_not_answer(swarm: Swarm, lanes: L
     assert seen["leader", "swarm"] == ["machine1", "machine2"]
     assert seen["manager", "machine1"] == ["leads", "does not answer"]
     assert seen["manager", "machine2"] == ["follows", "leads"]
+
+
+def test_a_look_that_began_before_the_other_manager_fell_silent_says_nothing_new(
+    swarm: Swarm, lanes: Lanes
+) -> None:
+    swarm.answered("machine1", three(1), 0, 0)
+    swarm.refused("machine1", "no answer in time", 0)
+    stale = lanes.now() - 1000
+    assert not swarm.answered("machine2", three(1, n3=node(3, "down")), stale, lanes.now())
+    assert states(lanes.line())["node", "machine3"] == ["ready"]
 
 
 def test_a_minority_that_has_no_leader_does_not_speak_for_the_swarm(
@@ -211,6 +225,42 @@ def test_why_nobody_answers_is_told_in_a_line(error: Exception, words: str) -> N
 def test_a_ping_runs_beside_dockers_daemon_and_is_quoted_for_the_shell() -> None:
     command = pinging.loop_command("10.0.1.6; reboot", 4711)
     assert "docker" not in command
-    assert "nsenter -n -t 4711 sh -c" in command
-    assert "ping -n -c 1 -W 2 '\"'\"'10.0.1.6; reboot'\"'\"'" in command
+    words = shlex.split(command[command.index("nsenter") : command.index("; else exec")])
+    assert words[:-1] == ["nsenter", "-n", "-t", "4711", "sh", "-c"]
+    assert words[-1] == pinging.loop("10.0.1.6; reboot", 4711)
+    assert "-W 2 '10.0.1.6; reboot' >" in words[-1]
     assert pinging.loop_command("10.77.0.1").startswith("sh -c ")
+
+
+def looped(folder: Path, ping: str, numbers: str, pid: int = 0) -> str:
+    """What the loop says, with a ping that does this."""
+    program = folder / "ping"
+    program.write_text(f"#!/bin/sh\n{ping}\n")
+    program.chmod(0o755)
+    done = subprocess.run(
+        ["sh", "-c", pinging.loop("10.0.1.6", pid)],
+        input=numbers,
+        capture_output=True,
+        text=True,
+        env={"PATH": f"{folder}:{os.environ['PATH']}"},
+        check=False,
+    )
+    return done.stdout
+
+
+def test_the_loop_answers_each_number_with_what_came_of_its_packet(tmp_path: Path) -> None:
+    answers_the_first = 'mkdir "${0%/*}/once" 2>/dev/null'
+    assert looped(tmp_path, answers_the_first, "1\n2\n") == "1 answered\n2 lost\n"
+    assert looped(tmp_path, "exit 0", "3\n", os.getpid()) == "3 answered\n"
+    assert looped(tmp_path, "exit 1", "4\n", os.getpid()) == "4 lost\n"
+
+
+def test_a_task_that_is_gone_has_lost_no_packet(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "600"]) as task:
+        dies_meanwhile = (
+            f"kill {task.pid}; while kill -0 {task.pid} 2>/dev/null; do :; done; exit 1"
+        )
+        # Nobody collects it but us, so that until then it is there.
+        threading.Thread(target=task.wait).start()
+        assert looped(tmp_path, dies_meanwhile, "1\n2\n", task.pid) == ""
+    assert looped(tmp_path, "exit 0", "3\n", task.pid) == ""
