@@ -7,13 +7,16 @@ from pathlib import Path
 
 from provision.faults import library
 from provision.lab.model import Lab
+from provision.lifecycle import up
 from scenarios.checks import network
 from scenarios.kit.scenario import Scenario
 from scenarios.kit.step import Step
 from scenarios.record import store, timeline
 from scenarios.record.model import TimeLine
-from tests.hosts.light_hosts import Host, wait_for
+from tests.hosts.conftest import Labs
+from tests.hosts.light_hosts import Fabric, Host, wait_for
 from tests.support.play import play
+from tests.support.progress import quiet
 
 LONG = 600  # seconds: a fault that is healed by the end of its block
 PATIENCE = 180
@@ -145,6 +148,58 @@ def test_a_manager_that_stops_answering_is_an_event_and_keeps_nobody_waiting(
     assert engine.spans[1].detail
     assert [one.name for one in threading.enumerate() if one.name.startswith("time line")] == []
     nothing_runs_on(two_hosts)
+
+
+def leader_dies() -> Scenario:
+    """The leader of three managers is killed, and another one leads."""
+    scenario = Scenario(
+        "leader-dies", exercise="-", title="The leader dies", summary="s", machines=3
+    )
+
+    def kill(step: Step) -> None:
+        with step.timeline() as line:
+            (leader,) = line.states("leader")
+            with step.fault(library.kill_daemon(leader), LONG):
+                killed = line.fault("kill-daemon")
+                gone = line.wait(
+                    "reachability", leader, "unreachable", since=killed, patience=PATIENCE
+                )
+            line.wait("reachability", leader, "reachable", since=gone, patience=PATIENCE)
+
+    @scenario.step(1, "It is killed", on="machine1", do=kill)
+    def judged(step: Step) -> None:
+        line = step.line
+        before, after, *_ = (one for one in line.states("leader") if one != "none")
+        silent = line.get("manager", before, "does not answer")
+        step.expect("another one leads", expected=True, seen=before != after)
+        step.expect(
+            "its own view says so", expected=True, seen="leads" in line.states("manager", after)
+        )
+        new = line.get("leader", "swarm", after, since=line.fault("kill-daemon"))
+        step.expect("after it was killed", expected=True, seen=silent.order(new) != "after")
+
+    return scenario
+
+
+def test_when_the_leader_is_gone_another_manager_is_asked(
+    fabric: Fabric, lab_of: Labs, tmp_path: Path
+) -> None:
+    hosts = fabric.add("machine11", "machine12", "machine13")
+    try:
+        for host in hosts:
+            host.load_image()
+        lab = lab_of(hosts, managers=3)
+        up.up(lab, quiet())
+        result = play(leader_dies(), lab, tmp_path)
+    finally:
+        fabric.remove(*hosts)
+    assert result.verdict == "passed", [
+        (s.title, s.reason, [e.what for e in s.expectations if not e.passed]) for s in result.steps
+    ]
+    (line,) = result.timelines
+    (fault,) = result.faults
+    silent = [x.subject for x in timeline.lanes(line, "engine") if len(x.spans) > 1]
+    assert silent == fault.machines
 
 
 def _judge_gap(line: TimeLine, ping: str) -> None:
