@@ -11,27 +11,42 @@ from scenarios.record.timeline import Event, Range
 from scenarios.report.lanes import KINDS, tone
 
 
-def since_fault(line: TimeLine, kind: str) -> dict[str, Range]:
-    """Every change after a fault of that kind, by what it is, in the order of the line.
+def since_fault(line: TimeLine, kind: str, what: str = "") -> dict[str, Range]:
+    """Every change after a fault of that kind (and in those words), by what it is, by kinds.
 
     What is as one wants it, and can have come after the healing, is measured from there; all else
     from the making. Of a change that comes again the first is measured; states on the way (a task
-    that starts) are not, for a look may miss them.
+    that starts) are not, for a look may miss them. What comes after a later fault is that one's.
     """
-    made = timeline.first(line, "fault", kind, "made")
+    made, healed = moments(line, kind, what)
     if made is None:
         return {}
-    healed = timeline.first(line, "fault", kind, "healed", since=made)
+    later = [one for one in timeline.events(line, "fault", state="made") if one.can_follow(made)]
+
+    def mine(event: Event) -> bool:
+        return event.can_follow(made) and not any(one.order(event) == "before" for one in later)
+
     found: dict[str, Range] = {}
-    for event in _changes(line):
+    for event in filter(mine, _changes(line)):
         wanted = tone(event.kind, event.state) == "good"
         after = healed if healed and wanted and event.can_follow(healed) else made
-        if event.can_follow(after):
-            begin = "fault" if after is made else "healing"
-            found.setdefault(f"{begin} → {event}", after.until(event))
-    for ping in dict.fromkeys(gap.subject for gap in timeline.gaps(line)):
-        found[f"longest gap of the ping {ping}"] = _longest(line, ping)
-    return found
+        begin = "fault" if after is made else "healing"
+        found.setdefault(f"{begin} → {event}", after.until(event))
+    gaps: dict[str, list[Range]] = {}
+    for gap in timeline.gaps(line):
+        if mine(gap.begin):
+            gaps.setdefault(f"longest gap of the ping {gap.subject}", []).append(gap.lasted)
+    return found | {what: _longest(lasted) for what, lasted in gaps.items()}
+
+
+def moments(line: TimeLine, kind: str, what: str = "") -> tuple[Event | None, Event | None]:
+    """When the first fault of that kind (and in those words) was made, and when healed."""
+    for lane in timeline.lanes(line, "fault", kind):
+        if what in ("", lane.about):
+            seen = [timeline.event_of(lane, number) for number in range(len(lane.spans))]
+            made = next((event for event in seen if event.state == "made"), None)
+            return made, next((event for event in seen if event.state == "healed"), None)
+    return None, None
 
 
 def _changes(line: TimeLine) -> list[Event]:
@@ -44,8 +59,7 @@ def _changes(line: TimeLine) -> list[Event]:
     ]
 
 
-def _longest(line: TimeLine, ping: str) -> Range:
-    lasted = [gap.lasted for gap in timeline.gaps(line, ping)]
+def _longest(lasted: Sequence[Range]) -> Range:
     highs = [one.high for one in lasted if one.high is not None]
     lows = [one.low for one in lasted if one.low is not None]
     # One whose end or begin was not seen may be the longest.

@@ -30,13 +30,16 @@ class Failure:
 
 
 def shared(records: Sequence[Record], names: Sequence[str]) -> list[Failure]:
-    """The failures that at least two of the runs have a time line of."""
-    found: dict[str, dict[int, TimeLine]] = {}
+    """The failures that at least two of the runs have a time line of.
+
+    A failure is the same where its kind and its words are: one on another machine is another.
+    """
+    found: dict[tuple[str, str], dict[int, TimeLine]] = {}
     for number, record in enumerate(records):
         for line in record.timelines:
             for lane in timeline.lanes(line, "fault"):
-                found.setdefault(lane.subject, {}).setdefault(number, line)
-    return [_failure(kind, runs, names) for kind, runs in found.items() if len(runs) > 1]
+                found.setdefault((lane.subject, lane.about), {}).setdefault(number, line)
+    return [_failure(*which, runs, names) for which, runs in found.items() if len(runs) > 1]
 
 
 def context(failures: Sequence[Failure], names: Sequence[str]) -> dict[str, Any]:
@@ -49,28 +52,27 @@ def context(failures: Sequence[Failure], names: Sequence[str]) -> dict[str, Any]
     }
 
 
-def _failure(kind: str, runs: dict[int, TimeLine], names: Sequence[str]) -> Failure:
-    measured = [durations.since_fault(line, kind) for line in runs.values()]
-    first = next(timeline.lanes(next(iter(runs.values())), "fault", kind))
+def _failure(kind: str, what: str, runs: dict[int, TimeLine], names: Sequence[str]) -> Failure:
+    measured = [durations.since_fault(line, kind, what) for line in runs.values()]
     return Failure(
         kind,
-        first.about or kind,
+        what,
         tuple(runs),
-        _chart(kind, runs, names),
+        _chart(kind, what, runs, names),
         tuple(durations.compared(measured)),
     )
 
 
-def _zero(line: TimeLine, kind: str) -> float:
+def _zero(line: TimeLine, kind: str, what: str) -> float:
     """Where the axis begins: the middle of the range in which the fault was made."""
-    made = timeline.first(line, "fault", kind, "made")
+    made, _ = durations.moments(line, kind, what)
     if made is None or made.earliest is None:
         return 0
     return (made.earliest + made.latest) / 2
 
 
-def _chart(kind: str, runs: dict[int, TimeLine], names: Sequence[str]) -> Chart:
-    shifts = {number: _zero(line, kind) for number, line in runs.items()}
+def _chart(kind: str, what: str, runs: dict[int, TimeLine], names: Sequence[str]) -> Chart:
+    shifts = {number: _zero(line, kind, what) for number, line in runs.items()}
     end = max(line.seconds - shifts[number] for number, line in runs.items())
     axis = Axis(-min(_BEFORE, max(shifts.values())), end)
     rows: list[Row] = []
@@ -79,7 +81,7 @@ def _chart(kind: str, runs: dict[int, TimeLine], names: Sequence[str]) -> Chart:
     for key, found in _groups(runs).items():
         if not any(lanes.changed(lane) for lane in found.values()):
             continue
-        nth = f", {key[2] + 1}. of this name" if key[2] else ""
+        nth = f" ({key[2] + 1})" if key[2] else ""
         heads.append(Head(y, f"{key[0]} {key[1]}{nth}"))
         y += _HEAD
         for number, lane in found.items():

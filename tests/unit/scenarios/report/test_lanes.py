@@ -135,6 +135,30 @@ def test_a_gap_without_an_end_may_be_the_longest() -> None:
     assert found["longest gap of the ping a to b"] == Range(12, None)
 
 
+def test_of_two_faults_each_has_what_came_after_it_and_before_the_next() -> None:
+    first, second = (lane("fault", "partition", ("made", at, at + 1)) for at in (1, 8))
+    first.about, second.about = "between a and b", "between a and c"
+    first.id, second.id = "1", "2"
+    nodes = [
+        lane("node", name, ("ready", None, 1), ("down", at, at + 1))
+        for name, at in (("b", 5), ("c", 12))
+    ]
+    made = line(first, second, *nodes)
+    found = [durations.since_fault(made, "partition", one.about) for one in (first, second)]
+    assert found == [
+        {"fault → node b down": Range(3, 5)},
+        {"fault → node c down": Range(3, 5)},
+    ]
+
+
+def test_a_gap_before_the_fault_is_not_the_faults() -> None:
+    made = line(
+        lane("fault", "partition", ("made", 8, 9)),
+        lane("ping", "a to b", ("answered", None, 1), ("lost", 2, 3), ("answered", 4, 5)),
+    )
+    assert durations.since_fault(made, "partition") == {}
+
+
 @pytest.mark.parametrize(
     ("base", "other", "words"),
     [
@@ -161,6 +185,12 @@ def test_the_same_failure_is_found_by_its_kind_and_not_in_runs_without_it() -> N
     (found,) = failure.shared(runs, ["a", "b", "c"])
     assert (found.kind, found.runs) == ("kill-daemon", (0, 2))
     assert failure.shared(runs[:2], ["a", "b"]) == []
+
+
+def test_the_same_fault_on_another_machine_is_another_failure() -> None:
+    other = samples.node_failure()
+    other.timelines[0].lanes[-1].about = "Docker's daemon on machine1 is killed"
+    assert failure.shared([samples.node_failure(), other], ["a", "b"]) == []
 
 
 def test_its_lanes_stand_one_above_the_other_from_the_fault_on() -> None:
