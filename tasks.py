@@ -225,30 +225,40 @@ def same(c: Context, first: str, second: str) -> None:
         **_LAB,
         "first": "a report's folder, or a scenario's name for its newest run",
         "second": "the other folder or scenario",
-        "to": "the folder to write to (default: next to the second report)",
-    }
+        "more": "further ones: inv compare overlay spread weave",
+        "to": "the folder to write to (default: next to the last report)",
+    },
+    iterable=["more"],
 )
 @report_errors
-def compare(c: Context, first: str, second: str, lab: str = "", to: str = "") -> None:
-    """Show two runs side by side on one page."""
-    comparison.compare(lab, first, second, to)
+def compare(
+    c: Context, first: str, second: str, more: list[str], lab: str = "", to: str = ""
+) -> None:
+    """Show two runs or more side by side on one page.
+
+    The first run is what the others are compared with. Runs that had the same fault get a page of
+    what came of it as well.
+    """
+    comparison.compare(lab, [first, second, *more], to)
 
 
 @task(
     help={
         **_LAB,
-        "drivers": "overlay, bridge, host, weave: one or more; the others against the first",
+        "driver": "overlay, bridge, host or weave; the others are measured against it",
+        "more": "further ones: inv measure host overlay bridge",
         "rounds": "how often each is measured (default: 10, at least 8)",
         "seconds": "for how long each sends in a round (default: 5)",
         "json": "print the record as JSON",
         "grant": "allow the plugin a privilege that the exercise does not list; repeatable",
     },
-    iterable=["grant"],
+    iterable=["more", "grant"],
 )
 @report_errors
 def measure(
     c: Context,
-    drivers: str,
+    driver: str,
+    more: list[str],
     grant: list[str],
     lab: str = "",
     rounds: int = 10,
@@ -260,7 +270,7 @@ def measure(
     Throughput, round trips and CPU time between containers on two machines, driver after driver
     in several rounds. All that is made for it is removed.
     """
-    measuring.measure(running.opened, lab, drivers, rounds, seconds, json, grant)
+    measuring.measure(running.opened, lab, [driver, *more], rounds, seconds, json, grant)
 
 
 _EXERCISE = {**_LAB, "name": "the scenario's name (see: inv scenarios)"}
@@ -809,6 +819,6 @@ listing.install(
             "compare": _REPORTS,
             "measure": _DRIVERS,
         },
-        several=("measure",),
+        more={"compare": "more", "measure": "more"},
     )
 )

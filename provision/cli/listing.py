@@ -55,7 +55,8 @@ class Menu:
     first: tuple[str, ...]  # to try first, on top
     groups: Mapping[str, tuple[str, ...]]  # title to verbs
     choices: Mapping[str, Choices] = field(default_factory=dict)  # verb to its argument's values
-    several: tuple[str, ...] = ()  # verbs whose one argument may be several words
+    # Verbs that take any number of arguments, each with the repeatable option of the further ones.
+    more: Mapping[str, str] = field(default_factory=dict)
 
 
 class ListedProgram(Program):
@@ -79,13 +80,43 @@ class ListedProgram(Program):
     def parse_tasks(self) -> None:
         if self._only_lists():
             self.no_tasks_given()  # here already: the parser of all verbs takes a while to make
-        self.core.unparsed = self._joined(self.core.unparsed)
+        self.core.unparsed[:] = self._with_more(self.core.unparsed)
         try:
             super().parse_tasks()
         except ParseError as error:
             raise Exit(self._explained(error), INVALID) from None
         except ValueError as error:  # int() has been given what is none
             raise Exit(_no_number(str(error), self.core.unparsed), INVALID) from None
+
+    def _with_more(self, argv: list[str]) -> list[str]:
+        """The arguments beyond those that a verb names, as values of its option for further ones.
+
+        Invoke itself knows no argument that can be repeated without an option, and would take
+        these for verbs.
+        """
+        verb = next((word for word in argv if not word.startswith("-")), "")
+        option = self.menu.more.get(verb)
+        if option is None:
+            return argv
+        task = dict(_verbs(self.collection))[verb]
+        named = len([name for name in task.positional if name not in task.iterable])
+        valued = {
+            ("--" if len(name) > 1 else "-") + name.replace("_", "-")
+            for argument in task.get_arguments()
+            if argument.takes_value
+            for name in argument.names
+        }
+        start = argv.index(verb) + 1
+        found, before = argv[:start], ""
+        for word in argv[start:]:
+            is_value = before in valued
+            if not is_value and not word.startswith("-"):
+                named -= 1
+                found.append(word if named >= 0 else f"--{option}={word}")
+            else:
+                found.append(word)
+            before = "" if is_value else word
+        return found
 
     def parse_cleanup(self) -> None:
         try:
@@ -105,26 +136,6 @@ class ListedProgram(Program):
             and asked["list-format"].value == "flat"
             and not asked["list-depth"].value
         )
-
-    def _joined(self, argv: list[str]) -> list[str]:
-        """A command line with the words of a verb that takes several as one, spaces between them.
-
-        Invoke gives an argument one word, and takes the next for a verb.
-        """
-        if not argv or argv[0] not in self.menu.several:
-            return argv
-        (context,) = (c for c in self.collection.to_contexts() if c.name == argv[0])
-        words: list[str] = []
-        flags: list[str] = []
-        rest = iter(argv[1:])
-        for token in rest:
-            if not token.startswith("-"):
-                words.append(token)
-                continue
-            flags.append(token)
-            if token in context.flags and context.flags[token].takes_value:
-                flags += [value for _, value in zip(range(1), rest, strict=False)]
-        return [argv[0], *([" ".join(words)] if words else []), *flags]
 
     # -- the list ---------------------------------------------------------------------------------
 

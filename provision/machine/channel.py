@@ -28,8 +28,12 @@ class ChannelSocket:
 
     @property
     def closed(self) -> bool:
-        """Whether nothing can be sent any more, here or because the other end has closed it."""
-        return self._let_go or bool(self._channel.closed)
+        """Whether no answer can come any more: it was closed here, or the other end has ended it.
+
+        Where the engine has ended, sshd passes on the end of its output, and closes nothing until
+        we do.
+        """
+        return self._let_go or bool(self._channel.closed or self._channel.eof_received)
 
     def settimeout(self, seconds: float | None) -> None:
         self._channel.settimeout(seconds)

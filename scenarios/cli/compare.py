@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from provision.lab.load import load_lab
@@ -13,6 +14,8 @@ from scenarios.record.diff import difference
 from scenarios.record.model import Record
 from scenarios.report import compare as comparison
 
+_LONGEST = 200  # characters of a folder's name
+
 
 def same(first: str, second: str) -> None:
     """Compare two reports. Raises as `judge_same`, and UserError for no report."""
@@ -20,12 +23,22 @@ def same(first: str, second: str) -> None:
     judge_same(one, other)
 
 
-def compare(lab_file: str, first: str, second: str, to: str) -> None:
-    """Show two runs side by side: report folders, or the newest runs of two scenarios."""
-    one, other = (find.find(given, lambda: load_lab(lab_file).reports) for given in (first, second))
-    folder = Path(to) if to else other.absolute().parent / f"{one.name}-beside-{other.name}"
-    comparison.write_comparison(store.load(one), store.load(other), folder)
+def compare(lab_file: str, runs: Sequence[str], to: str) -> None:
+    """Show runs beside each other: report folders, or the newest runs of scenarios."""
+    folders = [find.find(given, lambda: load_lab(lab_file).reports) for given in runs]
+    folder = Path(to) if to else folders[-1].absolute().parent / _beside(folders)
+    comparison.write_comparison([store.load(one) for one in folders], folder)
     terminal.say(f"Comparison: {os.path.relpath(folder / 'comparison.html')}")
+    if (folder / "failure.html").exists():
+        terminal.say(f"The same failure: {os.path.relpath(folder / 'failure.html')}")
+
+
+def _beside(folders: Sequence[Path]) -> str:
+    """The name of a comparison's folder, no longer than file systems take."""
+    whole = "-beside-".join(folder.name for folder in folders)
+    return (
+        whole if len(whole) <= _LONGEST else f"{folders[0].name}-beside-{len(folders) - 1}-others"
+    )
 
 
 def judge_same(first: tuple[Record, Path], second: tuple[Record, Path]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from provision.diagnostics import disk
 from provision.lab.load import load_lab
@@ -28,23 +28,23 @@ _ASIDE = 2.5  # seconds that each driver takes in a round beside its sending, on
 def measure(
     open_lab: OpenLab,
     lab_file: str,
-    drivers: str,
+    drivers: Sequence[str],
     rounds: int,
     seconds: int,
     as_json: bool = False,
     grant: Iterable[str] = (),
 ) -> None:
-    """Measure drivers (words in `drivers`) and write the pages.
+    """Measure drivers and write the pages.
 
     Raises MachineError where it failed on its way, KeyboardInterrupt after an interrupted one has
     been cleaned up and reported.
     """
     lab, grants = load_lab(lab_file), privileges.granted(grant)
-    wanted = Wanted(tuple(drivers.split()), rounds, seconds)
+    wanted = Wanted(tuple(drivers), rounds, seconds)
     check(wanted, lab, PLUGINS)
     folder = store.new_folder(lab.reports, "measure")
     tell = (lambda _: None) if as_json else terminal.say
-    with open_lab(lab, f"measure {drivers}") as running:
+    with open_lab(lab, f"measure {' '.join(drivers)}") as running:
         sweep(lab.reports, "*/*", "*/raw/*")
         disk.check(running.machines)
         tell(_takes(wanted))

@@ -64,6 +64,7 @@ def run(scenario: Scenario, setup: Setup) -> model.Record:
     context = context_of(scenario, setup, result.topology, infos)
     context.faults = Faults(setup.lab, setup.machines, done)
     context.faults_made = result.faults
+    context.timelines = result.timelines
     result.notes = [*result.notes, *faulting.notes(context.faults)]
     if plugin:
         context.plugin = plugin

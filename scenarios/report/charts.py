@@ -20,7 +20,8 @@ _ROW = 62  # px: a line of label, a line of numbers, the dots
 _LEAST = 0.001  # ms: ping prints no less, and a logarithm needs more than zero
 _LABEL = 42  # characters that fit at 320 px
 
-Mark = Literal["crossing", "local", "left", "right"]
+Mark = Literal["crossing", "local", "run0", "run1", "run2", "run3"]
+_MARKS: tuple[Mark, ...] = ("run0", "run1", "run2", "run3")
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,11 @@ def series_of(ping: Ping, mark: Mark, whose: str = "") -> Series:
         lost=ping.sent - ping.received,
         mark=mark,
     )
+
+
+def mark_of(run: int) -> Mark:
+    """The mark of a run among several: colour and shape. A fifth run has the first's again."""
+    return _MARKS[run % len(_MARKS)]
 
 
 def crosses(record: Record, ping: Ping) -> bool:

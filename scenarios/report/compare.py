@@ -1,50 +1,77 @@
-"""Two runs side by side: the same evidence beside each other, their round trips on one chart."""
+"""Runs beside each other: the same evidence, round trips on one chart, the same failure."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from provision.support.files import write_atomic
 from scenarios.record.model import Ping, Record
-from scenarios.report import charts, findings, pages
+from scenarios.report import charts, failure, findings, pages
 from scenarios.report.findings import all_pings, machine_of
+from scenarios.report.text import moment
 
 
-def write_comparison(left: Record, right: Record, folder: Path) -> Path:
-    """Write comparison.html and comparison.md into `folder`, and return it.
+def write_comparison(records: Sequence[Record], folder: Path) -> Path:
+    """Write comparison.html and comparison.md of two runs or more into `folder`, and return it.
 
     Only pings that crossed hosts are laid beside each other, by the machines between which they
-    went: a service's name is answered on the asking host whatever the driver. Raises OSError when
-    the folder cannot be written.
+    went: a service's name is answered on the asking host whatever the driver. Runs that have time
+    lines of the same fault get failure.html and failure.md as well. Raises OSError when the folder
+    cannot be written.
     """
-    values = _context(left, right)
-    html = pages.compared("compare.html.j2", values)
-    text = pages.compared("compare.md.j2", values)
-    write_atomic(folder / "comparison.html", html)
-    write_atomic(folder / "comparison.md", text)
+    names = _names(records)
+    failures = failure.shared(records, names)
+    values = _context(records, names) | {"failures": failures}
+    files = {
+        f"comparison.{ending}": pages.compared(f"compare.{ending}.j2", values)
+        for ending in ("html", "md")
+    }
+    if failures:
+        shown = failure.context(failures, names)
+        for ending in ("html", "md"):
+            files[f"failure.{ending}"] = pages.compared(f"failure.{ending}.j2", shown)
+    for name, text in files.items():
+        write_atomic(folder / name, text)
+    if not failures:
+        for ending in ("html", "md"):
+            # Of an earlier comparison in this folder.
+            (folder / f"failure.{ending}").unlink(missing_ok=True)
     return folder
 
 
-def _context(left: Record, right: Record) -> dict[str, Any]:
+def _context(records: Sequence[Record], names: Sequence[str]) -> dict[str, Any]:
+    marks = [charts.mark_of(number) for number in range(len(records))]
     return {
-        "left": pages.context(left),
-        "right": pages.context(right),
-        "names": _names(left, right),
-        "proofs": findings.recorded(left, right),
-        "chart": charts.rtt_chart(_series(left, right)),
-        "driver": {"left": _drivers(left), "right": _drivers(right)},
+        "runs": [pages.context(record) for record in records],
+        "names": names,
+        "marks": marks,
+        "legend": list(zip(marks, names, strict=True)),
+        "proofs": findings.recorded(*records),
+        "chart": charts.rtt_chart(_series(records, names)),
+        "drivers": [_drivers(record) for record in records],
     }
 
 
-def _names(left: Record, right: Record) -> tuple[str, str]:
-    """What to call each run: its scenario, and of two runs of one scenario their labs or times."""
-    for name in ("scenario", "lab", "started"):
-        pair = str(getattr(left, name)), str(getattr(right, name))
-        if pair[0] != pair[1]:
-            return pair
-    return "left", "right"
+def _names(records: Sequence[Record]) -> tuple[str, ...]:
+    """What to call each run: its scenario, and of several of one scenario their labs or times."""
+    ways: list[Callable[[Record], str]] = [
+        lambda record: record.scenario,
+        lambda record: record.lab,
+        lambda record: f"{record.scenario} on {record.lab}",
+        lambda record: record.started,
+        lambda record: f"{record.scenario}, {moment(record.started)}",
+    ]
+    if len({record.scenario for record in records}) > 1:
+        # A lab or a time alone would not say of which scenario it is.
+        ways = [ways[0], ways[2], ways[4]]
+    for way in ways:
+        names = tuple(map(way, records))
+        if len(set(names)) == len(names):
+            return names
+    return tuple(f"{record.scenario} {number}" for number, record in enumerate(records, start=1))
 
 
 def _drivers(record: Record) -> str:
@@ -53,17 +80,15 @@ def _drivers(record: Record) -> str:
     return ", ".join(dict.fromkeys(drivers)) or "unknown"
 
 
-def _series(left: Record, right: Record) -> list[charts.Series]:
-    """For each pair of machines the left run's pings and the right run's, one beneath the other."""
-    one, other = _crossing(left), _crossing(right)
-    names = _names(left, right)
+def _series(records: Sequence[Record], names: Sequence[str]) -> list[charts.Series]:
+    """For each pair of machines the pings of the runs, one beneath the other."""
+    found = [_crossing(record) for record in records]
     series: list[charts.Series] = []
-    for pair in dict.fromkeys([*one, *other]):
-        for mine, theirs in zip_longest(one.get(pair, []), other.get(pair, [])):
-            if mine:
-                series.append(charts.series_of(mine, "left", names[0]))
-            if theirs:
-                series.append(charts.series_of(theirs, "right", names[1]))
+    for pair in dict.fromkeys(pair for run in found for pair in run):
+        for row in zip_longest(*(run.get(pair, []) for run in found)):
+            for number, ping in enumerate(row):
+                if ping:
+                    series.append(charts.series_of(ping, charts.mark_of(number), names[number]))
     return series
 
 

@@ -1,4 +1,4 @@
-"""The record through the templates: report.html and report.md, and the comparison of two runs."""
+"""The record through the templates: report.html and report.md, and the comparison of runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from provision.support.text import readable
 from scenarios.record.model import Expectation, Record, Step, Topology
-from scenarios.report import book, charts, findings, markdown, text, topology
+from scenarios.report import book, charts, findings, lanes, markdown, text, topology
 
 _TEMPLATES = Path(__file__).parent / "templates"
 PICTURE_STYLES = _TEMPLATES / "picture.css"
@@ -55,6 +55,7 @@ def context(record: Record) -> dict[str, Any]:
         "narrow": topology.narrow(record),
         "chart": charts.rtt_chart(charts.run_series(record)),
         "bars": charts.time_line(record),
+        "timelines": lanes.shown(record),
         "captures": findings.all_captures(record),
         "pings": findings.all_pings(record),
         "first_failure": first_failure(record),
@@ -132,6 +133,7 @@ def _environment(*, autoescape: bool) -> Environment:
         "middle": text.middle,
         "link": text.link,
         "plural": text.plural,
+        "shorten": text.shorten,
         "words": text.words,
     }
     environment.globals |= {"mark": book.mark, "as_in_book": book.as_in_book}

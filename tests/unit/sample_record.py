@@ -6,6 +6,7 @@ The shapes and sizes are those of a run on two emulated machines; no test takes 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 from scenarios.record.model import (
     Capture,
@@ -13,13 +14,17 @@ from scenarios.record.model import (
     Document,
     Expectation,
     Host,
+    Lane,
+    LaneKind,
     Layer,
     Network,
     Packet,
     Ping,
     Record,
+    Span,
     Step,
     Task,
+    TimeLine,
     Topology,
 )
 
@@ -799,5 +804,124 @@ def hostile() -> Record:
         Document(title="outside", machine="machine1", file="../../etc/passwd"),
     ]
     record.steps[-3].captures[0].packets[0].inner = HOSTILE
+    record.timelines = [
+        TimeLine(
+            step=step.number,
+            started=HOSTILE,
+            seconds=9,
+            pause=0.5,
+            limit=5,
+            lanes=[
+                Lane(
+                    kind=kind,
+                    subject=HOSTILE,
+                    machine=HOSTILE,
+                    about=HOSTILE,
+                    spans=[
+                        Span(state=HOSTILE, detail=HOSTILE, after=None, by=1, last=4),
+                        Span(state="lost", detail=HOSTILE, after=4, by=5, last=8),
+                    ],
+                )
+                for kind in get_args(LaneKind)
+            ],
+            notes=[HOSTILE],
+        )
+    ]
     record.verdict = "failed"
+    return record
+
+
+def _lane(
+    kind: LaneKind, subject: str, *states: tuple[str, float | None, float, int], **about: str
+) -> Lane:
+    """A lane of (state, after, by, looks)."""
+    afters = [after for _, after, _, _ in states[1:]]
+    lasts = [float(after) for after in afters if after is not None] + [70.0]
+    spans = [
+        Span(state=state, after=after, by=by, last=last, looks=looks)
+        for (state, after, by, looks), last in zip(states, lasts, strict=True)
+    ]
+    return Lane(kind=kind, subject=subject, spans=spans, **about)
+
+
+def node_failure(later: float = 0.0, scenario: str = "node-failure") -> Record:
+    """A run in which a node's daemon was killed; its task moved `later` seconds later."""
+    at = later
+    moved = 18.6 + at
+    running: tuple[str, float | None, float, int] = ("running", None, 0.3, 34)
+    lanes = [
+        _lane("leader", "swarm", ("machine1", None, 0.2, 140)),
+        _lane("manager", "machine1", ("leads", None, 0.2, 140)),
+        _lane("node", "machine1", ("ready", None, 0.2, 140)),
+        _lane(
+            "node",
+            "machine2",
+            ("ready", None, 0.2, 34),
+            ("down", 17.1 + at, 17.7 + at, 60),
+            ("ready", 52.0 + at, 52.6 + at, 30),
+        ),
+        _lane(
+            "engine",
+            "machine2",
+            ("answers", None, 0.2, 5),
+            ("does not answer", 2.6, 3.3, 96),
+            ("answers", 50.9, 51.5, 30),
+        ),
+        _lane(
+            "task",
+            "web.1",
+            running,
+            ("to be shut down", 17.1 + at, 17.8 + at, 60),
+            ("shutdown", 53.0, 53.6, 30),
+            id="a1b2c3d4e5f6",
+            machine="machine2",
+        ),
+        _lane(
+            "task",
+            "web.1",
+            ("preparing", 17.1 + at, 17.8 + at, 1),
+            ("starting", 17.6 + at, 18.3 + at, 1),
+            ("running", 18.1 + at, moved, 90),
+            id="f6e5d4c3b2a1",
+            machine="machine1",
+        ),
+        _lane(
+            "ping",
+            "machine1 to machine2",
+            ("answered", None, 0.3, 140),
+            machine="machine1",
+            about="192.168.56.12",
+        ),
+        _lane(
+            "ping",
+            "task1 to address2",
+            ("answered", None, 0.3, 20),
+            ("lost", 10.2, 12.9, 14 + int(at)),
+            ("answered", moved, moved + 2.4, 50),
+            machine="machine1",
+            about="10.0.1.6",
+        ),
+        _lane(
+            "fault",
+            "kill-daemon",
+            ("made", 2.1, 2.8, 2),
+            ("healed", 48.3, 51.2, 1),
+            id="1",
+            about="Docker's daemon on machine2 is killed",
+        ),
+    ]
+    lanes[3].spans[1].detail = "heartbeat failure"
+    record = sample().model_copy(deep=True)
+    record.scenario, record.title = scenario, "A node fails"
+    record.timelines = [
+        TimeLine(
+            step="13",
+            started=BEGIN.isoformat(),
+            seconds=70.6,
+            pause=0.5,
+            limit=5,
+            lanes=lanes,
+            notes=["ping task1 to address2: machine1: no SSH at ops@10.77.0.2: timed out"],
+        )
+    ]
     return record

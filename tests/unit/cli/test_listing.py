@@ -6,6 +6,7 @@ import inspect
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from invoke.exceptions import ParseError
@@ -156,6 +157,27 @@ def test_reports_are_listed_newest_first(lab: str) -> None:
     assert "inv compare needs SECOND." in inv("compare", "overlay", SWARMRIG_LAB=lab).stderr
 
 
+@pytest.mark.parametrize(
+    ("given", "parsed"),
+    [
+        ("compare a b", "compare a b"),
+        ("compare a b c d", "compare a b --more=c --more=d"),
+        ("compare --lab x a b c", "compare --lab x a b --more=c"),
+        ("compare a b c --to=x d", "compare a b --more=c --to=x --more=d"),
+        ("measure a --rounds 9 b -j", "measure a --rounds 9 --more=b -j"),
+        ("compare a --to x b --more c d", "compare a --to x b --more c --more=d"),
+        ("same a b c", "same a b c"),
+        ("status", "status"),
+    ],
+)
+def test_further_arguments_of_a_verb_that_takes_any_number_are_its_own(
+    given: str, parsed: str
+) -> None:
+    listed: Any = program
+    listed.collection = tasks.namespace
+    assert " ".join(listed._with_more(given.split())) == parsed
+
+
 def test_a_lab_file_with_mistakes_is_reported_with_them(lab: str) -> None:
     Path(lab).write_text('name = "X"\n')
     done = inv("ssh", SWARMRIG_LAB=lab)
@@ -167,25 +189,6 @@ def test_every_verb_that_needs_an_argument_lists_what_it_takes() -> None:
     for name, task in listing._verbs(tasks.namespace):
         needs = [arg for arg in task.positional if arg not in task.iterable]
         assert bool(needs) == (name in program.menu.choices), name  # type: ignore[attr-defined]
-
-
-@pytest.mark.parametrize(
-    ("given", "joined"),
-    [
-        ("measure overlay bridge host", ["measure", "overlay bridge host"]),
-        ("measure overlay --rounds 9 host -j", ["measure", "overlay host", "--rounds", "9", "-j"]),
-        ("measure --json --seconds=2 host", ["measure", "host", "--json", "--seconds=2"]),
-        ("measure --lab x overlay host", ["measure", "overlay host", "--lab", "x"]),
-        ("measure --rounds", ["measure", "--rounds"]),
-        ("measure", ["measure"]),
-        ("same one other", ["same", "one", "other"]),
-        ("", []),
-    ],
-)
-def test_a_verb_that_takes_several_words_gets_them_as_one(given: str, joined: list[str]) -> None:
-    assert isinstance(program, listing.ListedProgram)
-    program.collection = tasks.namespace
-    assert program._joined(given.split()) == joined
 
 
 def test_every_word_of_a_verb_that_takes_several_arrives(lab: str) -> None:

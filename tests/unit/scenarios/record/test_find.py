@@ -48,6 +48,17 @@ def test_overlay_is_laid_beside_weave(lab: Path) -> None:
     assert (made / "comparison.html").is_file()
 
 
+def test_more_than_two_are_compared(lab: Path) -> None:
+    given = ("compare", "overlay", "weave", "--to", str(lab / "to"), "overlay", "weave")
+    done = inv(*given, SWARMRIG_LAB=str(lab / "lab.toml"))
+    assert done.returncode == 0, done.stderr
+    text = (lab / "to" / "comparison.md").read_text()
+    assert text.startswith("# overlay 1 and weave 2 and overlay 3 and weave 4 side by side")
+    done = inv("compare", "overlay", "weave", "quic", SWARMRIG_LAB=str(lab / "lab.toml"))
+    assert done.returncode == 2
+    assert "no run of a scenario 'quic'" in done.stderr
+
+
 def test_folders_are_compared_without_a_lab_and_written_where_one_says(
     lab: Path, tmp_path: Path
 ) -> None:

@@ -35,6 +35,7 @@ RECORDS = {
     "hostile": samples.hostile(),
     "ten hosts": samples.many_hosts(10),
     "weave": samples.weave(),
+    "node failure": samples.node_failure(),
 }
 VOID = {"meta", "link", "img", "br", "hr", "input", "circle", "path", "rect", "line", "polyline"}
 every_record = pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS.keys())
@@ -140,11 +141,11 @@ def test_a_folder_without_a_report_is_the_users_to_mend(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-@pytest.mark.parametrize("version", ["1.4", "2.0", "10.0"])
+@pytest.mark.parametrize("version", ["1.5", "2.0", "10.0"])
 def test_a_report_of_a_newer_schema_is_refused_by_its_version(tmp_path: Path, version: str) -> None:
     data = samples.sample().model_dump(mode="json") | {"schema_version": version, "novel": 1}
     (tmp_path / "report.json").write_text(json.dumps(data))
-    with pytest.raises(UserError, match=f"schema {version}; this Swarmrig reads 1.3"):
+    with pytest.raises(UserError, match=f"schema {version}; this Swarmrig reads 1.4"):
         load(tmp_path)
 
 
@@ -153,8 +154,8 @@ def test_a_report_of_a_newer_schema_is_refused_by_its_version(tmp_path: Path, ve
     [
         (b'{"scenario": ', "not a report"),
         (b"\xff\xfe", "not a report"),
-        (b"[]", "not a report of schema 1.3: the whole file"),
-        (b'{"schema_version": "1.0"}', "not a report of schema 1.3: scenario: Field required"),
+        (b"[]", "not a report of schema 1.4: the whole file"),
+        (b'{"schema_version": "1.0"}', "not a report of schema 1.4: scenario: Field required"),
     ],
 )
 def test_a_broken_report_says_what_is_wrong_and_where(
@@ -237,7 +238,7 @@ def test_what_was_skipped_is_counted_with_its_reason_and_shows_nothing(tmp_path:
     title = kind(samples.sample(), "virtual address").title
     assert title not in words
     assert title not in text
-    write_comparison(samples.no_ipvs(), samples.sample(), tmp_path)
+    write_comparison([samples.no_ipvs(), samples.sample()], tmp_path)
     for name in ("comparison.html", "comparison.md"):
         assert "1 skipped: the kernel of machine1 has no IPVS" in (tmp_path / name).read_text()
 
@@ -286,7 +287,7 @@ def test_markdown_holds_no_html_and_only_the_headings_it_means(
     inline = [child for token in tokens for child in token.children or []]
     assert [token for token in [*tokens, *inline] if token.type.startswith("html")] == []
     steps = sum(token.type == "heading_open" and token.tag == "h3" for token in tokens)
-    assert steps == len(record.steps)
+    assert steps == len(record.steps) + len(record.timelines)
     assert sum(token.type == "heading_open" and token.tag == "h1" for token in tokens) == 1
     assert all(
         "javascript:" not in str(token.attrs.get("href", "")) for token in inline if token.attrs
@@ -746,7 +747,7 @@ def test_only_files_of_the_report_itself_are_linked(file: str, target: str) -> N
 
 
 def test_a_comparison_puts_both_runs_in_both_files(tmp_path: Path) -> None:
-    folder = write_comparison(samples.sample(), samples.weave(), tmp_path)
+    folder = write_comparison([samples.sample(), samples.weave()], tmp_path)
     page = _Page((folder / "comparison.html").read_text())
     assert page.strays == []
     assert page.open == []
@@ -760,7 +761,7 @@ def test_a_comparison_puts_both_runs_in_both_files(tmp_path: Path) -> None:
 def test_a_comparison_lays_the_same_direction_of_both_runs_beside_each_other(
     tmp_path: Path,
 ) -> None:
-    folder = write_comparison(samples.sample(), samples.weave(), tmp_path)
+    folder = write_comparison([samples.sample(), samples.weave()], tmp_path)
     words = _Page((folder / "comparison.html").read_text()).text
     order = [
         words.index(label)
@@ -776,15 +777,32 @@ def test_a_comparison_lays_the_same_direction_of_both_runs_beside_each_other(
 
 def test_runs_of_one_scenario_are_told_apart_by_lab_or_time(tmp_path: Path) -> None:
     again = samples.sample().model_copy(update={"started": "2026-11-25T08:00:00Z"})
-    write_comparison(samples.sample(), again, tmp_path)
+    write_comparison([samples.sample(), again], tmp_path)
     assert (
         "# 2026-11-24T13:05:09Z and 2026-11-25T08:00:00Z"
         in (tmp_path / "comparison.md").read_text()
     )
 
 
+def test_three_runs_are_compared_with_the_first_and_each_has_its_column(tmp_path: Path) -> None:
+    runs = [samples.sample(), samples.weave(), samples.underlay_blocked()]
+    write_comparison(runs, tmp_path)
+    page = _Page((tmp_path / "comparison.html").read_text())
+    assert page.strays == []
+    assert page.open == []
+    assert len(page.attributes("id")) == len(set(page.attributes("id")))
+    # Two of one scenario: its name alone does not tell them apart.
+    names = ("overlay on book", "weave on book")
+    text = (tmp_path / "comparison.md").read_text()
+    assert "What differs from the first run" in page.text
+    columns = [line.count("|") for line in text.splitlines() if line.startswith("| verdict")]
+    assert columns == [5]
+    assert names[0] not in text  # labs do not tell them apart either
+    assert text.startswith("# overlay 1 and weave 2 and overlay 3 side by side")
+
+
 def test_a_comparison_with_a_run_that_never_pinged_is_written_as_well(tmp_path: Path) -> None:
-    write_comparison(samples.image_missing(), samples.hostile(), tmp_path)
+    write_comparison([samples.image_missing(), samples.hostile()], tmp_path)
     tokens = (
         MarkdownIt("commonmark", {"html": True})
         .enable("table")
