@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from provision.machine.machine import Machine
 from provision.support.errors import SwarmrigError
+from scenarios.kit import faulting
 from scenarios.kit.scenario import StepPlan
 from scenarios.kit.setup import fill, new_step
 from scenarios.kit.step import Step, StepFailed
@@ -28,6 +29,7 @@ def carry_out(plan: StepPlan, step: Step) -> None:
     def work() -> None:
         if step.acted:
             act(plan, step)
+        faulting.expect(plan, step)
         plan.judge(step)
 
     data = step.data
@@ -37,8 +39,15 @@ def carry_out(plan: StepPlan, step: Step) -> None:
 
 
 def act(plan: StepPlan, step: Step) -> None:
-    """Do the step: run its command on its machines. Raises StepFailed where that fails."""
+    """Do the step: make or heal its fault, run its command on its machines.
+
+    Raises StepFailed where a command fails.
+    """
     command = fill(plan.run, step.names)
+    if plan.breaks:
+        faulting.make(plan, step)
+    elif plan.heals:
+        faulting.heal(plan, step)
     if plan.do:
         plan.do(step)
     elif plan.service:

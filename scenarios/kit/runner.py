@@ -193,11 +193,14 @@ def _clean(
     left: list[str] = []
 
     def work() -> None:
-        if scenario.restore:
-            scenario.restore(machines)
-        left.extend(_remove(scenario, machines, done, context.created))
-        if plugin:
-            left.extend(_remove_plugin(plugin))
+        try:
+            faulting.heal_rest(context)
+        finally:
+            if scenario.restore:
+                scenario.restore(machines)
+            left.extend(_remove(scenario, machines, done, context.created))
+            if plugin:
+                left.extend(_remove_plugin(plugin))
 
     data.state, data.reason = attempt(work)
     if data.state == "passed":

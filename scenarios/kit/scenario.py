@@ -15,9 +15,11 @@ Engine API, what came of it: two independent ways to the same fact.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from provision.faults.fault import DEFAULT_SECONDS, Fault
+from scenarios.kit import faulting
 from scenarios.kit.driver import Driver
 
 if TYPE_CHECKING:
@@ -33,7 +35,9 @@ class StepPlan:
     """A step as it is written down: what it says, how it is done, and what must be so.
 
     The three can be used apart: somebody may do the step by hand, and `judge` is then all that is
-    used of it. `{names}` in `run` are filled in by what steps remember.
+    used of it. `{names}` in `run` are filled in by what steps remember. A step that `breaks`
+    something makes the first of these faults that the machines can have; it is there until the step
+    that `heals` it, and no longer than `lasts` seconds.
     """
 
     number: str
@@ -48,6 +52,10 @@ class StepPlan:
     do: Body | None = None
     undoes: tuple[str, ...] = ()
     probe: bool = False
+    breaks: tuple[Fault, ...] = ()
+    lasts: float = DEFAULT_SECONDS
+    heals: str = ""
+    healed: tuple[Fault, ...] = ()  # the faults of the step that this one heals
 
 
 @dataclass
@@ -86,6 +94,9 @@ class Scenario:
         do: Body | None = None,
         undoes: Sequence[int | str] = (),
         probe: bool = False,
+        breaks: Fault | Sequence[Fault] = (),
+        lasts: float = DEFAULT_SECONDS,
+        heals: int | str = "",
     ) -> Callable[[Body], Body]:
         """Write down the next step; the function judges what must be so after it.
 
@@ -102,25 +113,39 @@ class Scenario:
         `undoes` are the steps whose work this one takes away again: until they are done, that
         nothing is there means nothing. A `probe` is a step whose judge sends packets between tasks
         (pings, captures, transfers), which takes seconds.
+
+        A step that `breaks` something makes a fault (`provision.faults.library`, machines by their
+        place), which stays while the next steps run; of several, the first one that the machines
+        can have. The step that `heals` the step of that number ends it. Where none does, the
+        clean-up does, and in any case a timer on the machines after `lasts` seconds. That it is
+        there, or gone, is judged before the function is called.
         """
+        faults = (breaks,) if isinstance(breaks, Fault) else tuple(breaks)
+        healed = next((one.breaks for one in self.steps if one.number == str(heals)), ())
+        if heals and not healed:
+            raise ValueError(f"{self.name}: step {number} heals step {heals}, which breaks nothing")
 
         def add(body: Body) -> Body:
-            self.steps.append(
-                StepPlan(
-                    number=str(number),
-                    title=title,
-                    on=(on,) if isinstance(on, str) else tuple(on),
-                    run=run,
-                    book=book or run,
-                    why=why,
-                    needs=tuple(str(n) for n in needs),
-                    service=service,
-                    judge=body,
-                    do=do,
-                    undoes=tuple(str(n) for n in undoes),
-                    probe=probe,
-                )
+            plan = StepPlan(
+                number=str(number),
+                title=title,
+                on=(on,) if isinstance(on, str) else tuple(on),
+                run=run,
+                book=book or run,
+                why=why,
+                needs=tuple(str(n) for n in needs),
+                service=service,
+                judge=body,
+                do=do,
+                undoes=tuple(str(n) for n in (*undoes, *([heals] if heals else []))),
+                probe=probe,
+                breaks=faults,
+                lasts=lasts,
+                heals=str(heals),
+                healed=healed,
             )
+            typed = [*faulting.by_hand(plan), *filter(None, [plan.book])]
+            self.steps.append(replace(plan, book="\n".join(typed)))
             return body
 
         return add

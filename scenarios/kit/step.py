@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -48,7 +49,8 @@ class Context:
     which only asks an engine. `created` keeps what the run creates, where others may have things
     of the same names. `called` has what somebody who types the exercise by hand has called its
     services and networks, by the exercise's names; `waits` says whether a judge waits for what a
-    step has only begun. `faults` makes faults, where the run may; `faults_made` are recorded.
+    step has only begun. `faults` makes faults and lists them; `faults_made` are
+    recorded, and `held` are those that outlast their step, by its number.
     """
 
     machines: dict[str, Machine]
@@ -65,6 +67,7 @@ class Context:
     called: dict[str, str] = field(default_factory=dict)
     waits: bool = True
     faults: Faults | None = None
+    held: dict[str, faulting.Held] = field(default_factory=dict)
     faults_made: list[model.Fault] = field(default_factory=list)
 
     def patience(self, seconds: float) -> float:
@@ -180,7 +183,7 @@ class Step:
         MachineError with the reason where a machine cannot have it.
         """
         context = self.context
-        if context.faults is None:
+        if context.faults is None or not self.acted:
             raise StepFailed("faults are made in runs only, and this step is only judged")
         places = context.machines
         named = fault.named(lambda name: places[name].name if name in places else name)
@@ -191,6 +194,11 @@ class Step:
             raise StepFailed(
                 f"fault {fault.kind} healed after {seconds:g} s, before the step was done with it"
             )
+
+    def since(self, number: int | str) -> float | None:
+        """For how many seconds the fault of a step is there; None where this run has made none."""
+        held = self.context.held.get(str(number))
+        return time.monotonic() - held.since if held else None
 
     # -- judging ------------------------------------------------------------------------------
 
