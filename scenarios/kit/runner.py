@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from provision.changes import journal
 from provision.changes.change import Change
@@ -28,6 +29,7 @@ def dry_run(scenario: Scenario, lab: Lab, tell: Callable[[str], None]) -> None:
     names = {machine.name: machine.name for machine in lab.machines}
     reference = lab.weave.reference if lab.weave else AUTO_PLUGIN
     names["plugin"] = f"{FORK}<arch>" if reference == AUTO_PLUGIN else reference
+    tell(f"Needs {', '.join(need.words() for need in scenario.needs)}.")
     for plan in scenario.steps:
         tell(f"{plan.number:>3}. {plan.title}  [{', '.join(plan.on)}]")
         if plan.why:
@@ -48,14 +50,17 @@ def run(scenario: Scenario, setup: Setup) -> model.Record:
     After each step the record is written to `setup.folder`/report.json, so that a run that is
     killed leaves what it has seen.
 
-    Raises UserError when the lab has too few machines, when a service or network of the
-    scenario's names exists and is not this lab's, or when a plugin asks for privileges that are
-    neither listed by the exercise nor granted. Raises MachinesError when an engine does not answer.
+    A scenario that needs what the lab does not have is skipped, before anything is made.
+
+    Raises UserError when a service or network of the scenario's names exists and is not this
+    lab's, or when a plugin asks for privileges that are neither listed by the exercise nor granted.
+    Raises MachinesError when an engine does not answer.
     """
-    setup.see_enough(scenario)
     begin = time.monotonic()
     done = journal.of_lab(setup.lab)
     infos = setup.infos()
+    if missing := setup.missing(scenario, infos):
+        return _skipped(scenario, setup, infos, missing)
     _refuse_others(scenario, setup.ordered, done)
     plugin = None
     if scenario.driver:
@@ -69,6 +74,16 @@ def run(scenario: Scenario, setup: Setup) -> model.Record:
         context.plugin = plugin
         context.names["plugin"] = plugin.reference
     return _Run(scenario, setup, context, done, result, begin).go()
+
+
+def _skipped(
+    scenario: Scenario, setup: Setup, infos: dict[str, dict[str, Any]], missing: list[str]
+) -> model.Record:
+    """The record of a scenario that cannot run on this lab."""
+    result = record_of(scenario, setup, infos)
+    result.verdict, result.missing = "skipped", missing
+    store.write(result, setup.folder)
+    return result
 
 
 def refuse_adopted(scenario: Scenario, done: journal.Journal) -> None:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from provision.faults.fault import DEFAULT_SECONDS, Fault
 from scenarios.kit import faulting
 from scenarios.kit.driver import Driver
+from scenarios.kit.requires import Machines, Requirement
 
 if TYPE_CHECKING:
     from provision.machine.machine import Machine
@@ -67,6 +68,9 @@ class Scenario:
 
     `restore` sets back what it changes otherwise (nodes that are drained, say). It is given all
     machines of the lab, before the first step and after the last one, whatever has happened.
+
+    `requires` is what it needs beside so many `machines` (`scenarios.kit.requires`). On a lab that
+    lacks some of it, it is skipped with the reason before anything is made.
     """
 
     name: str
@@ -78,7 +82,13 @@ class Scenario:
     networks: tuple[str, ...] = ()
     driver: Driver | None = None
     restore: Callable[[list[Machine]], None] | None = None
+    requires: tuple[Requirement, ...] = ()
     steps: list[StepPlan] = field(default_factory=list)
+
+    @property
+    def needs(self) -> tuple[Requirement, ...]:
+        """All that a lab must have for it."""
+        return (Machines(self.machines), *self.requires)
 
     def step(
         self,

@@ -12,8 +12,8 @@ from typing import Any
 from provision.lab.model import Lab
 from provision.machine.machine import Machine
 from provision.plugins.privileges import Privilege
-from provision.support.errors import UserError
 from provision.support.parallel import run_on_all
+from scenarios.kit import requires
 from scenarios.kit.scenario import Scenario, StepPlan
 from scenarios.kit.step import Context
 from scenarios.record import model
@@ -29,7 +29,8 @@ class Setup:
     """What a run is given: a lab that is up, and where its report goes.
 
     `tell` shows a line to the user. `before_step` is called before each step. `grants` are
-    privileges of a plugin that the user has allowed beyond those that the exercise lists.
+    privileges of a plugin that the user has allowed beyond those that the exercise lists. `probed`
+    is what the machines were found to lack; runs that share it ask once.
     """
 
     lab: Lab
@@ -42,6 +43,7 @@ class Setup:
     versions: dict[str, str] = field(default_factory=dict)
     before_step: Callable[[StepPlan], None] | None = None
     grants: frozenset[Privilege] = frozenset()
+    probed: requires.Probed = field(default_factory=requires.Probed)
 
     @property
     def ordered(self) -> list[Machine]:
@@ -57,13 +59,15 @@ class Setup:
         """What `docker info` says of each machine, by its name. Raises MachinesError."""
         return run_on_all("asking the engine", self.ordered, lambda m: dict(m.docker.info()))
 
-    def see_enough(self, scenario: Scenario) -> None:
-        """See that the lab has the machines that a scenario needs. Raises UserError."""
-        if len(self.machines) < scenario.machines:
-            raise UserError(
-                f"Scenario {scenario.name} needs {scenario.machines} machines; lab "
-                f"{self.lab.name} has {len(self.machines)}."
-            )
+    def missing(self, scenario: Scenario, infos: dict[str, dict[str, Any]]) -> list[str]:
+        """Why the scenario cannot run on this lab, in words; empty where it can.
+
+        Raises MachinesError where a machine does not answer.
+        """
+        plans = [machine.plan for machine in self.ordered]
+        given = requires.Given(self.lab.name, plans, self.provider)
+        used = self.ordered[: scenario.machines]
+        return requires.missing(scenario.needs, given, used, infos, self.probed)
 
 
 def unknown(command: str, names: dict[str, str]) -> set[str]:

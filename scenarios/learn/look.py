@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from provision.changes import journal
 from provision.machine.machine import Machine
-from provision.support.errors import UserError
+from provision.support.errors import MachineError, UserError
 from scenarios.kit import driver
 from scenarios.kit.doing import begun, carry_out
 from scenarios.kit.scenario import Scenario, StepPlan
@@ -24,6 +24,15 @@ from scenarios.kit.step import Context, Step
 from scenarios.learn import aims, names, world
 from scenarios.learn.progress import Done, Kept, Progress
 from scenarios.record import model
+
+
+class CannotRun(MachineError):
+    """The lab lacks what a scenario needs; `words` say what."""
+
+    def __init__(self, scenario: str, reasons: list[str]) -> None:
+        self.words = "; ".join(reasons)
+        super().__init__(f"Scenario {scenario} cannot run here: {self.words}.")
+
 
 State = Literal["done", "open", "waiting"]
 
@@ -70,14 +79,15 @@ class Look:
 class Exercise:
     """A scenario on a lab that is up, typed by somebody. Nothing here changes the lab.
 
-    Raises UserError where the lab has too few machines.
+    Raises CannotRun where the lab lacks what the scenario needs.
     """
 
     def __init__(self, scenario: Scenario, setup: Setup, state: Path) -> None:
-        setup.see_enough(scenario)
         self.scenario, self.setup = scenario, setup
         self.machines = setup.by_place
         infos = setup.infos()
+        if reasons := setup.missing(scenario, infos):
+            raise CannotRun(scenario.name, reasons)
         self.kept = Kept(state / scenario.name, scenario.name, _swarm(infos))
         self.plugin = self._plugin()
         self.record = record_of(scenario, setup, infos)

@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 
 StepState = Literal["passed", "failed", "skipped", "error"]
-Verdict = Literal["passed", "failed", "error", "interrupted"]
+Verdict = Literal["passed", "failed", "error", "interrupted", "skipped"]
 Layer = Literal[
     "",
     "engine",
@@ -234,7 +234,7 @@ class Fault(_Data):
 class Record(_Data):
     """A whole run."""
 
-    schema_version: Literal["1.0", "1.1", "1.2", "1.3"] = "1.3"
+    schema_version: Literal["1.0", "1.1", "1.2", "1.3", "1.4"] = "1.4"
     scenario: str
     exercise: str
     title: str
@@ -247,6 +247,9 @@ class Record(_Data):
     started: str
     seconds: float
     verdict: Verdict
+    missing: list[str] = Field(
+        [], description="what the lab lacks, for which the whole scenario was skipped"
+    )
     diagnosis: Diagnosis | None = Field(None, description="null for a run that passed")
     topology: Topology
     steps: list[Step]

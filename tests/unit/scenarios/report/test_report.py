@@ -32,6 +32,7 @@ RECORDS = {
     "underlay blocked": samples.underlay_blocked(),
     "no IPVS": samples.no_ipvs(),
     "image missing": samples.image_missing(),
+    "skipped": samples.cannot_run(),
     "hostile": samples.hostile(),
     "ten hosts": samples.many_hosts(10),
     "weave": samples.weave(),
@@ -140,11 +141,11 @@ def test_a_folder_without_a_report_is_the_users_to_mend(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-@pytest.mark.parametrize("version", ["1.4", "2.0", "10.0"])
+@pytest.mark.parametrize("version", ["1.5", "2.0", "10.0"])
 def test_a_report_of_a_newer_schema_is_refused_by_its_version(tmp_path: Path, version: str) -> None:
     data = samples.sample().model_dump(mode="json") | {"schema_version": version, "novel": 1}
     (tmp_path / "report.json").write_text(json.dumps(data))
-    with pytest.raises(UserError, match=f"schema {version}; this Swarmrig reads 1.3"):
+    with pytest.raises(UserError, match=f"schema {version}; this Swarmrig reads 1.4"):
         load(tmp_path)
 
 
@@ -153,8 +154,8 @@ def test_a_report_of_a_newer_schema_is_refused_by_its_version(tmp_path: Path, ve
     [
         (b'{"scenario": ', "not a report"),
         (b"\xff\xfe", "not a report"),
-        (b"[]", "not a report of schema 1.3: the whole file"),
-        (b'{"schema_version": "1.0"}', "not a report of schema 1.3: scenario: Field required"),
+        (b"[]", "not a report of schema 1.4: the whole file"),
+        (b'{"schema_version": "1.0"}', "not a report of schema 1.4: scenario: Field required"),
     ],
 )
 def test_a_broken_report_says_what_is_wrong_and_where(
@@ -333,7 +334,7 @@ def test_a_hostile_value_stays_in_its_cell(tmp_path: Path) -> None:
 def test_junit_counts_what_the_record_counts(record: Record, tmp_path: Path) -> None:
     document = JUnitXml.fromfile(str(write_reports(record, tmp_path) / "junit.xml"))
     states = [step.state for step in record.steps]
-    skipped = states.count("skipped") + len(record.skipped())
+    skipped = states.count("skipped") + len(record.skipped()) + (record.verdict == "skipped")
     extra = skipped + states.count("error")
     assert document.tests == record.count(True) + record.count(False) + extra
     assert document.failures == record.count(False)
@@ -847,3 +848,18 @@ def test_a_fault_that_the_run_has_not_healed_says_so() -> None:
     assert text.fault(fault).endswith("for 12.0 s, healed by its timer)")
     (fault,) = broken_on_purpose("").faults
     assert text.fault(fault).endswith("UTC, not healed by the run)")
+
+
+def test_a_scenario_that_was_skipped_says_so_and_why_in_every_format(tmp_path: Path) -> None:
+    record = samples.cannot_run()
+    write_reports(record, tmp_path)
+    assert load(tmp_path).missing == record.missing
+    html = (tmp_path / "report.html").read_text()
+    markdown = (tmp_path / "report.md").read_text()
+    for page in (html, markdown):
+        assert "Skipped" in page
+        assert "has no IPVS" in page
+        assert "What was proven" not in page
+    suite = next(iter(JUnitXml.fromfile(str(tmp_path / "junit.xml"))))
+    assert (suite.tests, suite.skipped, suite.failures, suite.errors) == (1, 1, 0, 0)
+    assert "has no IPVS" in (tmp_path / "junit.xml").read_text()
