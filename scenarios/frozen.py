@@ -19,8 +19,8 @@ frozen = Scenario(
     "frozen",
     exercise="-",
     title="A daemon that hangs",
-    summary="A Docker daemon stands still. The swarm replaces its task, though the old one runs on; "
-    "the daemon ends it when it goes on.",
+    summary="A Docker daemon stands still. The swarm replaces its task, though the old one runs on "
+    "until the daemon goes on and ends it.",
     services=(SERVICE,),
     restore=failures.whole_again,
 )

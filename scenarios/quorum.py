@@ -12,6 +12,7 @@ import docker.errors
 from provision.faults import library
 from provision.machine.machine import Machine
 from scenarios.checks import failures, network
+from scenarios.kit.requires import Managers
 from scenarios.kit.scenario import Scenario
 from scenarios.kit.step import Step
 
@@ -27,6 +28,7 @@ quorum = Scenario(
     "neither write nor read, though its tasks run. When it hears the others again, it knows what "
     "they have decided.",
     machines=3,
+    requires=(Managers(3),),
     services=(SERVICE,),
     restore=failures.whole_again,
 )

@@ -61,9 +61,15 @@ def end(step: Step, number: str) -> End:
     return End(task, address, step.context.machines[f"machine{number}"])
 
 
-def expect_full_size(step: Step, here: End, there: End, network: str) -> bool:
-    """Packets as large as the task's interface sends them are answered, and not fragmented."""
-    size = _mtu(step, here, network)
+def expect_full_size(step: Step, here: End, there: End, network: str, size: int = 0) -> bool:
+    """Packets as large as the task's interface sends them are answered, and not fragmented.
+
+    Where a `size` is given, the interface has to have it as its MTU.
+    """
+    mtu = _mtu(step, here, network)
+    if size:
+        step.expect(f"the MTU of the task's interface in {network}", expected=size, seen=mtu)
+    size = mtu
     _remember_underlay(step)
     ping = step.full_size_ping(here.task, there.address, size)
     seen = f"{ping.received} replies"
@@ -180,7 +186,8 @@ def _sent(step: Step, here: End, there: End, target: str, port: int) -> tuple[st
     """Send `CONTENT` from `here` to `target`, where `there` listens and answers with its digest.
 
     Returns the digest, "" where none came, and the last words of the command. The listener reads
-    exactly that many bytes: not every busybox closes its side when the input ends. The second try is for a listener that was not up yet.
+    exactly that many bytes: not every busybox closes its side when the input ends. The second try
+    is for a listener that was not up yet.
     """
     answer = shlex.quote(f"head -c {BYTES} | sha256sum")
     step.run(
