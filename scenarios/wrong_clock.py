@@ -35,8 +35,8 @@ wrong_clock = Scenario(
     "wrong_clock",
     exercise="-",
     title="A worker with a wrong clock",
-    summary="A worker's clock is a year behind, as with an empty battery. Nothing happens until the "
-    "daemon starts again: then its own certificate is not valid yet, and it cannot join.",
+    summary="A worker's clock is a year behind, as with an empty battery. Nothing happens until "
+    "its daemon starts again: then its own certificate is not valid yet, and it cannot join.",
     requires=(OWN_CLOCK,),
     services=(SERVICE,),
     restore=as_before,
