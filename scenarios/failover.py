@@ -49,6 +49,8 @@ def start_service(step: Step) -> None:
     on="machine1",
     breaks=[library.power_off("machine2"), library.partition("machine2")],
     lasts=300,
+    watches=[SERVICE],
+    pings=[("machine1", "machine2")],
     book="docker node ls",
     needs=[2],
     why="It tells nobody that it goes. The manager has it as Down when it has missed three "
@@ -56,7 +58,7 @@ def start_service(step: Step) -> None:
 )
 def node_dies(step: Step) -> None:
     failures.expect_state(step, "machine2", "down", proves=failures.DOWN_PROVES)
-    failures.expect_in_time(step, "it is noticed", since=3)
+    failures.expect_in_time(step, 3, "node", "machine2", "down")
     failures.show(step)
 
 
@@ -71,7 +73,10 @@ def node_dies(step: Step) -> None:
 )
 def task_moves(step: Step) -> None:
     failures.expect_moved(step, SERVICE, away="machine2")
-    failures.expect_in_time(step, "the new task runs", since=3)
+    failures.expect_order(
+        step, 3, ("node", "machine2", "down", ""), ("task", SERVICE, "running", "")
+    )
+    failures.expect_in_time(step, 3, "task", SERVICE, "running")
     failures.show(step)
 
 
@@ -100,6 +105,13 @@ def lost_task(step: Step) -> None:
 def node_is_back(step: Step) -> None:
     failures.expect_state(step, "machine2", "ready")
     failures.expect_ended(step, SERVICE, "machine2")
+    failures.expect_order(
+        step,
+        3,
+        ("node", "machine2", "down", ""),
+        ("node", "machine2", "ready", ""),
+        ("task", SERVICE, "shutdown", "machine2"),
+    )
     failures.show(step)
 
 

@@ -51,6 +51,7 @@ def start_service(step: Step) -> None:
     on="machine2",
     breaks=library.freeze_daemon("machine2"),
     lasts=900,
+    watches=[SERVICE],
     needs=[2],
     why="A command to it gets no answer and no error: it waits. `timeout` ends it.",
 )
@@ -76,7 +77,7 @@ def daemon_hangs(step: Step) -> None:
 )
 def node_is_down(step: Step) -> None:
     failures.expect_state(step, "machine2", "down", proves=failures.DOWN_PROVES)
-    failures.expect_in_time(step, "it is noticed", since=3)
+    failures.expect_in_time(step, 3, "node", "machine2", "down")
     failures.show(step)
 
 
@@ -91,7 +92,9 @@ def node_is_down(step: Step) -> None:
 )
 def runs_twice(step: Step) -> None:
     failures.expect_moved(step, SERVICE, away="machine2")
-    failures.expect_in_time(step, "the new task runs", since=3)
+    failures.expect_order(
+        step, 3, ("node", "machine2", "down", ""), ("task", SERVICE, "running", "")
+    )
     failures.expect_lost_task(step, SERVICE, "machine2")
     failures.expect_process(step, "machine2", there=True)
     failures.show(step)
@@ -109,6 +112,13 @@ def runs_twice(step: Step) -> None:
 def daemon_goes_on(step: Step) -> None:
     failures.expect_state(step, "machine2", "ready")
     failures.expect_ended(step, SERVICE, "machine2")
+    failures.expect_order(
+        step,
+        3,
+        ("node", "machine2", "down", ""),
+        ("node", "machine2", "ready", ""),
+        ("task", SERVICE, "shutdown", "machine2"),
+    )
     failures.expect_process(step, "machine2", there=False)
     failures.show(step)
 

@@ -65,6 +65,7 @@ def start_service(step: Step) -> None:
     on="machine2",
     breaks=library.partition("machine1"),
     lasts=900,
+    watches=[SERVICE],
     needs=[2],
     book="docker node ls",
     why="Each side hears nothing of the other, and cannot know whether it still is there. If the "
@@ -81,7 +82,6 @@ def cut_off(step: Step) -> None:
         seen=places.get(leader, leader),
         passed=leader in places,
     )
-    failures.expect_in_time(step, "there is a leader", since=3)
     failures.show(step)
 
 
@@ -96,7 +96,7 @@ def cut_off(step: Step) -> None:
 def first_is_down(step: Step) -> None:
     _expect_reachable(step, set(OTHERS))
     failures.expect_state(step, "machine1", "down", proves=failures.DOWN_PROVES)
-    failures.expect_in_time(step, "it is noticed", since=3)
+    failures.expect_in_time(step, 3, "node", "machine1", "down")
     failures.show(step)
 
 

@@ -67,6 +67,7 @@ def start_service(step: Step) -> None:
     on=("machine1", "machine2"),
     breaks=library.clock("machine2", seconds=-YEAR),
     lasts=1800,
+    watches=[SERVICE],
     run="date",
     needs=[2],
     why="A certificate is looked at when a connection is made. This one is open.",

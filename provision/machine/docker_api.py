@@ -89,7 +89,7 @@ class _Adapter(BaseHTTPAdapter):
         super().close()
 
 
-def client(transport: Transport, is_root: bool, timeout: int = 60) -> docker.DockerClient:
+def client(transport: Transport, is_root: bool, timeout: float = 60) -> docker.DockerClient:
     """A Docker client whose every connection is a channel of `transport`, which root has or not.
 
     `timeout` (seconds) bounds each answer. Raises docker.errors.DockerException or

@@ -102,6 +102,10 @@ class Machine:
 
     # -- connection ---------------------------------------------------------------------------
 
+    def apart(self) -> Machine:
+        """The same machine over an SSH connection of its own, for what is done beside the rest."""
+        return Machine(self.plan, self.endpoint, self._jumps)
+
     def connect(self, patience: float | None = None) -> None:
         """Log in, trying for `patience` seconds (the endpoint's own) while it is coming up.
 

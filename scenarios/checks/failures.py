@@ -18,14 +18,19 @@ from provision.machine.machine import Machine
 from provision.support.wait import wait_until
 from scenarios.kit.services import tasks_of
 from scenarios.kit.step import Step, StepFailed
+from scenarios.kit.timeline import Line
+from scenarios.record.model import LaneKind
+from scenarios.record.timeline import Event
 
 PATIENCE = 120.0  # seconds in which a swarm notices a failure, and has recovered from it
+LIMIT = 600.0  # seconds within which it has done so on the slowest machine
 UNANSWERED = (docker.errors.APIError, requests.RequestException)
 DOWN_PROVES = (
     "The manager has heard no heartbeat of the node for a while. It cannot tell a dead machine "
     "from one that it does not hear, or from one whose daemon stands still."
 )
 _BOUNDS = (0, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
+Change = tuple[LaneKind, str, str, str]  # what, of which subject, to which state, and where
 Node = dict[str, Any]
 Task = dict[str, Any]
 T = TypeVar("T")
@@ -51,19 +56,54 @@ def as_range(seconds: float) -> str:
     return f"more than {_BOUNDS[-1]} s"
 
 
-def expect_in_time(step: Step, what: str, since: int, limit: float = 600) -> None:
-    """Something has come about `limit` seconds after the fault of step `since`, or sooner.
+def expect_in_time(
+    step: Step, since: int, kind: LaneKind, subject: str, state: str, on: str = ""
+) -> None:
+    """After the fault of step `since` something has come into a state, and within `LIMIT` seconds.
 
-    Only in a run: who does the exercise by hand looks when it suits him.
+    Only in a run, which collects a time line: who does the exercise by hand looks when it suits.
     """
-    took = step.since(since)
-    if took is not None:
-        step.expect(
-            f"{what}, counted from the fault",
-            expected=f"{limit:g} s or less",
-            seen=as_range(took),
-            passed=took <= limit,
-        )
+    line = step.line_of(since)
+    if line is None:
+        return
+    fault = _fault(step, since, line)
+    event = line.wait(kind, subject, state, on=on, since=fault, patience=PATIENCE)
+    took = fault.until(event).high or 0.0
+    name = step.context.machines[subject].name if subject in step.context.machines else subject
+    where = f" on {step.context.machines[on].name}" if on else ""
+    step.expect(
+        f"{kind} {name} is {state}{where}, so long after the fault",
+        expected=f"{LIMIT:g} s or less",
+        seen=as_range(took),
+        passed=took <= LIMIT,
+        source="time line",
+    )
+
+
+def expect_order(step: Step, since: int, *events: Change) -> None:
+    """After the fault of step `since` these have come about one after the other.
+
+    What two looks cannot tell apart is in order. Only in a run.
+    """
+    line = step.line_of(since)
+    if line is None:
+        return
+    before = _fault(step, since, line)
+    found = [before]
+    for kind, subject, state, on in events:
+        fault = found[0]
+        found.append(line.wait(kind, subject, state, on=on, since=fault, patience=PATIENCE))
+    wrong = [f"{two} before {one}" for one, two in pairwise(found) if one.order(two) == "after"]
+    step.expect(
+        f"one after the other: {', '.join(map(str, found))}",
+        expected=[],
+        seen=wrong,
+        source="time line",
+    )
+
+
+def _fault(step: Step, since: int, line: Line) -> Event:
+    return line.fault(step.context.held[str(since)].fault.record.kind)
 
 
 # -- nodes ----------------------------------------------------------------------------------------

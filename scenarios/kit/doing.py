@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from provision.machine.machine import Machine
 from provision.support.errors import SwarmrigError
-from scenarios.kit import faulting
+from scenarios.kit import holding
 from scenarios.kit.scenario import StepPlan
 from scenarios.kit.setup import fill, new_step
 from scenarios.kit.step import Step, StepFailed
@@ -27,10 +27,13 @@ def carry_out(plan: StepPlan, step: Step) -> None:
     """
 
     def work() -> None:
-        if step.acted:
-            act(plan, step)
-        faulting.expect(plan, step)
-        plan.judge(step)
+        try:
+            if step.acted:
+                act(plan, step)
+            holding.expect(plan, step)
+            plan.judge(step)
+        finally:
+            holding.ended(plan, step)
 
     data = step.data
     data.state, data.reason = attempt(work)
@@ -45,9 +48,9 @@ def act(plan: StepPlan, step: Step) -> None:
     """
     command = fill(plan.run, step.names)
     if plan.breaks:
-        faulting.make(plan, step)
+        holding.make(plan, step)
     elif plan.heals:
-        faulting.heal(plan, step)
+        holding.heal(plan, step)
     if plan.do:
         plan.do(step)
     elif plan.service:

@@ -15,7 +15,7 @@ from provision.machine.machine import Machine
 from provision.plugins.facts import FORK
 from provision.support.errors import UserError
 from provision.swarm import services
-from scenarios.kit import cleanup, driver, faulting
+from scenarios.kit import cleanup, driver, faulting, holding
 from scenarios.kit.created import Created
 from scenarios.kit.doing import attempt, begun, carry_out
 from scenarios.kit.scenario import Scenario, StepPlan
@@ -69,6 +69,7 @@ def run(scenario: Scenario, setup: Setup) -> model.Record:
     context = context_of(scenario, setup, result.topology, infos)
     context.faults = Faults(setup.lab, setup.machines, done)
     context.faults_made = result.faults
+    context.timelines = result.timelines
     result.notes = [*result.notes, *faulting.notes(context.faults)]
     if plugin:
         context.plugin = plugin
@@ -209,7 +210,7 @@ def _clean(
 
     def work() -> None:
         try:
-            faulting.heal_rest(context)
+            holding.end_all(context)
         finally:
             if scenario.restore:
                 scenario.restore(machines)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from provision.faults.fault import DEFAULT_SECONDS, Fault
-from scenarios.kit import faulting
+from scenarios.kit import holding
 from scenarios.kit.driver import Driver
 from scenarios.kit.requires import Machines, Requirement
 
@@ -38,7 +38,8 @@ class StepPlan:
     The three can be used apart: somebody may do the step by hand, and `judge` is then all that is
     used of it. `{names}` in `run` are filled in by what steps remember. A step that `breaks`
     something makes the first of these faults that the machines can have; it is there until the step
-    that `heals` it, and no longer than `lasts` seconds.
+    that `heals` it, and no longer than `lasts` seconds. So long a time line is collected, with the
+    tasks of the services that it `watches`, and `pings` from tasks or machines to others.
     """
 
     number: str
@@ -55,6 +56,8 @@ class StepPlan:
     probe: bool = False
     breaks: tuple[Fault, ...] = ()
     lasts: float = DEFAULT_SECONDS
+    watches: tuple[str, ...] = ()
+    pings: tuple[tuple[str, str], ...] = ()
     heals: str = ""
     healed: tuple[Fault, ...] = ()  # the faults of the step that this one heals
 
@@ -106,6 +109,8 @@ class Scenario:
         probe: bool = False,
         breaks: Fault | Sequence[Fault] = (),
         lasts: float = DEFAULT_SECONDS,
+        watches: Sequence[str] = (),
+        pings: Sequence[tuple[str, str]] = (),
         heals: int | str = "",
     ) -> Callable[[Body], Body]:
         """Write down the next step; the function judges what must be so after it.
@@ -128,7 +133,9 @@ class Scenario:
         place), which stays while the next steps run; of several, the first one that the machines
         can have. The step that `heals` the step of that number ends it. Where none does, the
         clean-up does, and in any case a timer on the machines after `lasts` seconds. That it is
-        there, or gone, is judged before the function is called.
+        there, or gone, is judged before the function is called. Meanwhile a time line is collected
+        (`step.line_of`), with the tasks of the services that it `watches`, and `pings` as those of
+        `step.timeline`.
         """
         faults = (breaks,) if isinstance(breaks, Fault) else tuple(breaks)
         healed = next((one.breaks for one in self.steps if one.number == str(heals)), ())
@@ -151,10 +158,12 @@ class Scenario:
                 probe=probe,
                 breaks=faults,
                 lasts=lasts,
+                watches=tuple(watches),
+                pings=tuple(pings),
                 heals=str(heals),
                 healed=healed,
             )
-            typed = [*faulting.by_hand(plan), *filter(None, [plan.book])]
+            typed = [*holding.by_hand(plan), *filter(None, [plan.book])]
             self.steps.append(replace(plan, book="\n".join(typed)))
             return body
 

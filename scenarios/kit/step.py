@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from provision.faults.making import Faults
 from provision.machine.machine import Machine, Result
 from provision.support.files import write_atomic
 from scenarios.evidence import capture, encapsulation
+from scenarios.evidence.lanes import Lanes
 from scenarios.evidence.ping import (
     NOT_FOUND,
     full_size_command,
@@ -28,16 +28,17 @@ from scenarios.evidence.ping import (
 from scenarios.kit import faulting, services
 from scenarios.kit.created import Created
 from scenarios.kit.driver import Use
+from scenarios.kit.failed import StepFailed
+from scenarios.kit.holding import Held
+from scenarios.kit.timeline import Line, Pair, collected
 from scenarios.record import model
+
+__all__ = ["Context", "Step", "StepFailed", "missing"]
 
 COMMAND_LIMIT = 180.0
 QUICK = 1.0  # seconds that `docker ps` and the like take on a quick machine, with room to spare
 MOST_PATIENCE = 6.0
 _ASKING = re.compile(r"docker (info|ps|inspect|(network|node|plugin) ls)\b")
-
-
-class StepFailed(Exception):
-    """A step cannot continue: its command failed, or what it looks at does not exist."""
 
 
 @dataclass
@@ -49,8 +50,9 @@ class Context:
     which only asks an engine. `created` keeps what the run creates, where others may have things
     of the same names. `called` has what somebody who types the exercise by hand has called its
     services and networks, by the exercise's names; `waits` says whether a judge waits for what a
-    step has only begun. `faults` makes faults and lists them; `faults_made` are
-    recorded, and `held` are those that outlast their step, by its number.
+    step has only begun. `faults` makes faults and lists them; `faults_made` are recorded, and
+    `held` has those that outlast their step, by its number. So are `timelines` recorded;
+    `collecting` has those that are not yet done.
     """
 
     machines: dict[str, Machine]
@@ -67,8 +69,10 @@ class Context:
     called: dict[str, str] = field(default_factory=dict)
     waits: bool = True
     faults: Faults | None = None
-    held: dict[str, faulting.Held] = field(default_factory=dict)
+    held: dict[str, Held] = field(default_factory=dict)
     faults_made: list[model.Fault] = field(default_factory=list)
+    timelines: list[model.TimeLine] = field(default_factory=list)
+    collecting: list[Lanes] = field(default_factory=list)
 
     def patience(self, seconds: float) -> float:
         """How long to wait for something that takes a quick machine up to `seconds`.
@@ -79,6 +83,10 @@ class Context:
         if not self.waits:
             return 0
         return seconds * min(max(self.slowest_command / QUICK, 1.0), MOST_PATIENCE)
+
+    def service_called(self, name: str) -> str:
+        """What the exercise's service or network `name` is called on this lab."""
+        return self.called.get(name, name)
 
 
 @dataclass
@@ -187,7 +195,14 @@ class Step:
             raise StepFailed("faults are made in runs only, and this step is only judged")
         places = context.machines
         named = fault.named(lambda name: places[name].name if name in places else name)
-        with faulting.recorded(context.faults, named, seconds, self.data.number) as record:
+        with faulting.recorded(
+            context.faults,
+            named,
+            seconds,
+            self.data.number,
+            context.collecting,
+            len(context.faults_made) + 1,
+        ) as record:
             context.faults_made.append(record)
             yield record
         if record.healed == "timer" and not fault.waits:
@@ -195,10 +210,30 @@ class Step:
                 f"fault {fault.kind} healed after {seconds:g} s, before the step was done with it"
             )
 
-    def since(self, number: int | str) -> float | None:
-        """For how many seconds the fault of a step is there; None where this run has made none."""
+    @contextmanager
+    def timeline(self, *services: str, pings: Sequence[Pair] = ()) -> Iterator[Line]:
+        """Look at engines, nodes and leader while the block runs, and record what changes when.
+
+        The tasks of `services` are looked at as well. `pings` go on meanwhile, each from a task
+        whose name was remembered, or from a machine, to an address that was remembered or to a
+        machine. Faults that are made in the block are on the line. It is then `step.line`.
+        """
+        with collected(self.context, self.data.number, services, pings) as line:
+            yield line
+
+    @property
+    def line(self) -> Line:
+        """The time line that this run has collected last. Raises StepFailed without one."""
+        if not self.context.timelines:
+            raise StepFailed("no time line was collected before this step")
+        newest = self.context.timelines[-1]
+        places = {place: machine.name for place, machine in self.context.machines.items()}
+        return Line(lambda: newest, places)
+
+    def line_of(self, number: int | str) -> Line | None:
+        """The time line since the fault of a step was made; None where this run has made none."""
         held = self.context.held.get(str(number))
-        return time.monotonic() - held.since if held else None
+        return held.line if held else None
 
     # -- judging ------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """Whether two runs gave the same result: their records are normalized and compared.
 
-Not compared: how long things took, which choices were explained (notes), and packets other than
-ICMP in captures (ARP requests depend on caches).
+Not compared: how long things took, which choices were explained (notes), packets other than ICMP in
+captures (ARP requests depend on caches), and time lines: a short state is seen in one run alone.
 """
 
 from __future__ import annotations

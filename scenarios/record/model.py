@@ -231,6 +231,55 @@ class Fault(_Data):
     )
 
 
+LaneKind = Literal[
+    "fault", "leader", "manager", "reachability", "node", "availability", "engine", "task", "ping"
+]
+
+
+class Span(_Data):
+    """A state, and when it was there. Nobody sees it change: it is seen before and after that.
+
+    The state began between `after` and `by`, and was last seen at `last`. The next span's `after`
+    is this one's `last`.
+    """
+
+    state: str
+    detail: str = Field("", description="of the first look: such as the error")
+    after: float | None = Field(
+        description="the earliest moment at which it can have begun: the begin of the last look "
+        "that saw another state; null where it was so at the first look"
+    )
+    by: float = Field(description="the latest: the end of the first look that saw it")
+    last: float = Field(description="the begin of the last look that saw it")
+    looks: int = Field(1, description="how many looks saw it; of a ping how many packets")
+
+
+class Lane(_Data):
+    """The states of one thing in the order in which they were seen."""
+
+    kind: LaneKind
+    subject: str = Field(description='such as "machine2", "web.1", "task1 to address2"')
+    id: str = Field("", description="of a task, the begin of its id")
+    machine: str = Field("", description="where the task is, or where the ping comes from")
+    about: str = Field("", description="the fault in words, the address that is pinged")
+    spans: list[Span] = []
+
+
+class TimeLine(_Data):
+    """What changed while a step ran, on one axis: seconds since `started`.
+
+    All times are of the controlling host's clock, those of its looks: no machine's clock is read.
+    """
+
+    step: str = Field("", description="the number of the step")
+    started: str
+    seconds: float
+    pause: float = Field(description="seconds between two looks")
+    limit: float = Field(description="seconds after which what has not answered does not answer")
+    lanes: list[Lane] = []
+    notes: list[str] = Field([], description="what could not be seen, and why")
+
+
 class Record(_Data):
     """A whole run."""
 
@@ -254,6 +303,7 @@ class Record(_Data):
     topology: Topology
     steps: list[Step]
     faults: list[Fault] = Field([], description="faults that were made on purpose")
+    timelines: list[TimeLine] = Field([], description="what changed while steps ran, and when")
 
     def count(self, passed: bool) -> int:
         """How many expectations passed (or failed)."""
