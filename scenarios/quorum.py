@@ -153,6 +153,7 @@ def minority_refuses(step: Step) -> None:
         passed=NO_LEADER in said,
         proves="A manager without a quorum answers no question about the swarm.",
     )
+    failures.expect_in_time(step, 3, "manager", "machine1", "has no leader")
     failures.show(step, "docker node ls")
 
 

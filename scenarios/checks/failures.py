@@ -72,7 +72,7 @@ def expect_in_time(
     name = step.context.machines[subject].name if subject in step.context.machines else subject
     where = f" on {step.context.machines[on].name}" if on else ""
     step.expect(
-        f"{kind} {name} is {state}{where}, so long after the fault",
+        f"{kind} {name} {state}{where}, so long after the fault",
         expected=f"{LIMIT:g} s or less",
         seen=as_range(took),
         passed=took <= LIMIT,
@@ -93,9 +93,14 @@ def expect_order(step: Step, since: int, *events: Change) -> None:
     for kind, subject, state, on in events:
         fault = found[0]
         found.append(line.wait(kind, subject, state, on=on, since=fault, patience=PATIENCE))
+    machines = step.context.machines
+    told = [
+        f"{kind} {machines[subject].name if subject in machines else subject} {state}"
+        for kind, subject, state, _ in events
+    ]
     wrong = [f"{two} before {one}" for one, two in pairwise(found) if one.order(two) == "after"]
     step.expect(
-        f"one after the other: {', '.join(map(str, found))}",
+        f"one after the other: the fault, {', '.join(told)}",
         expected=[],
         seen=wrong,
         source="time line",

@@ -7,13 +7,13 @@ time line is collected. Somebody who does the exercise by hand makes and heals i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provision.faults.look import Refused
-from provision.faults.making import Faults
+from provision.faults.making import Active, Faults
 from provision.faults.typed import heal_verb, verb
 from provision.support.errors import SwarmrigError
 from scenarios.kit import faulting
@@ -140,9 +140,9 @@ def by_hand(plan: StepPlan, name: Callable[[str], str] = str) -> list[str]:
     return [verb(fault.named(name), plan.lasts) for fault in plan.breaks]
 
 
-def silenced(faults: Faults) -> dict[str, str]:
+def silenced(found: Iterable[Active]) -> dict[str, str]:
     """The machines whose engine cannot answer because of a fault, and that fault in words."""
-    return {one.machine: one.words for one in faults.listed() if one.kind in _SILENCE}
+    return {one.machine: one.words for one in found if one.kind in _SILENCE}
 
 
 def _faults(context: Context) -> Faults:
