@@ -23,7 +23,9 @@ from tests.unit.scenarios.played import PLAYED, SKIPPED, failed, play, skipped
 RECORD = "SWARMRIG_RECORD"
 
 
-def tape_again(name: str, lab: Lab, folder: Path) -> model.Record:
+def tape_again(
+    name: str, lab: Lab, folder: Path, provider: str = "hosts", image: str = roots.TAG
+) -> model.Record:
     """Record a run of the scenario, play it, and compare the two."""
     one = PLAYED[name]
     tape = Tape()
@@ -32,8 +34,8 @@ def tape_again(name: str, lab: Lab, folder: Path) -> model.Record:
         setup = Setup(
             lab=lab,
             machines=taped,
-            image=roots.TAG,
-            provider="hosts",
+            image=image,
+            provider=provider,
             folder=folder / "first",
             tell=lambda _: None,
             before_step=before_step,
@@ -43,7 +45,8 @@ def tape_again(name: str, lab: Lab, folder: Path) -> model.Record:
         api = str(next(iter(machines.values())).docker.api.api_version)
     about: dict[str, Any] = {
         "api": api,
-        "image": roots.TAG,
+        "image": image,
+        "provider": provider,
         "machines": [{**asdict(machine), "access": None} for machine in lab.machines],
         "plugin": lab.weave.settings if lab.weave else None,
         "record": first.model_dump(mode="json"),

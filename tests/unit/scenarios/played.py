@@ -138,7 +138,7 @@ def lab_of(document: dict[str, Any], folder: Path) -> Lab:
     return Lab(
         name="t",
         file=folder / "lab.toml",
-        provider="hosts",
+        provider=document.get("provider", "hosts"),
         box="auto",
         box_version=None,
         machines=tuple(MachineSpec(**machine) for machine in document["machines"]),
@@ -181,7 +181,7 @@ def play(one: Played, folder: Path, change: Change = lambda _: None) -> model.Re
             lab=lab,
             machines=machines,
             image=document["image"],
-            provider="hosts",
+            provider=document.get("provider", "hosts"),
             folder=folder / "report",
             tell=lambda _: None,
             before_step=before_step,
