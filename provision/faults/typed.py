@@ -7,8 +7,7 @@ import shlex
 
 from provision.faults.fault import DEFAULT_SECONDS, Fault
 
-# What is no option of the verb: the machines are named otherwise, and of a power cut the seconds
-# are those of --for.
+# What is no option of the verb: the machines are named otherwise.
 _NO_OPTIONS = {"on", "others"}
 
 

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from provision.faults.fault import Fault
 from provision.faults.look import Refused
 from provision.faults.making import Active, Faults
 from provision.faults.typed import heal_verb, verb
@@ -50,25 +51,30 @@ def make(plan: StepPlan, step: Step) -> None:
         line = watching.enter_context(
             collected(context, plan.number, plan.watches, plan.pings),
         )
-        begun = _first(plan, context)
+        begun, fault = _first(plan, context)
         context.held[plan.number] = Held(begun, line, watching.pop_all())
     context.faults_made.append(begun.record)
-    for name in begun.made.fault.places() if begun.made.fault.waits else ():
+    # Of what somebody could have typed, what was made.
+    rest = plan.book.splitlines()[len(plan.breaks) :]
+    step.data.book = "\n".join([verb(fault, plan.lasts), *rest])
+    for name in fault.places() if fault.waits else ():
         # Nobody answers at the other end of this connection any more.
         _faults(context).machines[name].close()
     context.tell(f"       made on purpose: {begun.record.what}")
 
 
-def _first(plan: StepPlan, context: Context) -> faulting.Begun:
+def _first(plan: StepPlan, context: Context) -> tuple[faulting.Begun, Fault]:
     reasons = []
     for fault in plan.breaks:
         named, number = fault.named(_names(context)), len(context.faults_made) + 1
         try:
-            return faulting.begin(
+            begun = faulting.begin(
                 _faults(context), named, plan.lasts, plan.number, context.collecting, number
             )
         except Refused as error:
             reasons.append(str(error))
+        else:
+            return begun, named
     raise Refused(" ".join(reasons))
 
 

@@ -34,10 +34,12 @@ def dry_run(scenario: Scenario, lab: Lab, tell: Callable[[str], None]) -> None:
         tell(f"{plan.number:>3}. {plan.title}  [{', '.join(plan.on)}]")
         if plan.why:
             tell(f"     {plan.why}")
+        for line in holding.by_hand(plan):
+            tell(f"     by hand: {line}")
         if plan.run:
             tell(f"     $ {fill(plan.run, names)}")
-        elif plan.book:
-            for line in plan.book.splitlines():
+        else:
+            for line in plan.book.splitlines()[len(holding.by_hand(plan)) :]:
                 tell(f"     as in the book: {line}")
 
 
