@@ -142,7 +142,7 @@ def before(machine: Machine) -> dict[str, str]:
 
 
 def _ask(machine: Machine, script: str, sudo: bool = False) -> dict[str, str]:
-    said = machine.run_checked(script, timeout=60, sudo=sudo).splitlines()
+    said = machine.run_checked(script, timeout=300, sudo=sudo).splitlines()
     return {key: value.strip() for key, _, value in (line.partition("=") for line in said)}
 
 

@@ -9,6 +9,11 @@ from provision.faults.fault import Part, Seen
 from provision.machine.machine import Machine
 from provision.support.errors import MachineError
 
+
+class Refused(MachineError):
+    """A machine cannot have a fault; nothing was changed."""
+
+
 _PATH = "PATH=$PATH:/usr/sbin:/sbin\n"
 _LOOK = (
     _PATH
@@ -90,9 +95,7 @@ def missing(machine: Machine, seen: Seen, part: Part) -> str:
 
 
 def refuse(kind: str, reasons: Mapping[str, str]) -> None:
-    """Raise MachineError that names each machine which cannot have a fault, and why."""
+    """Raise Refused that names each machine which cannot have a fault, and why."""
     found = [f"{name}: {reason}" for name, reason in reasons.items() if reason]
     if found:
-        raise MachineError(
-            f"fault {kind} cannot be made. {'; '.join(found)}.", "Nothing was changed."
-        )
+        raise Refused(f"fault {kind} cannot be made. {'; '.join(found)}.", "Nothing was changed.")

@@ -113,13 +113,12 @@ class Faults:
 
         What is written down of a `secret` one, here and on the machines, does not say what it is.
 
-        Raises UserError for a machine that the lab does not have, MachineError with the reason
-        where a machine cannot have it (nothing is changed then), MachinesError where it could not
-        be made everywhere (it is healed then).
+        Raises UserError for a machine that the lab does not have, Refused with the reason where a
+        machine cannot have it (nothing is changed then), MachinesError where it could not be made
+        everywhere (it is healed then).
         """
         checked_seconds(seconds, most)
-        fault = fault.named(lambda name: self.lab.machine(name).name)
-        fault = fault.on_lab(tuple(self.machines))
+        fault = self.resolved(fault)
         if isinstance(fault, PowerOff):
             fault = replace(fault, seconds=seconds)
         fault_id = secrets.token_hex(4)
@@ -142,6 +141,14 @@ class Faults:
             self.journal.finish(entry, {})
         there = {name: plan.part.there for name, plan in plans.items() if plan.part.there}
         return Made(fault_id, fault, begin.isoformat(timespec="milliseconds"), end, there)
+
+    def resolved(self, fault: Fault) -> Fault:
+        """The fault as it is made in this lab: with all the other machines, where none are named.
+
+        Raises UserError for a machine that the lab does not have.
+        """
+        fault = fault.named(lambda name: self.lab.machine(name).name)
+        return fault.on_lab(tuple(self.machines))
 
     @contextlib.contextmanager
     def during(self, fault: Fault, seconds: float = DEFAULT_SECONDS) -> Iterator[Made]:
@@ -247,6 +254,17 @@ class Faults:
         places = [place for place in self.machines.values() if place.name in concerned]
         healed = run_on_all("healing", places, heal)
         return [one for some in healed.values() for one in some]
+
+    def heal_like(self, fault: Fault) -> None:
+        """Heal every fault of these words, whoever has made it; one nobody can heal is waited for.
+
+        Raises MachinesError that names machines which do not answer.
+        """
+        words = fault.words()
+        found = {one.fault_id: one for one in [*_written(self.journal), *self.listed()]}
+        for one in [one for one in found.values() if one.words == words]:
+            end = datetime.now(UTC) + timedelta(seconds=max(0, one.left))
+            self.heal(Made(one.fault_id, fault, "", end.isoformat()))
 
     def _heal_id(self, fault_id: str, names: Sequence[str]) -> dict[str, bool]:
         def heal(machine: Machine) -> bool:

@@ -27,6 +27,15 @@ VIRTUAL_PROVES = (
     "The kernel's load balancer (IPVS) takes the service's virtual address to its task."
 )
 
+NARROW_PROVES = (
+    "Packets are dropped for their size, on the way and without a word: nobody is told to send "
+    "smaller ones."
+)
+HANGS_PROVES = (
+    "A connection is made, for its first packets are small; the data is sent in large ones, again "
+    "and again, and never arrives."
+)
+
 BYTES = 256 * 1024
 _LINE = "swarmrig\n"
 CONTENT = (_LINE * (BYTES // len(_LINE) + 1)).encode()[:BYTES]
@@ -52,9 +61,15 @@ def end(step: Step, number: str) -> End:
     return End(task, address, step.context.machines[f"machine{number}"])
 
 
-def expect_full_size(step: Step, here: End, there: End, network: str) -> bool:
-    """Packets as large as the task's interface sends them are answered, and not fragmented."""
-    size = _mtu(step, here, network)
+def expect_full_size(step: Step, here: End, there: End, network: str, size: int = 0) -> bool:
+    """Packets as large as the task's interface sends them are answered, and not fragmented.
+
+    Where a `size` is given, the interface has to have it as its MTU.
+    """
+    mtu = _mtu(step, here, network)
+    if size:
+        step.expect(f"the MTU of the task's interface in {network}", expected=size, seen=mtu)
+    size = mtu
     _remember_underlay(step)
     ping = step.full_size_ping(here.task, there.address, size)
     seen = f"{ping.received} replies"
@@ -69,6 +84,21 @@ def expect_full_size(step: Step, here: End, there: End, network: str) -> bool:
         source="ping",
         proves=FULL_SIZE_PROVES,
         layer="large packet",
+    )
+
+
+def expect_no_full_size(step: Step, here: End, there: End, network: str, fits: int) -> bool:
+    """Such packets are lost, and those of `fits` bytes are the largest that are answered."""
+    size = _mtu(step, here, network)
+    ping = step.full_size_ping(here.task, there.address, size)
+    return step.expect(
+        f"of a ping of {there.address} with packets of {size} bytes none is answered; the largest "
+        f"packet that is has {fits} bytes",
+        expected=[0, fits],
+        seen=[ping.received, ping.largest],
+        passed=ping.sent > 0 and [ping.received, ping.largest] == [0, fits],
+        source="ping",
+        proves=NARROW_PROVES,
     )
 
 
@@ -101,6 +131,20 @@ def expect_tcp(step: Step, here: End, there: End) -> bool:
     return _transfer(step, here, there, there.address, ADDRESS_PORT, proves=TCP_PROVES, layer="TCP")
 
 
+def expect_no_tcp(step: Step, here: End, there: End) -> bool:
+    """A TCP connection to the other task's address hangs: no answer comes within its limit."""
+    digest, said = _sent(step, here, there, there.address, ADDRESS_PORT)
+    return step.expect(
+        f"{BYTES // 1024} KiB sent by TCP to {there.address} do not arrive",
+        expected="no answer",
+        seen=f"sha256:{digest}" if digest else f"no answer ({said})",
+        passed=not digest,
+        source="command",
+        proves=HANGS_PROVES,
+        machine=here.machine,
+    )
+
+
 def expect_tcp_by_name(step: Step, here: End, there: End, service: str) -> None:
     """The same to the service's virtual address; skipped where the kernel has no IPVS."""
     if why := kernel.without_ipvs(here.machine):
@@ -125,10 +169,25 @@ def _arrives(target: str) -> str:
 def _transfer(
     step: Step, here: End, there: End, target: str, port: int, *, proves: str, layer: Layer
 ) -> bool:
+    """What is sent to `target` arrives as it was sent."""
+    digest, said = _sent(step, here, there, target, port)
+    return step.expect(
+        _arrives(target),
+        expected=f"sha256:{DIGEST}",
+        seen=f"sha256:{digest}" if digest else f"no answer ({said})",
+        source="command",
+        proves=proves,
+        machine=here.machine,
+        layer=layer,
+    )
+
+
+def _sent(step: Step, here: End, there: End, target: str, port: int) -> tuple[str, str]:
     """Send `CONTENT` from `here` to `target`, where `there` listens and answers with its digest.
 
-    The listener reads exactly that many bytes: not every busybox closes its side when the input
-    ends. The second try is for a listener that was not up yet.
+    Returns the digest, "" where none came, and the last words of the command. The listener reads
+    exactly that many bytes: not every busybox closes its side when the input ends. The second try
+    is for a listener that was not up yet.
     """
     answer = shlex.quote(f"head -c {BYTES} | sha256sum")
     step.run(
@@ -144,12 +203,4 @@ def _transfer(
         must=False,
     )
     digests = re.findall(r"\b[0-9a-f]{64}\b", result.stdout)
-    return step.expect(
-        _arrives(target),
-        expected=f"sha256:{DIGEST}",
-        seen=f"sha256:{digests[-1]}" if digests else f"no answer ({result.last_words})",
-        source="command",
-        proves=proves,
-        machine=here.machine,
-        layer=layer,
-    )
+    return digests[-1] if digests else "", result.last_words

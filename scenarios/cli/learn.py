@@ -15,11 +15,11 @@ from provision.support import terminal, versions
 from provision.support.errors import SwarmrigError, UserError
 from scenarios.checks import diagnosis
 from scenarios.cli import learn_text as text
-from scenarios.kit import discovery, runner
+from scenarios.kit import discovery, requires, runner
 from scenarios.kit.scenario import Scenario, StepPlan
 from scenarios.kit.setup import Setup
 from scenarios.learn import hints, watch
-from scenarios.learn.look import Exercise, Look, step_of
+from scenarios.learn.look import CannotRun, Exercise, Look, step_of
 from scenarios.learn.progress import Kept
 from scenarios.learn.solve import only, solve_before
 from scenarios.learn.solve import solve as solve_step
@@ -36,12 +36,27 @@ def check(
     as_json: bool = False,
     reset: bool = False,
 ) -> bool:
-    """Show which steps of an exercise are done; whether all are. Nothing of the lab is changed."""
+    """Show which steps of an exercise are done; whether all are. Nothing of the lab is changed.
+
+    An exercise that cannot be done on this lab is skipped, with the reason.
+    """
     lab, scenario = load_lab(lab_file), discovery.get(name)
+    requires.refuse(name, scenario.needs, requires.given_by(lab))
     if reset:
         Kept(lab.files.exercises / scenario.name, scenario.name, "").reset()
         terminal.say(f"Forgotten how far {name} has come. The lab was not changed.")
         return True
+    try:
+        return _checked(open_lab, lab, name, follow, walk, as_json)
+    except CannotRun as error:
+        skipped = {"scenario": name, "skipped": error.words}
+        terminal.say(json.dumps(skipped, indent=2) if as_json else f"SKIPPED: {error.words}")
+        return True
+
+
+def _checked(
+    open_lab: OpenLab, lab: Lab, name: str, follow: bool, walk: bool, as_json: bool
+) -> bool:
     with _exercise(open_lab, lab, name, "check") as exercise:
         look = _follow(exercise, walk) if follow or walk else exercise.look(_told(as_json))
         all_done = look.done == len(look.steps)
@@ -88,6 +103,7 @@ def catch_up(
     """
     lab, scenario = load_lab(lab_file), discovery.get(name)
     step_of(scenario, number)
+    requires.refuse(name, scenario.needs, requires.given_by(lab))
     why = restore(lab)
     terminal.say(
         f"Steps that are done are kept: {why}." if why else "The lab is as it was after `inv up`."
@@ -105,13 +121,19 @@ def catch_up(
 @contextmanager
 def _exercise(open_lab: OpenLab, lab: Lab, name: str, verb: str) -> Iterator[Exercise]:
     scenario = discovery.get(name)
+    requires.refuse(name, scenario.needs, requires.given_by(lab))
     with open_lab(lab, f"{verb} {name}") as running:
         yield exercise_on(running, scenario)
 
 
 def exercise_on(running: RunningLab, scenario: Scenario) -> Exercise:
-    """The exercise on a lab that is up, with what is kept of it."""
-    setup = Setup(
+    """The exercise on a lab that is up, with what is kept of it. Raises CannotRun."""
+    return Exercise(scenario, setup_on(running), running.lab.files.exercises)
+
+
+def setup_on(running: RunningLab) -> Setup:
+    """What judging an exercise on a lab that is up is given."""
+    return Setup(
         lab=running.lab,
         machines=running.machines,
         image=running.ready.image,
@@ -121,7 +143,6 @@ def exercise_on(running: RunningLab, scenario: Scenario) -> Exercise:
         notes=list(running.ready.notes),
         versions=versions.tools(),
     )
-    return Exercise(scenario, setup, running.lab.files.exercises)
 
 
 def _told(as_json: bool) -> Callable[[StepPlan], bool]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from provision.support import terminal
 from scenarios.learn import explain, hints, names
-from scenarios.learn.look import Exercise, Look, Seen
+from scenarios.learn.look import Exercise, Look, Seen, typed_fault
 
 _MARKS = {"done": "✓", "open": "·", "waiting": "·"}
 
@@ -29,10 +29,9 @@ def table(exercise: Exercise, look: Look) -> str:
 
 
 def _next(exercise: Exercise, look: Look, seen: Seen) -> list[str]:
-    where = " and ".join(machine.name for machine in exercise.machines_of(seen.plan))
-    book = [
-        f"on {where}: {line}" for line in names.renamed(seen.plan.book, look.called).splitlines()
-    ]
+    where = " and ".join(hints.where(exercise, seen.plan))
+    text = typed_fault(seen.plan, exercise) or names.renamed(seen.plan.book, look.called)
+    book = [f"on {where}: {line}" for line in text.splitlines()]
     return [*(book or [f"on {where}"]), explain.why_not(exercise, look, seen)]
 
 

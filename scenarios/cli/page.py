@@ -17,7 +17,7 @@ from provision.support.parallel import run_on_all
 from provision.support.progress import Progress
 from scenarios.cli import learn as learning
 from scenarios.cli.browsing import browsing
-from scenarios.kit import discovery
+from scenarios.kit import discovery, requires
 from scenarios.kit.scenario import Scenario
 from scenarios.page import security, server
 from scenarios.page.news import Board
@@ -39,14 +39,25 @@ class Handed:
 def learn(handed: Handed, lab_file: str, name: str, port: int = 0, browse: bool = True) -> None:
     """Serve the page until Ctrl-C. The lab is brought up first where it is not."""
     lab, scenario = load_lab(lab_file), discovery.get(name)
+    requires.refuse(name, scenario.needs, requires.given_by(lab))
     with contextlib.closing(server.listening(port)) as listener:
         _bring_up(handed, lab, lab_file)
+        if why := _cannot(handed, lab, scenario):
+            terminal.say(f"SKIPPED: {why}")
+            return
         page = Page(handed, lab, scenario, listener.getsockname()[1])
         terminal.say(f"The page: {page.address}\nCtrl-C ends it.")
         opened = browsing(page.address, lab.state) if browse else contextlib.nullcontext()
         with page, opened, contextlib.suppress(KeyboardInterrupt):
             page.server.run([listener])
     terminal.say("The page has ended. The lab is still up; inv destroy removes it.")
+
+
+def _cannot(handed: Handed, lab: Lab, scenario: Scenario) -> str:
+    """Why the exercise cannot be done on this lab; "" where it can."""
+    with handed.viewed(lab, "learn") as running:
+        setup = learning.setup_on(running)
+        return "; ".join(setup.missing(scenario, setup.infos()))
 
 
 class Page:

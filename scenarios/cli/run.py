@@ -20,7 +20,7 @@ from provision.support.errors import CheckFailed
 from provision.support.files import sweep
 from scenarios.checks import diagnosis
 from scenarios.cli.compare import judge_same
-from scenarios.kit import discovery, runner
+from scenarios.kit import discovery, requires, runner
 from scenarios.kit.scenario import StepPlan
 from scenarios.kit.setup import Setup
 from scenarios.record import store
@@ -36,13 +36,19 @@ def scenario(
     walk: bool = False,
     grant: Iterable[str] = (),
 ) -> None:
-    """Run a scenario and write its reports. Raises CheckFailed when it did not pass."""
+    """Run a scenario and write its reports. Raises CheckFailed when it did not pass.
+
+    One that the lab's kernels or engines cannot run is skipped; one that needs more machines than
+    lab.toml defines is the user's to change: UserError.
+    """
     lab, grants = load_lab(lab_file), privileges.granted(grant)
+    chosen = discovery.get(name)
     if dry:
-        runner.dry_run(discovery.get(name), lab, terminal.say)
+        runner.dry_run(chosen, lab, terminal.say)
         return
+    requires.refuse(name, chosen.needs, requires.given_by(lab))
     record, folder = _play(open_lab, lab, name, walk, grants)
-    if record.verdict != "passed":
+    if record.verdict not in ("passed", "skipped"):
         shown = os.path.relpath(folder / "report.html")
         raise CheckFailed(f"Scenario {name} did not pass.", f"Open {shown}")
 
@@ -85,16 +91,22 @@ def _play(
                 record.notes.append(line)
     record.diagnosis = diagnosis.diagnose(record)
     write_reports(record, folder)
-    good, bad = record.count(True), record.count(False)
-    skipped = [f"{count} skipped: {why}" for why, count in Counter(record.skipped()).items()]
-    counts = ", ".join([f"{good} expectations passed", f"{bad} failed", *skipped])
-    terminal.say(f"\n{record.verdict.upper()}: {counts}")
+    terminal.say(f"\n{record.verdict.upper()}: {_counts(record)}")
     if record.diagnosis:
         terminal.say(diagnosis.as_text(record.diagnosis))
     terminal.say(f"Report: {os.path.relpath(folder / 'report.html')}")
     if record.verdict == "interrupted":
         raise KeyboardInterrupt
     return record, folder
+
+
+def _counts(record: Record) -> str:
+    """What came of a run, or why there was none."""
+    if record.missing:
+        return "; ".join(record.missing)
+    good, bad = record.count(True), record.count(False)
+    skipped = [f"{count} skipped: {why}" for why, count in Counter(record.skipped()).items()]
+    return ", ".join([f"{good} expectations passed", f"{bad} failed", *skipped])
 
 
 def _wait_for_reader(plan: StepPlan) -> None:
@@ -115,8 +127,11 @@ def reproduce(
     Raises CheckFailed where the two runs differ, or where both failed alike.
     """
     lab, grants = load_lab(lab_file), privileges.granted(grant)
+    requires.refuse(name, discovery.get(name).needs, requires.given_by(lab))
     with lock.holding(lab.state, f"reproduce {name}"):
         before = _play(open_lab, lab, name, grants=grants)
+        if before[0].verdict == "skipped":
+            return
         rebuild(lab)
         after = _play(open_lab, lab, name, grants=grants)
     judge_same(before, after)

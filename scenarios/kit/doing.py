@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from provision.machine.machine import Machine
 from provision.support.errors import SwarmrigError
+from scenarios.kit import holding
 from scenarios.kit.scenario import StepPlan
 from scenarios.kit.setup import fill, new_step
 from scenarios.kit.step import Step, StepFailed
@@ -26,9 +27,13 @@ def carry_out(plan: StepPlan, step: Step) -> None:
     """
 
     def work() -> None:
-        if step.acted:
-            act(plan, step)
-        plan.judge(step)
+        try:
+            if step.acted:
+                act(plan, step)
+            holding.expect(plan, step)
+            plan.judge(step)
+        finally:
+            holding.ended(plan, step)
 
     data = step.data
     data.state, data.reason = attempt(work)
@@ -37,8 +42,15 @@ def carry_out(plan: StepPlan, step: Step) -> None:
 
 
 def act(plan: StepPlan, step: Step) -> None:
-    """Do the step: run its command on its machines. Raises StepFailed where that fails."""
+    """Do the step: make or heal its fault, run its command on its machines.
+
+    Raises StepFailed where a command fails.
+    """
     command = fill(plan.run, step.names)
+    if plan.breaks:
+        holding.make(plan, step)
+    elif plan.heals:
+        holding.heal(plan, step)
     if plan.do:
         plan.do(step)
     elif plan.service:

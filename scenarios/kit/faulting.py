@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from provision.faults.fault import Fault
-from provision.faults.making import Faults, written_down
+from provision.faults.making import Faults, Made, written_down
 from scenarios.evidence.lanes import Lanes
 from scenarios.record import model
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A fault that was made: what is known of it, how it is recorded, and its number in the run."""
+
+    made: Made
+    record: model.Fault
+    number: int
+
+    @property
+    def over(self) -> bool:
+        """Whether its time is over."""
+        return datetime.now(UTC) >= datetime.fromisoformat(self.made.end)
 
 
 @contextmanager
@@ -26,7 +41,18 @@ def recorded(
     `healed` says "timer" where it was gone before that. The time lines that are collected
     meanwhile have it as the fault of that `number` in the run.
     """
-    begun = [(line, line.now()) for line in lines]
+    begun = begin(faults, fault, seconds, step, lines, number)
+    try:
+        yield begun.record
+    finally:
+        end(faults, begun, lines)
+
+
+def begin(
+    faults: Faults, fault: Fault, seconds: float, step: str, lines: Sequence[Lanes], number: int
+) -> Begun:
+    """Make a fault and note it on the time lines. Raises as `Faults.make`."""
+    before = [(line, line.now()) for line in lines]
     made = faults.make(fault, seconds)
     record = model.Fault(
         kind=fault.kind,
@@ -35,21 +61,31 @@ def recorded(
         step=step,
         begin=made.begin,
     )
-    for line, begin in begun:
+    for line, absent in before:
         now = line.now()
         line.saw(
-            "fault", record.kind, "made", now, now, id_=str(number), about=record.what, absent=begin
+            "fault",
+            record.kind,
+            "made",
+            now,
+            now,
+            id_=str(number),
+            about=record.what,
+            absent=absent,
         )
-    try:
-        yield record
-    finally:
-        healing = [(line, line.now()) for line in lines]
-        record.healed = "step" if faults.heal(made) else "timer"
-        record.end = datetime.now(UTC).isoformat(timespec="milliseconds")
-        for line, begin in healing:
-            if record.healed == "step":
-                line.saw("fault", record.kind, "made", begin, begin, id_=str(number))
-            line.saw("fault", record.kind, "healed", begin, line.now(), id_=str(number))
+    return Begun(made, record, number)
+
+
+def end(faults: Faults, begun: Begun, lines: Sequence[Lanes]) -> None:
+    """Heal a fault and note it; one that nobody can heal is waited for."""
+    record, number = begun.record, str(begun.number)
+    before = [(line, line.now()) for line in lines]
+    record.healed = "step" if faults.heal(begun.made) else "timer"
+    record.end = datetime.now(UTC).isoformat(timespec="milliseconds")
+    for line, healing in before:
+        if record.healed == "step":
+            line.saw("fault", record.kind, "made", healing, healing, id_=number)
+        line.saw("fault", record.kind, "healed", healing, line.now(), id_=number)
 
 
 def notes(faults: Faults) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from provision.changes import journal
 from provision.changes.change import Change
@@ -14,7 +15,7 @@ from provision.machine.machine import Machine
 from provision.plugins.facts import FORK
 from provision.support.errors import UserError
 from provision.swarm import services
-from scenarios.kit import cleanup, driver, faulting
+from scenarios.kit import cleanup, driver, faulting, holding
 from scenarios.kit.created import Created
 from scenarios.kit.doing import attempt, begun, carry_out
 from scenarios.kit.scenario import Scenario, StepPlan
@@ -28,14 +29,17 @@ def dry_run(scenario: Scenario, lab: Lab, tell: Callable[[str], None]) -> None:
     names = {machine.name: machine.name for machine in lab.machines}
     reference = lab.weave.reference if lab.weave else AUTO_PLUGIN
     names["plugin"] = f"{FORK}<arch>" if reference == AUTO_PLUGIN else reference
+    tell(f"Needs {', '.join(need.words() for need in scenario.needs)}.")
     for plan in scenario.steps:
         tell(f"{plan.number:>3}. {plan.title}  [{', '.join(plan.on)}]")
         if plan.why:
             tell(f"     {plan.why}")
+        for line in holding.by_hand(plan):
+            tell(f"     by hand: {line}")
         if plan.run:
             tell(f"     $ {fill(plan.run, names)}")
-        elif plan.book:
-            for line in plan.book.splitlines():
+        else:
+            for line in plan.book.splitlines()[len(holding.by_hand(plan)) :]:
                 tell(f"     as in the book: {line}")
 
 
@@ -48,14 +52,17 @@ def run(scenario: Scenario, setup: Setup) -> model.Record:
     After each step the record is written to `setup.folder`/report.json, so that a run that is
     killed leaves what it has seen.
 
-    Raises UserError when the lab has too few machines, when a service or network of the
-    scenario's names exists and is not this lab's, or when a plugin asks for privileges that are
-    neither listed by the exercise nor granted. Raises MachinesError when an engine does not answer.
+    A scenario that needs what the lab does not have is skipped, before anything is made.
+
+    Raises UserError when a service or network of the scenario's names exists and is not this
+    lab's, or when a plugin asks for privileges that are neither listed by the exercise nor granted.
+    Raises MachinesError when an engine does not answer.
     """
-    setup.see_enough(scenario)
     begin = time.monotonic()
     done = journal.of_lab(setup.lab)
     infos = setup.infos()
+    if missing := setup.missing(scenario, infos):
+        return _skipped(scenario, setup, infos, missing)
     refuse_others(scenario, setup.ordered, done)
     plugin = None
     if scenario.driver:
@@ -70,6 +77,16 @@ def run(scenario: Scenario, setup: Setup) -> model.Record:
         context.plugin = plugin
         context.names["plugin"] = plugin.reference
     return _Run(scenario, setup, context, done, result, begin).go()
+
+
+def _skipped(
+    scenario: Scenario, setup: Setup, infos: dict[str, dict[str, Any]], missing: list[str]
+) -> model.Record:
+    """The record of a scenario that cannot run on this lab."""
+    result = record_of(scenario, setup, infos)
+    result.verdict, result.missing = "skipped", missing
+    store.write(result, setup.folder)
+    return result
 
 
 def refuse_adopted(scenario: Scenario, done: journal.Journal) -> None:
@@ -194,11 +211,14 @@ def _clean(
     left: list[str] = []
 
     def work() -> None:
-        if scenario.restore:
-            scenario.restore(machines)
-        left.extend(remove(scenario, machines, done, context.created))
-        if plugin:
-            left.extend(cleanup.release_plugin(plugin))
+        try:
+            holding.end_all(context)
+        finally:
+            if scenario.restore:
+                scenario.restore(machines)
+            left.extend(remove(scenario, machines, done, context.created))
+            if plugin:
+                left.extend(cleanup.release_plugin(plugin))
 
     data.state, data.reason = attempt(work)
     if data.state == "passed":

@@ -12,8 +12,8 @@ from typing import Any
 from provision.lab.model import Lab
 from provision.machine.machine import Machine
 from provision.plugins.privileges import Privilege
-from provision.support.errors import UserError
 from provision.support.parallel import run_on_all
+from scenarios.kit import requires
 from scenarios.kit.scenario import Scenario, StepPlan
 from scenarios.kit.step import Context
 from scenarios.record import model
@@ -25,11 +25,21 @@ _NAME = re.compile(r"(?<!\{)\{([a-z][a-z0-9]*)\}(?!\})")
 
 
 @dataclass(frozen=True)
+class Answered:
+    """What an engine has said of itself: `docker info`, and the version of its API."""
+
+    info: dict[str, Any]
+    api: str
+
+
+@dataclass(frozen=True)
 class Setup:
     """What a run is given: a lab that is up, and where its report goes.
 
     `tell` shows a line to the user. `before_step` is called before each step. `grants` are
-    privileges of a plugin that the user has allowed beyond those that the exercise lists.
+    privileges of a plugin that the user has allowed beyond those that the exercise lists. `probed`
+    is what the machines were found to lack; runs that share it ask once. `silent` has the engines
+    that a fault keeps from answering, by machine, with what they said before.
     """
 
     lab: Lab
@@ -42,6 +52,8 @@ class Setup:
     versions: dict[str, str] = field(default_factory=dict)
     before_step: Callable[[StepPlan], None] | None = None
     grants: frozenset[Privilege] = frozenset()
+    probed: requires.Probed = field(default_factory=requires.Probed)
+    silent: dict[str, Answered] = field(default_factory=dict)
 
     @property
     def ordered(self) -> list[Machine]:
@@ -55,15 +67,33 @@ class Setup:
 
     def infos(self) -> dict[str, dict[str, Any]]:
         """What `docker info` says of each machine, by its name. Raises MachinesError."""
-        return run_on_all("asking the engine", self.ordered, lambda m: dict(m.docker.info()))
+        asked = run_on_all("asking the engine", self.heard, lambda m: dict(m.docker.info()))
+        before = {name: one.info for name, one in self.silent.items()}
+        return {one.name: (asked | before)[one.name] for one in self.ordered}
 
-    def see_enough(self, scenario: Scenario) -> None:
-        """See that the lab has the machines that a scenario needs. Raises UserError."""
-        if len(self.machines) < scenario.machines:
-            raise UserError(
-                f"Scenario {scenario.name} needs {scenario.machines} machines; lab "
-                f"{self.lab.name} has {len(self.machines)}."
-            )
+    def apis(self) -> dict[str, str]:
+        """The version of each engine's API, by its machine's name. Raises MachinesError."""
+
+        def version(machine: Machine) -> str:
+            return str(machine.docker.version()["ApiVersion"])
+
+        before = {name: one.api for name, one in self.silent.items()}
+        return run_on_all("asking the engine", self.heard, version) | before
+
+    @property
+    def heard(self) -> list[Machine]:
+        """The machines whose engines are asked, managers first."""
+        return [machine for machine in self.ordered if machine.name not in self.silent]
+
+    def missing(self, scenario: Scenario, infos: dict[str, dict[str, Any]]) -> list[str]:
+        """Why the scenario cannot run on this lab, in words; empty where it can.
+
+        Raises MachinesError where a machine does not answer.
+        """
+        plans = [machine.plan for machine in self.ordered]
+        given = requires.Given(self.lab.name, plans, self.provider)
+        used = [one for one in self.ordered[: scenario.machines] if one in self.heard]
+        return requires.missing(scenario.needs, given, used, infos, self.probed)
 
 
 def unknown(command: str, names: dict[str, str]) -> set[str]:
@@ -77,7 +107,7 @@ def fill(command: str, names: dict[str, str]) -> str:
 
 
 def record_of(scenario: Scenario, setup: Setup, infos: dict[str, dict[str, Any]]) -> model.Record:
-    hosts = hosts_of(setup.ordered, infos)
+    hosts = hosts_of(setup.ordered, infos, setup.apis())
     return model.Record(
         scenario=scenario.name,
         exercise=scenario.exercise,
@@ -127,9 +157,10 @@ def data_path_port(info: dict[str, Any]) -> int:
     return int(cluster.get("DataPathPort") or VXLAN_PORT)
 
 
-def hosts_of(machines: list[Machine], infos: dict[str, dict[str, Any]]) -> list[model.Host]:
-    """The machines as a report has them, with what `docker info` says of each."""
-    api = run_on_all("asking the engine", machines, lambda m: str(m.docker.version()["ApiVersion"]))
+def hosts_of(
+    machines: list[Machine], infos: dict[str, dict[str, Any]], api: dict[str, str]
+) -> list[model.Host]:
+    """The machines as a report has them: `docker info`, and the API's version, by their names."""
     return [_host(machine, infos[machine.name], api[machine.name]) for machine in machines]
 
 

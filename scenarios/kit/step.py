@@ -29,6 +29,7 @@ from scenarios.kit import faulting, services
 from scenarios.kit.created import Created
 from scenarios.kit.driver import Use
 from scenarios.kit.failed import StepFailed
+from scenarios.kit.holding import Held
 from scenarios.kit.timeline import Line, Pair, collected
 from scenarios.record import model
 
@@ -49,8 +50,9 @@ class Context:
     which only asks an engine. `created` keeps what the run creates, where others may have things
     of the same names. `called` has what somebody who types the exercise by hand has called its
     services and networks, by the exercise's names; `waits` says whether a judge waits for what a
-    step has only begun. `faults` makes faults, where the run may; `faults_made` are recorded.
-    So are `timelines`; `collecting` has those that are not yet done.
+    step has only begun. `faults` makes faults and lists them; `faults_made` are recorded, and
+    `held` has those that outlast their step, by its number. So are `timelines` recorded;
+    `collecting` has those that are not yet done.
     """
 
     machines: dict[str, Machine]
@@ -67,6 +69,7 @@ class Context:
     called: dict[str, str] = field(default_factory=dict)
     waits: bool = True
     faults: Faults | None = None
+    held: dict[str, Held] = field(default_factory=dict)
     faults_made: list[model.Fault] = field(default_factory=list)
     timelines: list[model.TimeLine] = field(default_factory=list)
     collecting: list[Lanes] = field(default_factory=list)
@@ -188,7 +191,7 @@ class Step:
         MachineError with the reason where a machine cannot have it.
         """
         context = self.context
-        if context.faults is None:
+        if context.faults is None or not self.acted:
             raise StepFailed("faults are made in runs only, and this step is only judged")
         places = context.machines
         named = fault.named(lambda name: places[name].name if name in places else name)
@@ -226,6 +229,11 @@ class Step:
         newest = self.context.timelines[-1]
         places = {place: machine.name for place, machine in self.context.machines.items()}
         return Line(lambda: newest, places)
+
+    def line_of(self, number: int | str) -> Line | None:
+        """The time line since the fault of a step was made; None where this run has made none."""
+        held = self.context.held.get(str(number))
+        return held.line if held else None
 
     # -- judging ------------------------------------------------------------------------------
 

@@ -94,9 +94,9 @@ def aim_of(plan: StepPlan, names: dict[str, str]) -> Aim | None:
     `names` fill in the command, as they do when it is run; before all of them are known, what it
     is to bring about is not either.
     """
-    if plan.do:
+    if plan.do and "plugin" in names:
         return Plugin(names.get("plugin", ""), plan.on, there=not plan.undoes)
-    if unknown(plan.run, names):
+    if not plan.run or unknown(plan.run, names):
         return None
     words = shlex.split(fill(plan.run, names))
     for verb, read in _READERS.items():

@@ -15,8 +15,11 @@ def case_of(look: Look) -> Case:
 
 
 def mistake(look: Look, seen: Seen) -> Mistake | None:
-    """The likeliest mistake in a step that is open; None where none is seen."""
-    if seen.state != "open" or seen.ready:
+    """The likeliest mistake in a step that is open; None where none is seen.
+
+    While a fault is there, what the swarm does not hear is no mistake of the learner's.
+    """
+    if seen.state != "open" or seen.ready or look.broken:
         return None
     return find.mistake(look.aims.get(seen.plan.number), case_of(look))
 

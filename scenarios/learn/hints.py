@@ -6,13 +6,15 @@ import re
 import shlex
 from dataclasses import dataclass
 
+from scenarios.kit.scenario import StepPlan
 from scenarios.kit.setup import fill
 from scenarios.learn import explain
-from scenarios.learn.look import Exercise, Look, Seen, named
+from scenarios.learn.look import Exercise, Look, Seen, named, typed_fault
 from scenarios.learn.mistakes.mistake import Mistake
 from scenarios.learn.progress import Hinted
 
 STAGES = 3
+HERE = "this host"
 GAP = "…"
 # Options of the exercises' commands that take no value.
 _SWITCHES = {"-t", "-it", "-d", "--no-resolve-image", "--force"}
@@ -64,17 +66,26 @@ def _made(exercise: Exercise, look: Look, seen: Seen, stage: int, found: Mistake
         seen=seen,
         stage=stage,
         says=says,
-        machines=tuple(machine.name for machine in exercise.machines_of(seen.plan)),
+        machines=where(exercise, seen.plan),
         command=command,
         undo=undo,
         undo_on=exercise.machines[found.on].name if found and undo else "",
     )
 
 
+def where(exercise: Exercise, plan: StepPlan) -> tuple[str, ...]:
+    """Where the command of a step is typed: a fault is made from the controlling host."""
+    if plan.breaks or plan.heals:
+        return (HERE,)
+    return tuple(machine.name for machine in exercise.machines_of(plan))
+
+
 def command_of(exercise: Exercise, look: Look, seen: Seen) -> str:
     """What to type for a step: its command, with the lab's own names; the book's where there is
     none, with the tasks' containers filled in where they are known."""
     plan = named(seen.plan, look.called)
+    if fault := typed_fault(plan, exercise):
+        return fault
     if plan.run:
         return fill(plan.run, look.context.names)
 
@@ -100,6 +111,8 @@ def with_gaps(command: str) -> str:
 
 def _line(line: str) -> str:
     words = shlex.split(line)
+    if words[:1] == ["inv"]:
+        return f"inv {words[1]} {GAP}"
     if words[:1] != ["docker"]:
         return GAP
     size = 3 if words[1:2] and words[1] in _GROUPS else 2

@@ -14,16 +14,27 @@ from pathlib import Path
 from typing import Any, Literal
 
 from provision.changes import journal
+from provision.faults.fault import Seen as FaultSeen
+from provision.faults.making import Faults
 from provision.machine.machine import Machine
-from provision.support.errors import UserError
-from scenarios.kit import driver
+from provision.support.errors import MachineError, UserError
+from scenarios.kit import driver, holding
 from scenarios.kit.doing import begun, carry_out
 from scenarios.kit.scenario import Scenario, StepPlan
-from scenarios.kit.setup import Setup, context_of, now, record_of
+from scenarios.kit.setup import Answered, Setup, context_of, now, record_of
 from scenarios.kit.step import Context, Step
-from scenarios.learn import aims, names, world
+from scenarios.learn import aims, names, silence, world
 from scenarios.learn.progress import Done, Kept, Progress
 from scenarios.record import model
+
+
+class CannotRun(MachineError):
+    """The lab lacks what a scenario needs; `words` say what."""
+
+    def __init__(self, scenario: str, reasons: list[str]) -> None:
+        self.words = "; ".join(reasons)
+        super().__init__(f"Scenario {scenario} cannot run here: {self.words}.")
+
 
 State = Literal["done", "open", "waiting"]
 
@@ -53,6 +64,7 @@ class Look:
     context: Context
     called: dict[str, str]
     aims: dict[str, aims.Aim]
+    broken: bool = False  # whether a fault is there, which the exercise has made
 
     @property
     def next(self) -> Seen | None:
@@ -70,18 +82,41 @@ class Look:
 class Exercise:
     """A scenario on a lab that is up, typed by somebody. Nothing here changes the lab.
 
-    Raises UserError where the lab has too few machines.
+    Raises CannotRun where the lab lacks what the scenario needs.
     """
 
     def __init__(self, scenario: Scenario, setup: Setup, state: Path) -> None:
-        setup.see_enough(scenario)
         self.scenario, self.setup = scenario, setup
         self.machines = setup.by_place
-        infos = setup.infos()
+        self.faults = Faults(setup.lab, setup.machines, journal.of_lab(setup.lab))
+        self.broken = False
+        self._before = silence.Before(state / scenario.name)
+        self._hear()
+        infos = self.setup.infos()
+        if reasons := self.setup.missing(scenario, infos):
+            raise CannotRun(scenario.name, reasons)
         self.kept = Kept(state / scenario.name, scenario.name, _swarm(infos))
         self.plugin = self._plugin()
-        self.record = record_of(scenario, setup, infos)
+        self.record = record_of(scenario, self.setup, infos)
+        self._keep_answers(infos)
         self.progress = self._load()
+
+    def _hear(self) -> None:
+        """Find out which engines a fault silences, where the exercise has faults.
+
+        Raises MachineError for one that was never heard.
+        """
+        if any(plan.breaks for plan in self.scenario.steps):
+            found = self.faults.listed()
+            self.broken, why = bool(found), holding.silenced(found)
+            self.setup = replace(self.setup, silent=self._before.of(why))
+            self.machines = silence.seen_as(self.setup.by_place, lambda name: why.get(name, ""))
+
+    def _keep_answers(self, infos: dict[str, dict[str, Any]]) -> None:
+        if any(plan.breaks for plan in self.scenario.steps) and not self.setup.silent:
+            apis = {host.name: host.api for host in self.record.topology.hosts}
+            answers = {name: Answered(info, apis[name]) for name, info in infos.items()}
+            self._before.keep(answers)
 
     def _load(self) -> Progress:
         """What is kept by now. A new attempt is kept at once: after a reset elsewhere, what is
@@ -110,6 +145,7 @@ class Exercise:
         Raises MachinesError where an engine does not answer.
         """
         self.progress = self._load()
+        self._hear()
         infos = self.setup.infos()
         context = self._context(infos)
         there = world.see(self.machines, infos, self._age() if refusals else 0)
@@ -122,7 +158,8 @@ class Exercise:
         steps = [self._see(plan, context, try_probe) for plan in self.scenario.steps]
         self.progress = self.kept.save(self.progress)
         # Once more: by now steps have learned names.
-        return Look(steps, there, context, dict(self.progress.called), self._aims(context))
+        called, wanted_now = dict(self.progress.called), self._aims(context)
+        return Look(steps, there, context, called, wanted_now, self.broken)
 
     def _age(self) -> float:
         """For how many seconds the exercise has been typed."""
@@ -134,6 +171,9 @@ class Exercise:
         topology = self.progress.topology.model_copy(deep=True)
         context = context_of(self.scenario, self.setup, topology, infos)
         context.folder = self.kept.folder / "now"
+        context.machines = {place: self.machines[place] for place in context.machines}
+        context.manager = self.machines["machine1"]
+        context.faults = self.faults
         context.names = {**self.progress.names, **context.names}
         context.waits = False
         context.called = dict(self.progress.called)
@@ -150,7 +190,7 @@ class Exercise:
     def _see(self, plan: StepPlan, context: Context, try_probe: Callable[[StepPlan], bool]) -> Seen:
         before = self.progress.done.get(plan.number)
         if before:
-            if not plan.probe:
+            if not plan.probe and not self.setup.silent:
                 # Only for what it lets later steps know: a task may be another one by now.
                 self.judge(plan, context)
             return Seen(plan, "done", before.step, before.at)
@@ -222,6 +262,29 @@ def step_of(scenario: Scenario, number: str) -> StepPlan:
             return plan
     there = ", ".join(plan.number for plan in scenario.steps)
     raise UserError(f"Scenario {scenario.name} has no step {number!r}.", f"It has: {there}")
+
+
+def typed_fault(plan: StepPlan, exercise: Exercise) -> str:
+    """What makes or heals the step's fault, as it is typed on the controlling host; "" for none.
+
+    Of several faults the first one that machines of this lab's provider can have.
+    """
+    setup, places = exercise.setup, exercise.machines
+    kind = FaultSeen(
+        machine="",
+        lab=setup.lab.name,
+        address="",
+        existing=setup.provider == "hosts",
+        container=setup.provider == "docker",
+        timer="systemd",
+        packet_filter="nft",
+        docker=True,
+        device="-",
+        tools=frozenset({"tc"}),
+    )
+    can = tuple(fault for fault in plan.breaks if not fault.refusal(kind)) or plan.breaks
+    lines = holding.by_hand(replace(plan, breaks=can), lambda place: places[place].name)
+    return lines[0] if lines else ""
 
 
 def named(plan: StepPlan, called: dict[str, str]) -> StepPlan:

@@ -105,7 +105,12 @@ def _claim(exercise: Exercise, context: Context) -> None:
 def _done(exercise: Exercise, plan: StepPlan, context: Context) -> Step:
     machines = exercise.machines_of(plan)
     step = Step(context, begun(plan, machines), machines)
-    carry_out(plan, step)
+    try:
+        carry_out(plan, step)
+    finally:
+        # A fault stays until another step heals it; who typed it collects no time line.
+        for held in context.held.values():
+            held.watching.close()
     return step
 
 

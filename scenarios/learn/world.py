@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from provision.machine.machine import Machine
 from provision.support.errors import MachineError
 from provision.support.parallel import run_on_all
+from scenarios.learn.silence import is_silent
 
 # Said by a worker's engine to what only a manager can do.
 _REFUSED = "not a swarm manager"
@@ -129,15 +130,19 @@ def see(machines: dict[str, Machine], infos: dict[str, dict[str, Any]], since: f
         lambda machine: _engine(machine, infos[machine.name], min(since, _LATELY)),
     )
     world = World(engines={places[name]: engine for name, engine in seen.items()})
-    if world.manager.manager:
+    refused = ""
+    while world.manager.manager:
         manager = next(one for one in machines.values() if one.name == world.manager.machine)
         try:
             _see_swarm(manager, world)
         except (docker.errors.APIError, requests.RequestException) as error:
-            raise MachineError(
-                f"{manager.name}: the swarm does not answer: {error}",
-                "Its managers may be electing a leader: try again in a moment.",
-            ) from None
+            # One that is cut off from the others has no word in the swarm; they may have.
+            world.manager.manager = False
+            refused = refused or f"{manager.name}: the swarm does not answer: {error}"
+        else:
+            return world
+    if refused:
+        raise MachineError(refused, "Its managers may be electing a leader: try again in a moment.")
     return world
 
 
@@ -152,8 +157,11 @@ def _see_swarm(manager: Machine, world: World) -> None:
 
 
 def _engine(machine: Machine, info: dict[str, Any], since: float) -> Engine:
-    api: Any = machine.docker.api
     swarm = info.get("Swarm") or {}
+    if is_silent(machine):
+        node = str(swarm.get("NodeID") or "")
+        return Engine(machine=machine.name, hostname=str(info.get("Name")), swarm="", node=node)
+    api: Any = machine.docker.api
     return Engine(
         machine=machine.name,
         hostname=str(info.get("Name", "")),

@@ -112,7 +112,7 @@ def _record(wanted: Wanted, setup: Setup, found: Mapping[str, facts.Facts]) -> M
         notes=list(setup.notes),
         versions=setup.versions,
         iperf3={name: one.iperf3 for name, one in found.items()},
-        hosts=hosts_of(setup.ordered[:2], setup.infos()),
+        hosts=hosts_of(setup.ordered[:2], setup.infos(), setup.apis()),
         emulated=any(one.emulated for one in found.values()),
         one_kernel=len({one.kernel for one in found.values()}) == 1,
         seed=secrets.randbelow(2**31),

@@ -76,11 +76,16 @@ def _step(of: Exercise, whole: Look, seen: Seen) -> dict[str, Any]:
         "why_not": explain.why_not(of, whole, seen),
         "mistake": explain.mistake(whole, seen) is not None,
         "commands": [
-            {"machine": machine.name, "text": line, "whole": "<" not in line and "…" not in line}
-            for machine in of.machines_of(seen.plan)
+            {"machine": machine, "text": line, "whole": _can_be_typed(machine, line)}
+            for machine in hints.where(of, seen.plan)
             for line in commands(hints.command_of(of, whole, seen))
         ],
     }
+
+
+def _can_be_typed(machine: str, line: str) -> bool:
+    """Whether a click can type a command: it has no gaps, and the page has such a terminal."""
+    return machine != hints.HERE and "<" not in line and "…" not in line
 
 
 def commands(text: str) -> list[str]:
@@ -102,7 +107,7 @@ def hint(given: hints.Hint) -> dict[str, Any]:
             {
                 "machine": machine,
                 "text": line,
-                "whole": given.stage == hints.STAGES and "<" not in line and "…" not in line,
+                "whole": given.stage == hints.STAGES and _can_be_typed(machine, line),
             }
             for machine in given.machines
             for line in commands(given.command)

@@ -18,7 +18,7 @@ from provision.faults.making import SECRET_KIND, Faults, written_down
 from provision.machine.machine import Machine
 from provision.support.errors import MachineError, UserError
 from provision.support.wait import wait_until
-from scenarios.kit import runner
+from scenarios.kit import requires, runner
 from scenarios.kit.setup import Setup, data_path_port, fill, now
 from scenarios.puzzle import choice, situation
 from scenarios.puzzle.puzzles import BY_NUMBER, Commands, Puzzle, Scene
@@ -49,7 +49,7 @@ class Game:
     """The puzzle of a lab that is up."""
 
     def __init__(self, setup: Setup, tell: Callable[[str], None]) -> None:
-        setup.see_enough(SITUATION)
+        requires.refuse(SITUATION.name, SITUATION.needs, requires.given_by(setup.lab))
         self.setup, self.lab, self.tell = setup, setup.lab, tell
         self.kept = Kept(setup.lab.files.puzzle)
         self.machines: list[Machine] = setup.ordered

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 SCHEMA_VERSION = "1.4"
 
 StepState = Literal["passed", "failed", "skipped", "error"]
-Verdict = Literal["passed", "failed", "error", "interrupted"]
+Verdict = Literal["passed", "failed", "error", "interrupted", "skipped"]
 Layer = Literal[
     "",
     "engine",
@@ -296,6 +296,9 @@ class Record(_Data):
     started: str
     seconds: float
     verdict: Verdict
+    missing: list[str] = Field(
+        [], description="what the lab lacks, for which the whole scenario was skipped"
+    )
     diagnosis: Diagnosis | None = Field(None, description="null for a run that passed")
     topology: Topology
     steps: list[Step]

@@ -31,6 +31,9 @@ _MAC = re.compile(r"\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b", re.IGNORECASE)
 _IPV4 = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?(?![\d.])")
 _LINK_LOCAL = re.compile(r"\bfe80:[0-9a-f:]+(?:/\d+)?", re.IGNORECASE)
 _CAPTURED = re.compile(r"\b[1-9]\d* of \d+ captured\b")
+# How long something took, as a range, and how many packets of some were lost at random.
+_RANGE = re.compile(r"\b(?:\d+ to \d+ s|more than \d+ s)\b")
+_LOST = re.compile(r"\b[1-9]\d* of \d+ lost\b")
 # States on the way; which of them are printed depends on how long each takes.
 _ON_THE_WAY = re.compile(r"^\s*(?:overall progress:|\d+/\d+:|verify: (?!Service))")
 _TABLE = re.compile(r"^(?:[A-Z]+ )?ID\s{2,}[A-Z]")
@@ -68,6 +71,7 @@ class Normalizer:
         text = _AGE.sub("<age>", text)
         text = _MILLISECONDS.sub("<ms>", text)
         text = _CAPTURED.sub("some captured", text)
+        text = _LOST.sub("some lost", _RANGE.sub("<seconds>", text))
         text = re.sub(r"\bVNI (\d+)\b", lambda found: f"VNI {self.vni(int(found[1]))}", text)
         return _IPV4.sub(lambda found: self._address(found[0], word), text)
 

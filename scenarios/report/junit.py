@@ -37,6 +37,10 @@ def render(record: Record) -> bytes:
         case = TestCase("the run reached its end", record.scenario)
         case.result = [Error(f"the run ended early: {record.verdict}", record.verdict)]
         suite.add_testcase(case)
+    if record.verdict == "skipped":
+        suite.add_testcase(
+            _case(record.scenario, record.title, Skipped(_legal("; ".join(record.missing))))
+        )
     document = JUnitXml("swarmrig")
     document.add_testsuite(suite)
     document.update_statistics()  # type: ignore[no-untyped-call]

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from provision.lab.model import Lab, PluginSpec
-from provision.lifecycle import running, up
-from scenarios.kit import runner
-from scenarios.kit.setup import Setup
-from scenarios.record.diff import difference
-from tests.hosts import root as roots
+from provision.lifecycle import up
 from tests.hosts.conftest import Labs
 from tests.hosts.light_hosts import Fabric, Host
+from tests.hosts.taping import tape_again
 from tests.support.progress import quiet
-from tests.support.tape import Tape, recorded
-from tests.unit.scenarios.played import PLAYED, SKIPPED, failed, play, skipped
 from tests.vxlan_driver import package
-
-# Write the tapes that the unit tier plays: SWARMRIG_RECORD=1 pytest tests/hosts/test_tape.py
-RECORD = "SWARMRIG_RECORD"
 
 
 @pytest.fixture
@@ -34,38 +23,6 @@ def third(two_hosts: list[Host], fabric: Fabric) -> Iterator[Host]:
     host.load_image()
     yield host
     fabric.remove(host)
-
-
-def tape_again(name: str, lab: Lab, folder: Path) -> None:
-    """Record a run of the scenario, play it, and compare the two."""
-    one = PLAYED[name]
-    tape = Tape()
-    with running.machines_of(lab) as machines, tape.steps() as before_step:
-        taped = {name: recorded(machine, tape) for name, machine in machines.items()}
-        setup = Setup(
-            lab=lab,
-            machines=taped,
-            image=roots.TAG,
-            provider="hosts",
-            folder=folder / "first",
-            tell=lambda _: None,
-            before_step=before_step,
-        )
-        first = runner.run(one.scenario, setup)
-        api = str(next(iter(machines.values())).docker.api.api_version)
-    about: dict[str, Any] = {
-        "api": api,
-        "image": roots.TAG,
-        "machines": [{**asdict(machine), "access": None} for machine in lab.machines],
-        "plugin": lab.weave.settings if lab.weave else None,
-        "record": first.model_dump(mode="json"),
-    }
-    assert failed(first) == []
-    assert skipped(first) == SKIPPED.get(name, set())
-    file = tape.write(one.tape if os.environ.get(RECORD) else folder / one.tape.name, **about)
-    again = play(dataclasses.replace(one, tape=file), folder / "again")
-    assert difference(first, again) == ""
-    assert [s.expectations for s in again.steps] == [s.expectations for s in first.steps]
 
 
 def test_the_overlay_exercise_plays_again_with_the_same_record(lab: Lab, tmp_path: Path) -> None:

@@ -28,12 +28,17 @@ from provision.machine.machine import Machine, Result
 from provision.support.files import write_atomic
 from scenarios.kit import runner
 from scenarios.kit.scenario import StepPlan
+from scenarios.kit.step import Context
+from scenarios.kit.timeline import Line
+from scenarios.record import model
 
 Answer = dict[str, Any]
 
 # The kernel of the machine that recorded is nobody's business, and no judgement's either.
 _KERNEL = "6.1.0-light-host"
 _NEVER: Answer = {"out": "", "err": "not recorded", "code": 1}
+_FAULT = "0a1b2c3d"  # the id of every fault: it stands in what is asked of the machines
+_TIME_LINE = "time line"
 _CLEANING = "0"  # the number of the step that cleans up, in every scenario
 
 
@@ -64,8 +69,24 @@ class Tape:
             self.enter(_CLEANING)
             return clean(*given)
 
-        with mock.patch.object(runner, "_clean", cleaning):
+        with (
+            mock.patch.object(runner, "_clean", cleaning),
+            mock.patch("provision.faults.making.secrets.token_hex", return_value=_FAULT),
+        ):
             yield lambda plan: self.enter(plan.number)
+
+    def keep_lines(self, record: model.Record) -> None:
+        """Keep the time lines of a run: what is on them was asked over other connections."""
+        for line in record.timelines:
+            self.answers[f"{line.step}|0||{_TIME_LINE}"] = [line.model_dump(mode="json")]
+
+    @contextlib.contextmanager
+    def collected(self, context: Context, step: str, *_: Any) -> Iterator[Line]:
+        """The time line of a step as it was kept, in place of one that is collected."""
+        kept = model.TimeLine.model_validate(self.answers[f"{step}|0||{_TIME_LINE}"][-1])
+        places = {place: machine.name for place, machine in context.machines.items()}
+        context.timelines.append(kept)
+        yield Line(lambda: kept, places)
 
     def ended(self, machine: str) -> None:
         """A command of the step has ended."""

@@ -684,6 +684,15 @@ def no_ipvs() -> Record:
     return record
 
 
+def cannot_run() -> Record:
+    """A scenario that was skipped: the lab lacks what it needs."""
+    record = sample()
+    record.verdict, record.steps = "skipped", []
+    record.topology.networks, record.topology.tasks = [], []
+    record.missing = ["the kernel of machine1 has no IPVS (RTNETLINK answers: No such file)"]
+    return record
+
+
 def image_missing() -> Record:
     """The first service cannot start; what builds on it is skipped, cleaning up is not."""
     record = sample().model_copy(deep=True)

@@ -18,10 +18,15 @@ import tenacity.nap
 
 from provision.lab.model import Lab, MachineSpec, PluginSpec
 from scenarios.evidence.encapsulation import VXLAN, Carried, Encapsulation, vxlan
-from scenarios.kit import runner
+from scenarios.failover import failover
+from scenarios.frozen import frozen
+from scenarios.kit import holding, runner
 from scenarios.kit.scenario import Scenario
 from scenarios.kit.setup import Setup
+from scenarios.lossy import lossy
+from scenarios.narrow import narrow
 from scenarios.overlay import overlay
+from scenarios.quorum import quorum
 from scenarios.record import model
 from scenarios.spread import spread
 from tests.support.tape import Tape, played
@@ -103,6 +108,11 @@ PLAYED = {
     "overlay": Played(overlay, TAPES / "overlay.json"),
     "overlay with IPVS": Played(overlay, TAPES / "overlay.json", with_ipvs),
     "spread": Played(spread, TAPES / "spread.json"),
+    "failover": Played(failover, TAPES / "failover.json"),
+    "frozen": Played(frozen, TAPES / "frozen.json"),
+    "lossy": Played(lossy, TAPES / "lossy.json"),
+    "narrow": Played(narrow, TAPES / "narrow.json"),
+    "quorum": Played(quorum, TAPES / "quorum.json"),
     "weave": Played(tunnel, TAPES / "weave.json"),
     "weave encrypted": Played(_SEALED, TAPES / "weave.json", sealed),
 }
@@ -128,7 +138,7 @@ def lab_of(document: dict[str, Any], folder: Path) -> Lab:
     return Lab(
         name="t",
         file=folder / "lab.toml",
-        provider="hosts",
+        provider=document.get("provider", "hosts"),
         box="auto",
         box_version=None,
         machines=tuple(MachineSpec(**machine) for machine in document["machines"]),
@@ -171,7 +181,7 @@ def play(one: Played, folder: Path, change: Change = lambda _: None) -> model.Re
             lab=lab,
             machines=machines,
             image=document["image"],
-            provider="hosts",
+            provider=document.get("provider", "hosts"),
             folder=folder / "report",
             tell=lambda _: None,
             before_step=before_step,
@@ -180,6 +190,7 @@ def play(one: Played, folder: Path, change: Change = lambda _: None) -> model.Re
         with (
             mock.patch.object(tenacity, "time", clock),
             mock.patch.object(tenacity.nap, "time", clock),
+            mock.patch.object(holding, "collected", tape.collected),
         ):
             return runner.run(one.scenario, setup)
 

@@ -28,7 +28,11 @@ EXERCISES = {"overlay": overlay, "spread": spread, "weave": tunnel}
 
 
 def test_every_scenario_was_typed() -> None:
-    assert set(EXERCISES) == set(discovery.found())
+    """Those that break something are typed in tests/hosts/test_failures.py: a fault takes machines
+    with it, and its time."""
+    found = discovery.found().values()
+    broken = {one.name for one in found if any(plan.breaks for plan in one.steps)}
+    assert set(EXERCISES) == set(discovery.found()) - broken
 
 
 class Typed:

@@ -260,6 +260,10 @@ def test_what_the_lab_decides_stays(first: Record, text: str) -> None:
         ("VXLAN with VNI 4097", "VXLAN with VNI <of overlaynet1>"),
         ("5 of 12 captured packets", "some captured packets"),
         ("0 of 12 captured packets", "0 of 12 captured packets"),
+        ("21 of 200 lost", "some lost"),
+        ("0 of 20 lost", "0 of 20 lost"),
+        ("10 to 20 s", "<seconds>"),
+        ("more than 1800 s", "<seconds>"),
         ("at 2026-11-24 14:49:23.1 +0000 UTC.", "at <time>."),
     ],
 )

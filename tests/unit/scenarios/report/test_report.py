@@ -32,6 +32,7 @@ RECORDS = {
     "underlay blocked": samples.underlay_blocked(),
     "no IPVS": samples.no_ipvs(),
     "image missing": samples.image_missing(),
+    "skipped": samples.cannot_run(),
     "hostile": samples.hostile(),
     "ten hosts": samples.many_hosts(10),
     "weave": samples.weave(),
@@ -334,7 +335,7 @@ def test_a_hostile_value_stays_in_its_cell(tmp_path: Path) -> None:
 def test_junit_counts_what_the_record_counts(record: Record, tmp_path: Path) -> None:
     document = JUnitXml.fromfile(str(write_reports(record, tmp_path) / "junit.xml"))
     states = [step.state for step in record.steps]
-    skipped = states.count("skipped") + len(record.skipped())
+    skipped = states.count("skipped") + len(record.skipped()) + (record.verdict == "skipped")
     extra = skipped + states.count("error")
     assert document.tests == record.count(True) + record.count(False) + extra
     assert document.failures == record.count(False)
@@ -865,3 +866,18 @@ def test_a_fault_that_the_run_has_not_healed_says_so() -> None:
     assert text.fault(fault).endswith("for 12.0 s, healed by its timer)")
     (fault,) = broken_on_purpose("").faults
     assert text.fault(fault).endswith("UTC, not healed by the run)")
+
+
+def test_a_scenario_that_was_skipped_says_so_and_why_in_every_format(tmp_path: Path) -> None:
+    record = samples.cannot_run()
+    write_reports(record, tmp_path)
+    assert load(tmp_path).missing == record.missing
+    html = (tmp_path / "report.html").read_text()
+    markdown = (tmp_path / "report.md").read_text()
+    for page in (html, markdown):
+        assert "Skipped" in page
+        assert "has no IPVS" in page
+        assert "What was proven" not in page
+    suite = next(iter(JUnitXml.fromfile(str(tmp_path / "junit.xml"))))
+    assert (suite.tests, suite.skipped, suite.failures, suite.errors) == (1, 1, 0, 0)
+    assert "has no IPVS" in (tmp_path / "junit.xml").read_text()

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from tests.unit.scenarios.worlds import overlay, spread, weave
+from tests.unit.scenarios.worlds import failures, overlay, spread, weave
 from tests.unit.scenarios.worlds.broken import Broken
 
 # A tape without a list here is played as it was recorded, and no other way.
 WORLDS: dict[str, list[Broken]] = {
     "overlay with IPVS": overlay.WORLDS,
     "spread": spread.WORLDS,
+    "failover": failures.FAILOVER,
+    "frozen": failures.FROZEN,
+    "lossy": failures.LOSSY,
+    "narrow": failures.NARROW,
+    "quorum": failures.QUORUM,
     "weave": weave.WORLDS,
     "weave encrypted": weave.ENCRYPTED,
 }

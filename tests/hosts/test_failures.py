@@ -1,0 +1,119 @@
+"""Scenarios that break something, on real daemons: each sees what it says, and leaves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from provision.cli import faults
+from provision.faults import library
+from provision.lab.model import Lab
+from provision.lifecycle import rebuild, running, up
+from scenarios.cli import learn
+from scenarios.failover import failover
+from scenarios.frozen import frozen
+from scenarios.record import model
+from tests.hosts import root as roots
+from tests.hosts.conftest import Labs
+from tests.hosts.light_hosts import Fabric, Host
+from tests.hosts.taping import tape_again
+from tests.hosts.typed import Learner
+from tests.support.progress import quiet
+
+
+def healed(record: model.Record) -> None:
+    """The fault was there while the steps ran, and is healed."""
+    assert [one.healed for one in record.faults] == ["step"]
+    assert [line.notes for line in record.timelines] == [[]]
+
+
+def test_a_node_that_dies_loses_its_task_to_another_and_does_not_get_it_back(
+    lab: Lab, tmp_path: Path
+) -> None:
+    record = tape_again("failover", lab, tmp_path)
+    healed(record)
+    # Light hosts have no power of their own: the node is cut off instead.
+    assert [one.kind for one in record.faults] == ["partition"]
+
+
+def test_a_daemon_that_hangs_is_replaced_though_its_task_runs_on(lab: Lab, tmp_path: Path) -> None:
+    healed(tape_again("frozen", lab, tmp_path))
+
+
+def test_what_is_lost_on_the_underlay_is_lost_in_the_overlay(lab: Lab, tmp_path: Path) -> None:
+    healed(tape_again("lossy", lab, tmp_path))
+
+
+def test_an_mtu_that_is_wrong_lets_pings_pass_and_hangs_tcp(lab: Lab, tmp_path: Path) -> None:
+    healed(tape_again("narrow", lab, tmp_path))
+
+
+# -- by hand --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def learner(request: pytest.FixtureRequest, lab: Lab, two_hosts: list[Host]) -> Iterator[Learner]:
+    one = Learner(lab, two_hosts, request.param)
+    one.forget()
+    yield one
+    faults.heal(str(lab.file), "")
+    one.forget()
+
+
+@pytest.mark.parametrize("learner", [frozen], indirect=True)
+def test_who_breaks_it_by_hand_is_judged_though_an_engine_does_not_answer(
+    learner: Learner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = str(learner.lab.file)
+    create = "docker service create -q -t --replicas 2 --stop-grace-period 1s --name frozen1"
+    learner.types(f"{create} --no-resolve-image {roots.TAG}")
+    learner.wait_for("1", "2")
+    learn.hint(running.viewed, file, "frozen", stage=3)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "On this host: $ inv fault.freeze-daemon machine2 --for 900" in said
+    faults.make(file, library.freeze_daemon("machine2"), "900")
+    learner.wait_for("3", "4", "5")
+    # Waiting for what a silent engine has to say is no mistake of the learner's.
+    assert learner.mistake() is None
+    capsys.readouterr()
+    learn.check(running.viewed, file, "frozen")
+    assert "on this host: inv fault.heal --machine machine2" in capsys.readouterr().out
+    faults.heal(file, "machine2")
+    learner.wait_for("6")
+    learner.types("docker service rm frozen1")
+    learner.wait_for("7")
+
+
+@pytest.mark.parametrize("learner", [failover], indirect=True)
+def test_steps_that_break_and_heal_are_done_for_the_learner(learner: Learner) -> None:
+    file = str(learner.lab.file)
+    learn.catch_up(running.opened, rebuild.to_ready, file, "failover", "6")
+    with learner.exercise() as exercise:
+        assert [one.kind for one in exercise.faults.listed()] == ["partition", "partition"]
+    learn.solve(running.opened, file, "failover", "6")
+    with learner.exercise() as exercise:
+        assert exercise.faults.listed() == []
+    learn.solve(running.opened, file, "failover", "7")
+    learn.solve(running.opened, file, "failover", "8")
+    assert learn.check(running.viewed, file, "failover")
+
+
+# -- three managers -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def third(two_hosts: list[Host], fabric: Fabric) -> Iterator[Host]:
+    (host,) = fabric.add("machine3")
+    host.load_image()
+    yield host
+    fabric.remove(host)
+
+
+def test_two_of_three_managers_go_on_and_one_of_three_does_not(
+    two_hosts: list[Host], third: Host, lab_of: Labs, tmp_path: Path
+) -> None:
+    lab = lab_of([*two_hosts, third], managers=3)
+    up.up(lab, quiet())
+    healed(tape_again("quorum", lab, tmp_path))

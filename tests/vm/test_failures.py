@@ -1,0 +1,58 @@
+"""Scenarios that break what only virtual machines have: power, a clock, a kernel with netem."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from provision.providers.boxes import build
+from tests.vm.test_book import Lab
+from tests.vm.vagrant_world import World
+
+pytestmark = pytest.mark.skipif(
+    os.environ.get("SWARMRIG_VM") != "all",
+    reason="what is broken takes long where machines are emulated: SWARMRIG_VM=all runs it",
+)
+
+
+@pytest.fixture(scope="module")
+def lab(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    build.build()
+    made = Lab(world, tmp_path_factory.mktemp("failures"))
+    made.registry = str(made.folder / "labs")
+    made.must("up")
+    yield made
+    made.inv("destroy")
+
+
+def passed(lab: Lab, scenario: str) -> dict[str, Any]:
+    """The report of a run that has passed, and has healed its fault."""
+    done = lab.inv("scenario", scenario, timeout=3000)
+    assert done.returncode == 0, done.stdout + done.stderr
+    record = lab.report(scenario)
+    assert record["verdict"] == "passed"
+    assert all(one["end"] for one in record["faults"])
+    return record
+
+
+def test_a_machine_that_loses_its_power_loses_its_task(lab: Lab) -> None:
+    record = passed(lab, "failover")
+    assert [one["kind"] for one in record["faults"]] == ["power-off"]
+
+
+def test_a_worker_with_a_wrong_clock_cannot_join_until_it_is_right(lab: Lab) -> None:
+    record = passed(lab, "wrong_clock")
+    assert [(one["kind"], one["healed"]) for one in record["faults"]] == [("clock", "step")]
+
+
+def test_the_overlay_network_adds_little_to_a_slow_underlay(lab: Lab) -> None:
+    record = passed(lab, "slow")
+    assert [(one["kind"], one["healed"]) for one in record["faults"]] == [("delay", "step")]
+
+
+def test_an_mtu_that_is_wrong_hangs_tcp_with_the_kernels_own_filter(lab: Lab) -> None:
+    record = passed(lab, "narrow")
+    assert [(one["kind"], one["healed"]) for one in record["faults"]] == [("mtu", "step")]
