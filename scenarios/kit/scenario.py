@@ -72,6 +72,7 @@ class Scenario:
     machines: int = 2
     services: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
+    containers: tuple[str, ...] = ()
     driver: Driver | None = None
     restore: Callable[[list[Machine]], None] | None = None
     requires: tuple[Requirement, ...] = ()

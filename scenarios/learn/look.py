@@ -125,7 +125,10 @@ class Exercise:
         there = world.see(self.machines, infos, self._age() if refusals else 0)
         if self.progress.before is None:
             services = [one.id for one in there.services]
-            self.progress.before = services + [one.id for one in there.manager.networks]
+            networks = [one.id for one in there.manager.networks]
+            engines = there.engines.values()
+            containers = [one.id for engine in engines for one in engine.containers]
+            self.progress.before = services + networks + containers
         wanted = self._aims(context)
         self.progress.called = names.found(wanted.values(), there, self.progress.called)
         context.called = self.progress.called
