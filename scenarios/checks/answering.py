@@ -19,8 +19,6 @@ ANSWERS = f"sh -c 'while :; do nc -l -p {PORT} -e hostname; done'"
 # The same, and the kernel's list of connections: in it is who asks.
 _WHO = f'nc -l -p {PORT} -e sh -c "hostname; cat /proc/net/tcp*"'
 ANSWERS_WHO = f"sh -c 'while :; do {_WHO}; done'"
-    f"""sh -c 'while :; do nc -l -p {PORT} -e sh -c "hostname; cat /proc/net/tcp*"; done'"""
-)
 NOBODY = "no answer"
 _PATIENCE = 5  # seconds
 _ESTABLISHED = "01"

@@ -201,3 +201,17 @@ def resolved(step: Step, here: End, name: str) -> list[str]:
 DNS = "127.0.0.11"  # where Docker's DNS server listens in each container
 _IPV6 = re.compile(r"(?<![\w:])[0-9a-f]{1,4}:[0-9a-f:]*:[0-9a-f]{1,4}\b", re.IGNORECASE)
 _IPV4 = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b")
+
+
+def expect_other_machine_only(step: Step, name: str, network_name: str) -> None:
+    """A container on the underlay reaches the second machine, and not the first, its own."""
+    here = end(step, name, "machine1", network_name)
+    own, other = (step.context.machines[f"machine{n}"] for n in (1, 2))
+    expect_answer(step, here, End(f"the machine {other.name}", other.address, other))
+    expect_no_answer(
+        step,
+        here,
+        own.address,
+        f"its own machine {own.name}",
+        "A container on a device over the machine's interface does not reach the machine.",
+    )
