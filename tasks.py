@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from provision.faults import library
     from provision.lifecycle import rebuild as rebuilding
     from provision.lifecycle import running
+    from scenarios.cli import atlas as atlases
     from scenarios.cli import compare as comparison
     from scenarios.cli import learn as learning
     from scenarios.cli import page as pages
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 else:
     # Each verb loads what it needs and nothing else, so that listing the verbs stays quick.
     archives = lazily("provision.cli.logs")
+    atlases = lazily("scenarios.cli.atlas")
     checkpoints = lazily("provision.cli.checkpoints")
     comparison = lazily("scenarios.cli.compare")
     faults = lazily("provision.cli.faults")
@@ -303,6 +305,20 @@ def learn(c: Context, name: str, lab: str = "", port: int = 0, open: bool = True
         running.viewed, running.opened, labs.up, rebuilding.to_ready, rebuilding.rebuild
     )
     pages.learn(handed, lab, name, port, open)
+
+
+@task(
+    help={
+        **_LAB,
+        "only": "one of the scenarios; repeatable (default: all that the lab can run)",
+        "from-reports": "run nothing: make the page of the newest reports",
+    },
+    iterable=["only"],
+)
+@report_errors
+def atlas(c: Context, only: list[str], lab: str = "", from_reports: bool = False) -> None:
+    """Draw a map of Docker's networks: who reaches whom, and how."""
+    atlases.atlas(running.opened, lab, only, from_reports)
 
 
 @task
@@ -597,6 +613,7 @@ namespace = Collection(
     rebuild,
     scenario,
     scenarios,
+    atlas,
     learn,
     check,
     hint,
@@ -643,7 +660,15 @@ listing.install(
                 "images.save",
                 "logs",
             ),
-            "Scenarios": ("lab", "scenarios", "scenario", "reproduce", "same", "compare"),
+            "Scenarios": (
+                "lab",
+                "scenarios",
+                "scenario",
+                "atlas",
+                "reproduce",
+                "same",
+                "compare",
+            ),
             "Typing an exercise": ("learn", "check", "hint", "solve", "catch-up"),
             "Swarm": ("node.ls", "node.drain", "node.activate", "node.promote", "node.demote"),
             "Faults": tuple(f"fault.{verb.name}" for verb in FAULT_VERBS),

@@ -15,6 +15,7 @@ NETWORK = "attachnet1"
 attachable = Scenario(
     "attachable",
     exercise="-",
+    atlas=True,
     title="An attachable overlay network, with plain containers",
     summary="Containers that were started with docker run on two machines meet on an overlay "
     "network, by name and by address.",

@@ -24,6 +24,7 @@ SERVICE = "dns1"
 dnsrr = Scenario(
     "dnsrr",
     exercise="-",
+    atlas=True,
     title="DNS round robin: a name for all tasks",
     summary="With the endpoint mode dnsrr a service has no virtual address: its name resolves to "
     "the addresses of all its tasks, and whoever asks chooses.",

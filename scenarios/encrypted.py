@@ -17,6 +17,7 @@ NETWORK = "secretnet1"
 encrypted = Scenario(
     "encrypted",
     exercise="-",
+    atlas=True,
     title="An encrypted overlay network",
     summary="The machines encrypt what containers say to each other. Whoever listens on the "
     "underlay sees that they talk, and not what they say.",

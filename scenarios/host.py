@@ -5,7 +5,7 @@ Source: https://docs.docker.com/engine/network/drivers/host/
 
 from __future__ import annotations
 
-from scenarios.checks import containers
+from scenarios.checks import containers, network
 from scenarios.checks.path import End
 from scenarios.kit.scenario import Scenario
 from scenarios.kit.step import Step
@@ -13,6 +13,7 @@ from scenarios.kit.step import Step
 host = Scenario(
     "host",
     exercise="-",
+    atlas=True,
     title="The host network: no network of its own",
     summary="A container in the host network has its machine's interfaces and addresses. Nothing "
     "is between it and the underlay, and nothing protects it from it.",
@@ -32,6 +33,7 @@ def _run(number: int) -> str:
     why="It gets no interface, no address and no name: it looks at the machine's own.",
 )
 def first(step: Step) -> None:
+    network.remember_network(step, step.network("host"))
     _expect_machines_own(step, "host1")
 
 
@@ -74,7 +76,7 @@ def _expect_machines_own(step: Step, name: str) -> None:
 )
 def as_machines(step: Step) -> None:
     here, there = (_end(step, number) for number in (1, 2))
-    containers.expect_unwrapped(step, here, there)
+    containers.expect_unwrapped(step, here, there, "host")
 
 
 @host.step(
@@ -87,7 +89,7 @@ def as_machines(step: Step) -> None:
 )
 def other_way(step: Step) -> None:
     here, there = (_end(step, number) for number in (2, 1))
-    containers.expect_unwrapped(step, here, there)
+    containers.expect_unwrapped(step, here, there, "host")
 
 
 def _end(step: Step, number: int) -> End:

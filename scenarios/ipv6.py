@@ -17,6 +17,7 @@ NETWORK = "sixnet1"
 ipv6 = Scenario(
     "ipv6",
     exercise="-",
+    atlas=True,
     title="IPv6 on a bridge network",
     summary="Containers have an IPv6 address beside the other one, reach each other by it, and "
     "their names lead to both.",

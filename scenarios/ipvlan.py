@@ -20,6 +20,7 @@ BOTH = ("machine1", "machine2")
 ipvlan = Scenario(
     "ipvlan",
     exercise="-",
+    atlas=True,
     title="ipvlan: on the underlay, under the machine's own MAC address",
     summary="Containers have addresses of the underlay and the MAC address of their machine (L2), "
     "or subnets of their own that the kernel routes between, without any bridge (L3).",
@@ -113,7 +114,7 @@ def _expect_machines_mac(step: Step, name: str) -> None:
 )
 def there(step: Step) -> None:
     here, there = (containers.end(step, f"ip{n}", f"machine{n}", NETWORK) for n in (1, 2))
-    containers.expect_unwrapped(step, here, there)
+    containers.expect_unwrapped(step, here, there, NETWORK)
 
 
 @ipvlan.step(
@@ -202,7 +203,7 @@ def fourth(step: Step) -> None:
 )
 def routed(step: Step) -> None:
     here, there = (containers.end(step, f"ip{n}", "machine1", ROUTED) for n in (3, 4))
-    containers.expect_nothing_leaves(step, here, there)
+    containers.expect_nothing_leaves(step, here, there, ROUTED)
 
 
 @ipvlan.step(

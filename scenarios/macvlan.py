@@ -17,6 +17,7 @@ BOTH = ("machine1", "machine2")
 macvlan = Scenario(
     "macvlan",
     exercise="-",
+    atlas=True,
     title="macvlan: containers on the underlay itself",
     summary="A container has an address of the underlay and a MAC address of its own, like a "
     "machine beside the others. Nothing is put around its packets.",
@@ -123,7 +124,7 @@ def _expect_own_mac(step: Step, name: str) -> None:
 )
 def there(step: Step) -> None:
     here, there = (containers.end(step, f"mac{n}", f"machine{n}", NETWORK) for n in (1, 2))
-    containers.expect_unwrapped(step, here, there)
+    containers.expect_unwrapped(step, here, there, NETWORK)
 
 
 @macvlan.step(
@@ -136,7 +137,7 @@ def there(step: Step) -> None:
 )
 def back(step: Step) -> None:
     here, there = (containers.end(step, f"mac{n}", f"machine{n}", NETWORK) for n in (2, 1))
-    containers.expect_unwrapped(step, here, there)
+    containers.expect_unwrapped(step, here, there, NETWORK)
 
 
 @macvlan.step(

@@ -6,6 +6,7 @@ Source: https://docs.docker.com/engine/swarm/networking/
 from __future__ import annotations
 
 from scenarios.checks import containers, network, path
+from scenarios.checks.answering import note_tasks
 from scenarios.checks.path import End
 from scenarios.kit.scenario import Scenario
 from scenarios.kit.step import Step
@@ -16,6 +17,7 @@ SUBNETS = {FRONT: "10.46.5.0/24", BACK: "10.46.6.0/24"}
 networks = Scenario(
     "networks",
     exercise="-",
+    atlas=True,
     title="Several networks on one service",
     summary="A service on two networks has an interface in each and reaches both. The services on "
     "either side do not reach each other, and do not know each other's names.",
@@ -58,6 +60,7 @@ def create_back(step: Step) -> None:
 )
 def web(step: Step) -> None:
     network.expect_one_task(step, "web1", on="machine1")
+    note_tasks(step, "web1")
 
 
 @networks.step(
@@ -72,6 +75,7 @@ def web(step: Step) -> None:
 )
 def store(step: Step) -> None:
     network.expect_one_task(step, "store1", on="machine1")
+    note_tasks(step, "store1")
 
 
 @networks.step(
@@ -86,6 +90,7 @@ def store(step: Step) -> None:
 )
 def app(step: Step) -> None:
     network.expect_one_task(step, "app1", on="machine2")
+    note_tasks(step, "app1")
 
 
 @networks.step(

@@ -13,6 +13,7 @@ from scenarios.kit.step import Step
 none = Scenario(
     "none",
     exercise="-",
+    atlas=True,
     title="The network none: a container by itself",
     summary="A container in the network none has a loopback interface and reaches nobody, not even "
     "its own machine. For work that has no business on a network.",

@@ -27,6 +27,7 @@ MESH, DIRECT = 8146, 8147
 publish = Scenario(
     "publish",
     exercise="-",
+    atlas=True,
     title="Published ports: the routing mesh, and the host mode",
     summary="Through the routing mesh every node answers for a service, and hides who has asked. "
     "In the host mode the task's node answers alone, and the task sees its client.",

@@ -25,6 +25,7 @@ SERVICE = "vip1"
 vip = Scenario(
     "vip",
     exercise="-",
+    atlas=True,
     title="A service's name, and its virtual address",
     summary="A service's name stands for one virtual address, behind which the kernel balances TCP "
     "over all tasks. A ping of it is answered on the asking machine and proves nothing.",

@@ -9,9 +9,9 @@ import re
 import shlex
 from typing import Any
 
-from provision.machine.machine import Machine
 from scenarios.checks.path import End
 from scenarios.kit.step import Step
+from scenarios.record import model
 
 PORT = 7700
 # One nc for each connection: not every busybox has one that stays.
@@ -78,8 +78,27 @@ def virtual_addresses(step: Step, service: str, network: dict[str, Any]) -> list
     ]
 
 
+def note_tasks(step: Step, service: str) -> None:
+    """Note the service's running tasks in the topology, each in each of its networks."""
+    machines = {m.docker.info()["Swarm"]["NodeID"]: m.name for m in step.context.machines.values()}
+    for task in step.running_tasks(service):
+        container = f"{step.called(service)}.{task.get('Slot', '')}.{task['ID']}"
+        for attached in task.get("NetworksAttachments") or []:
+            address = (attached.get("Addresses") or [""])[0]
+            step.context.topology.tasks.append(
+                model.Task(
+                    service=service,
+                    container=container,
+                    machine=machines.get(task["NodeID"], task["NodeID"]),
+                    network=attached["Network"]["Spec"]["Name"],
+                    address=address.split("/")[0],
+                )
+            )
+
+
 def expect_tasks(step: Step, service: str, count: int) -> None:
-    """So many tasks of the service run."""
+    """So many tasks of the service run. They are noted in the topology."""
+    note_tasks(step, service)
     step.expect(
         f"{service} has {count} running task{'s' if count > 1 else ''}",
         expected=count,
@@ -96,10 +115,6 @@ def expect_answers(step: Step, here: End, target: str, expected: list[str], time
         expected=expected,
         seen=sorted(set(answers)),
         source="command",
-        machine=_on(here),
+        machine=here.machine,
         layer="virtual address",
     )
-
-
-def _on(here: End) -> Machine:
-    return here.machine

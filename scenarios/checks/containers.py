@@ -13,10 +13,10 @@ from typing import Any
 
 from provision.machine.machine import Machine
 from provision.support.wait import wait_until
-from scenarios.checks import network
+from scenarios.checks import network, path
 from scenarios.checks.path import End
 from scenarios.evidence.capture import crossings
-from scenarios.evidence.encapsulation import Encapsulation, plain
+from scenarios.evidence.encapsulation import plain
 from scenarios.kit.step import Step, StepFailed
 from scenarios.record import model
 
@@ -125,7 +125,7 @@ def expect_no_answer(step: Step, here: End, address: str, whose: str, proves: st
     )
 
 
-def expect_nothing_leaves(step: Step, here: End, there: End) -> None:
+def expect_nothing_leaves(step: Step, here: End, there: End, network_name: str) -> None:
     """They answer each other, and no packet of it is on the underlay of any machine."""
     with step.capturing(plain(), between=[here.address, there.address]) as captures:
         expect_answer(step, here, there)
@@ -138,10 +138,14 @@ def expect_nothing_leaves(step: Step, here: End, there: End) -> None:
             proves=LOCAL_PROVES,
             machine=_machine(step, capture),
         )
+    path.expect_full_size(on_machine(step, here), here, there, network_name)
 
 
-def expect_unwrapped(step: Step, here: End, there: End) -> None:
-    """A ping crosses the underlay with nothing around it: both captures have it."""
+def expect_unwrapped(step: Step, here: End, there: End, network_name: str) -> None:
+    """A ping crosses the underlay with nothing around it: both captures have it.
+
+    So nothing is lost of the underlay's MTU: packets of the full size cross as well.
+    """
     with step.capturing(plain(), between=[here.address, there.address]) as captures:
         expect_answer(step, here, there)
     for capture in captures:
@@ -160,11 +164,7 @@ def expect_unwrapped(step: Step, here: End, there: End) -> None:
                 machine=_machine(step, capture),
                 layer="small packet",
             )
-
-
-def expect_crossing(step: Step, here: End, there: End, how: Encapsulation) -> bool:
-    """As `network.expect_crossing`, from the machine of one end."""
-    return network.expect_crossing(on_machine(step, here), here, there, how)
+    path.expect_full_size(on_machine(step, here), here, there, network_name)
 
 
 def _machine(step: Step, capture: model.Capture) -> Machine:

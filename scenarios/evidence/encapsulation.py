@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 NOTHING = "nothing around it"
-_ESP = 50  # its IP protocol number
+ESP_PROTOCOL = 50  # in the header of IP
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def encrypted_vxlan(port: int = 4789) -> Encapsulation:
     def decode(packet: Any) -> Carried | None:
         from scapy.layers.inet import IP  # noqa: PLC0415 - scapy takes a second to import
 
-        if IP in packet and packet[IP].proto == _ESP:
+        if IP in packet and packet[IP].proto == ESP_PROTOCOL:
             return Carried("ESP")
         return decode_vxlan(packet, port, "VXLAN")
 

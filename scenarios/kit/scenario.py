@@ -62,7 +62,8 @@ class Scenario:
     machines of the lab, before the first step and after the last one, whatever has happened.
 
     `requires` is what it needs beside so many `machines` (`scenarios.kit.requires`). On a lab that
-    lacks some of it, it is skipped with the reason before anything is made.
+    lacks some of it, it is skipped with the reason before anything is made. `inv atlas` runs those
+    that have `atlas`.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Scenario:
     driver: Driver | None = None
     restore: Callable[[list[Machine]], None] | None = None
     requires: tuple[Requirement, ...] = ()
+    atlas: bool = False
     steps: list[StepPlan] = field(default_factory=list)
 
     @property

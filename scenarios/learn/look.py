@@ -264,4 +264,5 @@ def _keep_newest(shown: model.Topology) -> None:
     for network in shown.networks:
         network.mtu = network.mtu or mtus.get(network.id)
     shown.networks = list({network.name: network for network in shown.networks}.values())
-    shown.tasks = list({task.service: task for task in shown.tasks}.values())
+    tasks = {(task.service, task.machine, task.network): task for task in shown.tasks}
+    shown.tasks = list(tasks.values())
