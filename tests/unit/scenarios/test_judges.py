@@ -16,8 +16,13 @@ CASES = [(name, world) for name, worlds in WORLDS.items() for world in worlds]
 
 
 def test_every_scenario_has_a_tape_and_broken_worlds() -> None:
-    """One without: record it in tests/hosts/test_tape.py, and say in worlds/ how it can fail."""
-    for name in discovery.found():
+    """One without: record it in tests/hosts/test_tape.py, and say in worlds/ how it can fail.
+
+    The atlas's are broken on real hosts instead (tests/hosts/test_drivers.py).
+    """
+    for name, scenario in discovery.found().items():
+        if scenario.atlas and name not in PLAYED:
+            continue
         assert name in PLAYED, f"scenario {name} has no tape"
         assert PLAYED[name].tape.is_file(), f"scenario {name} has no tape"
         assert any(PLAYED[other].tape == PLAYED[name].tape for other in WORLDS), name
