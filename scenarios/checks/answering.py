@@ -31,7 +31,7 @@ def ask(step: Step, here: End, target: str, port: int = PORT, times: int = 1) ->
 
     The second try of each is for the moment in which a task does not listen.
     """
-    once = f"nc -w {_PATIENCE} {shlex.quote(target)} {port} </dev/null"
+    once = f"nc -w {_PATIENCE} {shlex.quote(target)} {port} </dev/null 2>/dev/null"
     script = (
         f"for i in $(seq {times}); do echo @; {once} || {{ sleep 1; {once}; }} || "
         f"echo {NOBODY}; done"

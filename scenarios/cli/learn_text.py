@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from provision.support import terminal
+from scenarios.kit.setup import fill
 from scenarios.learn import explain, hints, names
 from scenarios.learn.look import Exercise, Look, Seen
 
@@ -30,9 +31,8 @@ def table(exercise: Exercise, look: Look) -> str:
 
 def _next(exercise: Exercise, look: Look, seen: Seen) -> list[str]:
     where = " and ".join(machine.name for machine in exercise.machines_of(seen.plan))
-    book = [
-        f"on {where}: {line}" for line in names.renamed(seen.plan.book, look.called).splitlines()
-    ]
+    text = fill(names.renamed(seen.plan.book, look.called), look.context.names)
+    book = [f"on {where}: {line}" for line in text.splitlines()]
     return [*(book or [f"on {where}"]), explain.why_not(exercise, look, seen)]
 
 
