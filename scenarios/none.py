@@ -69,6 +69,7 @@ def reaches_nobody(step: Step) -> None:
         step.machine.address,
         f"its own machine {step.machine.name}",
         "Not even its own machine is reached.",
+        sends=False,
     )
 
 

@@ -21,7 +21,8 @@ _WHO = f'nc -l -p {PORT} -e sh -c "hostname; cat /proc/net/tcp*"'
 ANSWERS_WHO = f"sh -c 'while :; do {_WHO}; done'"
 NOBODY = "no answer"
 _PATIENCE = 5  # seconds
-_ESTABLISHED = "01"
+# Established, and closed on the client's side alone. Others are of earlier connections.
+_LIVE = {"01", "08"}
 # sl, local_address, rem_address, st. Source: Linux, Documentation/networking/proc_net_tcp.rst.
 _CONNECTION = re.compile(r"^ *\d+: [0-9A-F]+:([0-9A-F]{4}) ([0-9A-F]+):[0-9A-F]{4} (\w\w)", re.M)
 
@@ -44,7 +45,7 @@ def ask(step: Step, here: End, target: str, port: int = PORT, times: int = 1) ->
 def client_of(answer: str, port: int = PORT) -> str:
     """The address that the answering task saw the connection come from; "" where it is not said."""
     for local, remote, state in _CONNECTION.findall(answer):
-        if int(local, 16) == port and state == _ESTABLISHED:
+        if int(local, 16) == port and state in _LIVE:
             # Each four bytes in the order of the processor: an IPv4 address is in the last ones.
             last = bytes.fromhex(remote[-8:])[::-1]
             return ".".join(map(str, last))

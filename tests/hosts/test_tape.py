@@ -72,6 +72,13 @@ def test_the_overlay_exercise_plays_again_with_the_same_record(lab: Lab, tmp_pat
     tape_again("overlay", lab, tmp_path)
 
 
+@pytest.mark.parametrize("name", ["bridge", "attachable", "none"])
+def test_plain_containers_play_again_with_the_same_record(
+    name: str, lab: Lab, tmp_path: Path
+) -> None:
+    tape_again(name, lab, tmp_path)
+
+
 def test_the_exercise_over_a_plugin_plays_again_with_the_same_record(
     lab: Lab, two_hosts: list[Host], tmp_path: Path
 ) -> None:

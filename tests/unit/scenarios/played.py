@@ -17,10 +17,13 @@ import tenacity
 import tenacity.nap
 
 from provision.lab.model import Lab, MachineSpec, PluginSpec
+from scenarios.attachable import attachable
+from scenarios.bridge import bridge
 from scenarios.evidence.encapsulation import VXLAN, Carried, Encapsulation, vxlan
 from scenarios.kit import runner
 from scenarios.kit.scenario import Scenario
 from scenarios.kit.setup import Setup
+from scenarios.none import none
 from scenarios.overlay import overlay
 from scenarios.record import model
 from scenarios.spread import spread
@@ -104,6 +107,9 @@ PLAYED = {
     "overlay with IPVS": Played(overlay, TAPES / "overlay.json", with_ipvs),
     "spread": Played(spread, TAPES / "spread.json"),
     "weave": Played(tunnel, TAPES / "weave.json"),
+    "bridge": Played(bridge, TAPES / "bridge.json"),
+    "attachable": Played(attachable, TAPES / "attachable.json"),
+    "none": Played(none, TAPES / "none.json"),
     "weave encrypted": Played(_SEALED, TAPES / "weave.json", sealed),
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.unit.scenarios.worlds import overlay, spread, weave
+from tests.unit.scenarios.worlds import drivers, overlay, spread, weave
 from tests.unit.scenarios.worlds.broken import Broken
 
 # A tape without a list here is played as it was recorded, and no other way.
@@ -11,4 +11,7 @@ WORLDS: dict[str, list[Broken]] = {
     "spread": spread.WORLDS,
     "weave": weave.WORLDS,
     "weave encrypted": weave.ENCRYPTED,
+    "bridge": drivers.BRIDGE,
+    "attachable": drivers.ATTACHABLE,
+    "none": drivers.NONE,
 }
