@@ -20,9 +20,11 @@ from provision.lab.model import Lab, MachineSpec, PluginSpec
 from scenarios.attachable import attachable
 from scenarios.bridge import bridge
 from scenarios.evidence.encapsulation import VXLAN, Carried, Encapsulation, vxlan
+from scenarios.host import host
 from scenarios.kit import runner
 from scenarios.kit.scenario import Scenario
 from scenarios.kit.setup import Setup
+from scenarios.macvlan import macvlan
 from scenarios.none import none
 from scenarios.overlay import overlay
 from scenarios.record import model
@@ -110,6 +112,8 @@ PLAYED = {
     "bridge": Played(bridge, TAPES / "bridge.json"),
     "attachable": Played(attachable, TAPES / "attachable.json"),
     "none": Played(none, TAPES / "none.json"),
+    "host": Played(host, TAPES / "host.json"),
+    "macvlan": Played(macvlan, TAPES / "macvlan.json"),
     "weave encrypted": Played(_SEALED, TAPES / "weave.json", sealed),
 }
 

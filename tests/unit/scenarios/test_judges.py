@@ -28,7 +28,9 @@ def test_every_scenario_has_a_tape_and_broken_worlds() -> None:
         assert any(PLAYED[other].tape == PLAYED[name].tape for other in WORLDS), name
 
 
-@pytest.mark.parametrize("name", ["overlay", "spread", "weave", "bridge", "attachable", "none"])
+@pytest.mark.parametrize(
+    "name", ["overlay", "spread", "weave", "bridge", "attachable", "none", "host", "macvlan"]
+)
 def test_a_recorded_run_is_judged_as_it_was(name: str, tmp_path: Path) -> None:
     again = play(PLAYED[name], tmp_path)
     kept = PLAYED[name].record()

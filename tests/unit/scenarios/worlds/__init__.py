@@ -14,4 +14,6 @@ WORLDS: dict[str, list[Broken]] = {
     "bridge": drivers.BRIDGE,
     "attachable": drivers.ATTACHABLE,
     "none": drivers.NONE,
+    "host": drivers.HOST,
+    "macvlan": drivers.MACVLAN,
 }

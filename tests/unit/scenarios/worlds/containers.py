@@ -35,8 +35,12 @@ def _elsewhere(container: Any) -> Any:
     return container
 
 
-def runs(step: str, machine: str, name: str) -> list[Broken]:
-    """The step that runs a container: it has ended, or is in another network."""
+def runs(step: str, machine: str, name: str, more: str = "") -> list[Broken]:
+    """The step that runs a container: it has ended, or is in another network.
+
+    What it has of its network, an address such as `more`, is missed then as well.
+    """
+    also = (f"{step}: {name} has an? {more}",) if more else ()
     return [
         Broken(
             f"{name} has ended",
@@ -52,7 +56,7 @@ def runs(step: str, machine: str, name: str) -> list[Broken]:
             machine,
             inspected(name),
             body(_elsewhere),
-            (f"{step}: {name} is in the network",),
+            (f"{step}: {name} is in the network", *also),
         ),
     ]
 
@@ -128,6 +132,25 @@ def crosses(step: str, machine: str, other: str, address: str) -> list[Broken]:
     ]
 
 
+def unwrapped(step: str, machine: str, other: str, address: str) -> list[Broken]:
+    """The step that crosses the underlay with nothing around its packets."""
+    return [
+        silent(step, machine, address, f"{other} answers"),
+        large_lost(step, machine),
+        *(
+            Broken(
+                f"nothing captured on {where} in step {step}",
+                step,
+                where,
+                CAPTURE,
+                no_packets,
+                (f"{step}: ICMP echo request", f"{step}: ICMP echo reply"),
+            )
+            for where in ("machine1", "machine2")
+        ),
+    ]
+
+
 def leaves(step: str, machine: str) -> Broken:
     """A ping that may not leave the machine is captured on its underlay."""
 
@@ -181,13 +204,13 @@ def left(name: str) -> Broken:
     )
 
 
-def network(step: str, driver: str) -> list[Broken]:
+def network(step: str, driver: str, machine: str = "machine1") -> list[Broken]:
     """The step that creates a network: another driver, another subnet, another id."""
     return [
         Broken(
             f"another driver than {driver}",
             step,
-            "machine1",
+            machine,
             NETWORK,
             put("other", "Driver"),
             (f"{step}: the network's driver",),
@@ -195,7 +218,7 @@ def network(step: str, driver: str) -> list[Broken]:
         Broken(
             "another subnet",
             step,
-            "machine1",
+            machine,
             NETWORK,
             put([{"Subnet": "10.9.9.0/24"}], "IPAM", "Config"),
             (f"{step}: the network has the subnet",),
@@ -203,7 +226,7 @@ def network(step: str, driver: str) -> list[Broken]:
         Broken(
             "another id",
             step,
-            "machine1",
+            machine,
             "^docker network create",
             output("b" * 64 + "\n"),
             (f"{step}: the command prints",),

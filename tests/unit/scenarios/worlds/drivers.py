@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
+
+from tests.support.tape import Answer, Tape
 from tests.unit.scenarios.worlds import containers
-from tests.unit.scenarios.worlds.broken import NETWORK, Broken, put
+from tests.unit.scenarios.worlds.broken import NETWORK, Broken, Edit, body, elsewhere, output, put
+from tests.unit.scenarios.worlds.containers import inspected
 
 BRIDGE: list[Broken] = [
     *(
@@ -76,4 +81,106 @@ NONE: list[Broken] = [
     containers.answering("3", "machine1", "10.77.0.1", "3: its own machine"),
     containers.stays("4", "machine1", "none1", "1"),
     containers.left("none1"),
+]
+
+
+def _mac_of(name: str) -> Edit:
+    """As if the machine's interface had the container's own MAC address."""
+
+    def edit(answer: Answer, tape: Tape) -> None:
+        keys = [key for key in tape.answers if re.search(inspected(name), key.split("|", 3)[3])]
+        found = [one for key in keys for one in tape.answers[key] if one["status"] == 200]
+        networks = json.loads(found[0]["body"])["NetworkSettings"]["Networks"]
+        answer["out"] = f"{next(iter(networks.values()))['MacAddress']}\n"
+
+    return edit
+
+
+HOST: list[Broken] = [
+    *(
+        world
+        for step, machine, name in (("1", "machine1", "host1"), ("2", "machine2", "host2"))
+        for world in (
+            *containers.runs(step, machine, name),
+            Broken(
+                f"{name} has an address",
+                step,
+                machine,
+                inspected(name),
+                body(elsewhere),
+                (f"{step}: the engine gave {name}",),
+            ),
+            Broken(
+                f"{name} has other interfaces",
+                step,
+                machine,
+                "ip -j",
+                output('[{"ifname": "eth0", "addr_info": [{"local": "10.9.9.9"}]}]'),
+                (f"{step}: {name} has the machine's own address",),
+            ),
+        )
+    ),
+    *containers.unwrapped("3", "machine1", "host2", r"10\.77\S+"),
+    *containers.unwrapped("4", "machine2", "host1", r"10\.77\S+"),
+    containers.answering("5", "machine1", "host2", "5: in host1 the name host2"),
+    containers.stays("6", "machine1", "host1", "1"),
+    containers.stays("7", "machine2", "host2", "2"),
+    containers.left("host1"),
+]
+
+MACVLAN: list[Broken] = [
+    Broken(
+        "another subnet on machine2",
+        "1",
+        "machine2",
+        "^ip -o -4 address show to",
+        output("2: eth0    inet 10.77.0.2/16 scope global eth0\n"),
+        ("1: all machines are in one subnet",),
+    ),
+    Broken(
+        "one free address",
+        "1",
+        "machine1",
+        "ip neigh show",
+        output("10.77.0.250\n"),
+        ("1: 2 addresses",),
+    ),
+    *(
+        world
+        for step, machine in (("2", "machine1"), ("3", "machine2"))
+        for world in (
+            *containers.network(step, "macvlan", machine),
+            Broken(
+                f"another parent on {machine}",
+                step,
+                machine,
+                NETWORK,
+                put({"parent": "eth9"}, "Options"),
+                (f"{step}: its parent",),
+            ),
+        )
+    ),
+    *(
+        world
+        for step, machine, name in (("4", "machine1", "mac1"), ("5", "machine2", "mac2"))
+        for world in (
+            *containers.runs(step, machine, name, "MAC"),
+            Broken(
+                f"{name} has the machine's MAC address",
+                step,
+                machine,
+                "^cat /sys/class/net",
+                _mac_of(name),
+                (f"{step}: {name} has a MAC",),
+            ),
+        )
+    ),
+    *containers.unwrapped("6", "machine1", "mac2", r"10\.77\S+"),
+    *containers.unwrapped("7", "machine2", "mac1", r"10\.77\S+"),
+    containers.silent("8", "machine1", "10.77.0.2", "the machine machine2 answers"),
+    containers.answering("8", "machine1", "10.77.0.1", "8: its own machine"),
+    containers.stays("9", "machine1", "mac1", "4"),
+    containers.stays("10", "machine2", "mac2", "5"),
+    containers.network_stays("11", "machine1", "macnet1", "2"),
+    containers.left("mac1"),
 ]
