@@ -19,8 +19,10 @@ import tenacity.nap
 from provision.lab.model import Lab, MachineSpec, PluginSpec
 from scenarios.attachable import attachable
 from scenarios.bridge import bridge
+from scenarios.dnsrr import dnsrr
 from scenarios.evidence.encapsulation import VXLAN, Carried, Encapsulation, vxlan
 from scenarios.host import host
+from scenarios.ipv6 import ipv6
 from scenarios.kit import runner
 from scenarios.kit.scenario import Scenario
 from scenarios.kit.setup import Setup
@@ -114,6 +116,8 @@ PLAYED = {
     "none": Played(none, TAPES / "none.json"),
     "host": Played(host, TAPES / "host.json"),
     "macvlan": Played(macvlan, TAPES / "macvlan.json"),
+    "ipv6": Played(ipv6, TAPES / "ipv6.json"),
+    "dnsrr": Played(dnsrr, TAPES / "dnsrr.json"),
     "weave encrypted": Played(_SEALED, TAPES / "weave.json", sealed),
 }
 

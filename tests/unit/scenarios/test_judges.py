@@ -29,7 +29,19 @@ def test_every_scenario_has_a_tape_and_broken_worlds() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["overlay", "spread", "weave", "bridge", "attachable", "none", "host", "macvlan"]
+    "name",
+    [
+        "overlay",
+        "spread",
+        "weave",
+        "bridge",
+        "attachable",
+        "none",
+        "host",
+        "macvlan",
+        "ipv6",
+        "dnsrr",
+    ],
 )
 def test_a_recorded_run_is_judged_as_it_was(name: str, tmp_path: Path) -> None:
     again = play(PLAYED[name], tmp_path)

@@ -16,4 +16,6 @@ WORLDS: dict[str, list[Broken]] = {
     "none": drivers.NONE,
     "host": drivers.HOST,
     "macvlan": drivers.MACVLAN,
+    "ipv6": drivers.IPV6_NETWORK,
+    "dnsrr": drivers.DNSRR,
 }

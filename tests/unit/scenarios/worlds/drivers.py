@@ -6,9 +6,31 @@ import json
 import re
 
 from tests.support.tape import Answer, Tape
-from tests.unit.scenarios.worlds import containers
-from tests.unit.scenarios.worlds.broken import NETWORK, Broken, Edit, body, elsewhere, output, put
+from tests.unit.scenarios.worlds import containers, two_tasks
+from tests.unit.scenarios.worlds.broken import (
+    NETWORK,
+    SERVICE,
+    TASKS,
+    Broken,
+    Edit,
+    body,
+    elsewhere,
+    output,
+    put,
+    stopped,
+    text,
+)
 from tests.unit.scenarios.worlds.containers import inspected
+
+
+def _virtual(answer: Answer, tape: Tape) -> None:
+    """As if the service had a virtual address in its network."""
+    key = next(key for key in tape.answers if "docker network create" in key)
+    network = tape.answers[key][0]["out"].strip()
+    service = json.loads(answer["body"])
+    service["Endpoint"]["VirtualIPs"] = [{"NetworkID": network, "Addr": "10.46.4.9/24"}]
+    answer["body"] = json.dumps(service)
+
 
 BRIDGE: list[Broken] = [
     *(
@@ -183,4 +205,72 @@ MACVLAN: list[Broken] = [
     containers.stays("10", "machine2", "mac2", "5"),
     containers.network_stays("11", "machine1", "macnet1", "2"),
     containers.left("mac1"),
+]
+
+IPV6_NETWORK: list[Broken] = [
+    Broken("no IPv6", "1", "machine1", NETWORK, put(False, "EnableIPv6"), ("1: it has IPv6",)),
+    Broken(
+        "another subnet", "1", "machine1", NETWORK, put([], "IPAM", "Config"), ("1: it has both",)
+    ),
+    *(
+        world
+        for step, name in (("2", "six1"), ("3", "six2"))
+        for world in containers.runs(step, "machine1", name, "IPv[46] address")
+    ),
+    Broken(
+        "one address only",
+        "4",
+        "machine1",
+        "nslookup",
+        text("fd00:46:47::3", "fd00:46:47::9"),
+        ("4: the name six2 resolves",),
+    ),
+    containers.silent("4", "machine1", r"172\S+", r"six2 answers six1 at its address 172"),
+    containers.silent("4", "machine1", r"fd00\S+", r"six2 answers six1 at its address fd00"),
+    containers.stays("5", "machine1", "six1", "2"),
+    containers.network_stays("6", "machine1", "sixnet1", "1"),
+    containers.left("six1"),
+]
+
+DNSRR: list[Broken] = [
+    *containers.network("1", "overlay"),
+    Broken("no task", "2", "machine1", TASKS, body(stopped), ("2: dns1 has 2",)),
+    Broken(
+        "a virtual address",
+        "2",
+        "machine1",
+        SERVICE,
+        _virtual,
+        ("2: the service has no virtual",),
+    ),
+    *containers.runs("3", "machine1", "dnsclient1"),
+    Broken(
+        "other addresses",
+        "4",
+        "machine1",
+        "nslookup",
+        text("10.46.4", "10.46.9"),
+        ("4: dns1 resolves",),
+    ),
+    Broken(
+        "another task answers at the addresses",
+        "5",
+        "machine1",
+        r"nc -w 5 10\.",
+        output("@\nabcdefabcdef\n"),
+        ("5: each of the tasks",),
+    ),
+    Broken(
+        "nobody answers to the name",
+        "5",
+        "machine1",
+        "nc -w 5 dns1",
+        output("@\nno answer\n" * 4),
+        ("5: of four connections",),
+    ),
+    containers.silent("5", "machine1", "dns1", "a ping of dns1"),
+    containers.stays("6", "machine1", "dnsclient1", "3"),
+    two_tasks.container_stays("7", "machine1", "dns1"),
+    containers.network_stays("8", "machine1", "dnsnet1", "1"),
+    containers.left("dnsclient1"),
 ]
