@@ -90,12 +90,9 @@ def client(step: Step) -> None:
 def all_addresses(step: Step) -> None:
     here = containers.end(step, "dnsclient1", "machine1", NETWORK)
     name = step.called(SERVICE)
-    step.expect(
-        f"{name} resolves to the tasks' own addresses",
-        expected=addresses(step, SERVICE, NETWORK),
-        seen=containers.resolved(step, here, name),
-        source="command",
-        layer="name",
+    own = addresses(step, SERVICE, NETWORK)
+    containers.expect_resolves(
+        step, here, name, f"{name} resolves to the tasks' own addresses", own
     )
 
 

@@ -93,12 +93,9 @@ def _expect_both(step: Step, name: str) -> None:
 def both_answer(step: Step) -> None:
     here, there = (_end(step, name, "IPAddress") for name in ("six1", "six2"))
     here6, there6 = (_end(step, name, "GlobalIPv6Address") for name in ("six1", "six2"))
-    step.expect(
-        "the name six2 resolves to both of its addresses",
-        expected=sorted([there.address, there6.address]),
-        seen=containers.resolved(step, here, "six2"),
-        source="command",
-        layer="name",
+    both = [there.address, there6.address]
+    containers.expect_resolves(
+        step, here, "six2", "the name six2 resolves to both of its addresses", both
     )
     containers.expect_answer(step, here, there)
     containers.expect_answer(step, here6, there6)

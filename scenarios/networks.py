@@ -125,13 +125,9 @@ def either_side(step: Step) -> None:
     for side, name in (("web1", FRONT), ("store1", BACK)):
         here = _end(step, side, "machine1", name)
         app = _end(step, "app1", "machine2", name)
-        step.expect(
-            f"in {side} the name tasks.{step.called('app1')} resolves to the address in {name}",
-            expected=[app.address],
-            seen=containers.resolved(step, here, f"tasks.{step.called('app1')}"),
-            source="command",
-            layer="name",
-        )
+        asked = f"tasks.{step.called('app1')}"
+        what = f"in {side} the name {asked} resolves to the address in {name}"
+        containers.expect_resolves(step, here, asked, what, [app.address])
         containers.expect_answer(step, here, app)
         containers.expect_answer(step, app, here)
         path.expect_tcp(step, here, app)

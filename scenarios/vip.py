@@ -88,19 +88,11 @@ def one_name(step: Step) -> None:
     virtual = virtual_addresses(step, SERVICE, step.network(NETWORK))
     own = addresses(step, SERVICE, NETWORK)
     name = step.called(SERVICE)
-    step.expect(
-        f"{name} resolves to the service's virtual address",
-        expected=virtual,
-        seen=containers.resolved(step, here, name),
-        source="command",
-        layer="name",
+    containers.expect_resolves(
+        step, here, name, f"{name} resolves to the service's virtual address", virtual
     )
-    step.expect(
-        f"tasks.{name} resolves to the tasks' own addresses",
-        expected=own,
-        seen=containers.resolved(step, here, f"tasks.{name}"),
-        source="command",
-        layer="name",
+    containers.expect_resolves(
+        step, here, f"tasks.{name}", f"tasks.{name} resolves to the tasks' own addresses", own
     )
     step.expect(
         "no task has the virtual address",

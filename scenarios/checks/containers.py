@@ -194,10 +194,34 @@ def expect_gone(step: Step, names: Sequence[str], patience: float = 30) -> None:
     step.expect("these containers are gone", expected=[], seen=seen)
 
 
-def resolved(step: Step, here: End, name: str) -> list[str]:
-    """The addresses that Docker's DNS server gives a container for a name, sorted."""
-    asked = f"docker exec {shlex.quote(here.task)} nslookup {shlex.quote(name)} {DNS}"
-    said = step.run(asked, on=here.machine, must=False).stdout
+def expect_resolves(
+    step: Step, here: End, name: str, what: str, expected: Sequence[str], patience: float = 30
+) -> None:
+    """A name is all of these addresses, and no other. What one node knows of another's tasks comes
+    a moment later."""
+    asked = _asking(here, name)
+    wait_until(
+        lambda: resolved(here.machine.run(asked, 60).stdout),
+        lambda seen: seen == sorted(expected),
+        step.context.patience(patience),
+    )
+    step.expect(
+        what,
+        expected=sorted(expected),
+        seen=resolved(step.run(asked, on=here.machine, must=False).stdout),
+        passed=None if expected else False,
+        source="command",
+        machine=here.machine,
+        layer="name",
+    )
+
+
+def _asking(here: End, name: str) -> str:
+    return f"docker exec {shlex.quote(here.task)} nslookup {shlex.quote(name)} {DNS}"
+
+
+def resolved(said: str) -> list[str]:
+    """The addresses in an answer of Docker's DNS server, as nslookup prints it, sorted."""
     # What comes before the name is the server's own address.
     _, _, answer = said.partition("Name:")
     return sorted({*_IPV4.findall(answer), *_IPV6.findall(answer)} - {DNS})

@@ -17,6 +17,7 @@ from provision.support.errors import UserError
 from scenarios.attachable import attachable
 from scenarios.bridge import bridge
 from scenarios.dnsrr import dnsrr
+from scenarios.encrypted import encrypted
 from scenarios.host import host
 from scenarios.ipv6 import ipv6
 from scenarios.kit import discovery
@@ -141,6 +142,17 @@ def test_another_network_than_the_one_meant_is_seen(wrong: str, lab: Lab, tmp_pa
     assert SEEN[wrong] in failed(record) or steps[WRONG[wrong][1]].state == "error", reasons
     assert record.verdict in {"failed", "error"}
     assert steps["0"].state == "passed"
+
+
+def test_an_overlay_network_that_is_not_encrypted_is_seen_to_be_readable(
+    lab: Lab, tmp_path: Path
+) -> None:
+    readable = changed(encrypted, "1", "--opt encrypted ", "")
+    readable.requires = ()  # the kernel's ESP is not needed for it
+    wrong = failed(play(readable, lab, tmp_path))
+    assert "it is encrypted" in wrong
+    assert any(what.startswith("ESP passes") for what in wrong)
+    assert any(what.startswith("nothing between 10.46.2.") for what in wrong)
 
 
 @long

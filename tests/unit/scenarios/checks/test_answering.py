@@ -85,7 +85,7 @@ UNKNOWN = "Server:\t\t127.0.0.11\nAddress:\t127.0.0.11:53\n\n** server can't fin
     ],
 )
 def test_a_name_resolves_to_the_addresses_after_it(printed: str, addresses: list[str]) -> None:
-    assert containers.resolved(asking(printed), CLIENT, "web") == addresses
+    assert containers.resolved(printed) == addresses
 
 
 # -- addresses of the underlay --------------------------------------------------------------------
