@@ -73,6 +73,7 @@ def on_machine(step: Step, here: End) -> Step:
 def expect_name(step: Step, here: End, there: End) -> None:
     """The other container's name resolves to its address, and it answers."""
     at = on_machine(step, here)
+    _await_name(step, here, there.task, [there.address])
     ping = at.ping(here.task, there.task, "tasks-name")
     at.expect(
         f"in {here.task} the name {there.task} resolves to that container's address",
@@ -199,20 +200,26 @@ def expect_resolves(
 ) -> None:
     """A name is all of these addresses, and no other. What one node knows of another's tasks comes
     a moment later."""
-    asked = _asking(here, name)
-    wait_until(
-        lambda: resolved(here.machine.run(asked, 60).stdout),
-        lambda seen: seen == sorted(expected),
-        step.context.patience(patience),
-    )
+    _await_name(step, here, name, expected, patience)
+    said = step.run(_asking(here, name), on=here.machine, must=False).stdout
     step.expect(
         what,
         expected=sorted(expected),
-        seen=resolved(step.run(asked, on=here.machine, must=False).stdout),
+        seen=resolved(said),
         passed=None if expected else False,
         source="command",
         machine=here.machine,
         layer="name",
+    )
+
+
+def _await_name(
+    step: Step, here: End, name: str, expected: Sequence[str], patience: float = 30
+) -> None:
+    wait_until(
+        lambda: resolved(here.machine.run(_asking(here, name), 60).stdout),
+        lambda seen: seen == sorted(expected),
+        step.context.patience(patience),
     )
 
 
