@@ -317,7 +317,7 @@ def learn(c: Context, name: str, lab: str = "", port: int = 0, open: bool = True
 )
 @report_errors
 def atlas(c: Context, only: list[str], lab: str = "", from_reports: bool = False) -> None:
-    """Draw a map of Docker's networks: who reaches whom, and how."""
+    """Show who reaches whom in each kind of network."""
     atlases.atlas(running.opened, lab, only, from_reports)
 
 

@@ -22,6 +22,8 @@ from scenarios.host import host
 from scenarios.ipv6 import ipv6
 from scenarios.kit import discovery
 from scenarios.kit.scenario import Scenario, StepPlan
+from scenarios.learn.hints import hint
+from scenarios.learn.solve import only, solve
 from scenarios.macvlan import macvlan
 from scenarios.networks import networks
 from scenarios.none import none
@@ -31,6 +33,7 @@ from scenarios.report.write import write_reports
 from tests.hosts import root as roots
 from tests.hosts.conftest import Labs
 from tests.hosts.light_hosts import Fabric, Host
+from tests.hosts.typed import Learner
 from tests.support.killed import killed_before
 from tests.support.play import failed, play
 from tests.support.progress import quiet
@@ -180,6 +183,31 @@ def test_an_underlay_that_drops_pings_is_seen(
         record = play(scenario, lab, tmp_path)
     assert record.verdict == "failed"
     assert any("answer" in what for what in failed(record))
+
+
+# -- typed by hand --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [none, *(pytest.param(one, marks=long) for one in (bridge, macvlan, networks))],
+    ids=lambda one: one.name,
+)
+def test_each_step_is_open_until_it_is_done_and_then_seen_done(
+    scenario: Scenario, lab: Lab, two_hosts: list[Host]
+) -> None:
+    learner = Learner(lab, two_hosts, scenario)
+    with learner.exercise(hold=True) as exercise:
+        for plan in scenario.steps:
+            look = exercise.look(only(plan.number))
+            makes = plan.run.startswith(("docker run", "docker network create", "docker service"))
+            if makes:
+                assert look.next is not None
+                assert not exercise.progress.is_done(plan.number)
+                assert hint(exercise, look, look.next, stage=3).command
+            solve(exercise, plan.number, look)
+            assert exercise.progress.is_done(plan.number)
+    learner.forget()
 
 
 # -- what is not the lab's ------------------------------------------------------------------------

@@ -3,7 +3,6 @@ and ipvlan. One lab runs all of the atlas."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -73,4 +72,4 @@ def test_the_atlas_is_made_of_these_reports(lab: Lab) -> None:
     text = page.read_text()
     for name in ATLAS:
         assert f">{name}</a>" in text
-    assert json.dumps("nobody on the underlay can read it")[1:-1] in text
+    assert "nobody on the underlay can read it" in text

@@ -108,7 +108,7 @@ def test_scenarios_are_listed_with_their_titles(verb: str) -> None:
     done = inv(verb)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"inv {verb} needs NAME. Scenarios:\n")
-    assert "\n  overlay  Overlay networks between two hosts\n" in done.stderr
+    assert "\n  overlay     Overlay networks between two hosts\n" in done.stderr
 
 
 @pytest.mark.parametrize("flags", [(), ("--dry-run",)])

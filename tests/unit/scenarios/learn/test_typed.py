@@ -28,7 +28,9 @@ EXERCISES = {"overlay": overlay, "spread": spread, "weave": tunnel}
 
 
 def test_every_scenario_was_typed() -> None:
-    assert set(EXERCISES) == set(discovery.found())
+    """Those of the atlas are solved step by step on real hosts (tests/hosts/test_drivers.py)."""
+    others = {name for name, one in discovery.found().items() if not one.atlas}
+    assert set(EXERCISES) == others | {"overlay"}
 
 
 class Typed:
