@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from provision.faults import library
     from provision.lifecycle import rebuild as rebuilding
     from provision.lifecycle import running
+    from scenarios.cli import atlas as atlases
     from scenarios.cli import compare as comparison
     from scenarios.cli import learn as learning
     from scenarios.cli import measure as measuring
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 else:
     # Each verb loads what it needs and nothing else, so that listing the verbs stays quick.
     archives = lazily("provision.cli.logs")
+    atlases = lazily("scenarios.cli.atlas")
     checkpoints = lazily("provision.cli.checkpoints")
     comparison = lazily("scenarios.cli.compare")
     faults = lazily("provision.cli.faults")
@@ -346,6 +348,20 @@ def learn(c: Context, name: str, lab: str = "", port: int = 0, open: bool = True
         running.viewed, running.opened, labs.up, rebuilding.to_ready, rebuilding.rebuild
     )
     pages.learn(handed, lab, name, port, open)
+
+
+@task(
+    help={
+        **_LAB,
+        "only": "one of the scenarios; repeatable (default: all that the lab can run)",
+        "from-reports": "run nothing: make the page of the newest reports",
+    },
+    iterable=["only"],
+)
+@report_errors
+def atlas(c: Context, only: list[str], lab: str = "", from_reports: bool = False) -> None:
+    """Show who reaches whom in each kind of network."""
+    atlases.atlas(running.opened, lab, only, from_reports)
 
 
 @task
@@ -726,6 +742,7 @@ namespace = Collection(
     rebuild,
     scenario,
     scenarios,
+    atlas,
     learn,
     check,
     hint,
@@ -780,6 +797,7 @@ listing.install(
                 "lab",
                 "scenarios",
                 "scenario",
+                "atlas",
                 "reproduce",
                 "same",
                 "compare",

@@ -19,6 +19,7 @@ BOTH = ("machine1", "machine2")
 overlay = Scenario(
     "overlay",
     exercise="6.04",
+    atlas=True,
     title="Overlay networks between two hosts",
     summary="Two services on two hosts share one overlay network, and reach each other through it.",
     services=("alpine-overlay1", "alpine-overlay2"),

@@ -16,7 +16,7 @@ from provision.providers.base import Provider
 from provision.support.errors import MachinesError
 from provision.support.parallel import run_on_all
 from provision.support.progress import Progress
-from provision.swarm import labelled, leave, services
+from provision.swarm import labelled, leave, left_behind
 
 
 def revert(lab: Lab, provider: Provider, purge: bool, progress: Progress) -> list[str]:
@@ -68,7 +68,7 @@ def _undo_all(
                 journal.forget(machine.name, entry)
 
     def scenarios(machine: Machine) -> None:
-        services.undo(machine, machines.values(), journal, outcome)
+        left_behind.undo(machine, machines.values(), journal, outcome)
 
     def measurements(machine: Machine) -> None:
         labelled.undo(machine, journal, outcome)

@@ -217,7 +217,7 @@ def expect_name_is_task(step: Step, task: str, service: str, address: str) -> No
         proves=ADDRESS_PROVES,
         layer="name",
     )
-    _expect_replies(step, ping, f"replies arrive from {service}", ADDRESS_PROVES, "small packet")
+    expect_replies(step, ping, f"replies arrive from {service}", ADDRESS_PROVES, "small packet")
 
 
 def expect_name_answers(step: Step, task: str, service: str) -> None:
@@ -249,14 +249,14 @@ def expect_name_answers(step: Step, task: str, service: str) -> None:
             layer="virtual address",
         )
         return
-    _expect_replies(step, ping, what, NAME_PROVES, "virtual address")
+    expect_replies(step, ping, what, NAME_PROVES, "virtual address")
 
 
 def _replies(number: int) -> str:
     return f"{number} replies"
 
 
-def _expect_replies(
+def expect_replies(
     step: Step, ping: model.Ping, what: str, proves: str, layer: model.Layer
 ) -> None:
     """Every ping that was sent was answered, and at least one was sent."""
@@ -301,7 +301,7 @@ def expect_crossing(step: Step, here: End, there: End, how: Encapsulation) -> bo
     vni = _vni(step) if how.vni_tells_network else None
     with step.capturing(how, vni) as captures:
         ping = step.ping(here.task, other, "task-address")
-    _expect_replies(
+    expect_replies(
         step, ping, f"the task's own address {other} answers", ADDRESS_PROVES, "small packet"
     )
     if how.encrypted:

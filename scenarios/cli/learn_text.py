@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from provision.support import terminal
+from scenarios.kit.setup import fill
 from scenarios.learn import explain, hints, names
 from scenarios.learn.look import Exercise, Look, Seen, typed_fault
 
@@ -30,7 +31,8 @@ def table(exercise: Exercise, look: Look) -> str:
 
 def _next(exercise: Exercise, look: Look, seen: Seen) -> list[str]:
     where = " and ".join(hints.where(exercise, seen.plan))
-    text = typed_fault(seen.plan, exercise) or names.renamed(seen.plan.book, look.called)
+    text = fill(names.renamed(seen.plan.book, look.called), look.context.names)
+    text = typed_fault(seen.plan, exercise) or text
     book = [f"on {where}: {line}" for line in text.splitlines()]
     return [*(book or [f"on {where}"]), explain.why_not(exercise, look, seen)]
 

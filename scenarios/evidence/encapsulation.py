@@ -12,6 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+NOTHING = "nothing around it"
+ESP_PROTOCOL = 50  # in the header of IP
+
 
 @dataclass(frozen=True)
 class Carried:
@@ -68,6 +71,33 @@ def vxlan(port: int = 4789, name: str = "VXLAN", vni_tells_network: bool = True)
         return decode_vxlan(packet, port, name)
 
     return Encapsulation(name, f"udp port {port}", decode, vni_tells_network)
+
+
+def plain() -> Encapsulation:
+    """Packets as containers send them, with nothing around them. Of those, ICMP."""
+
+    def decode(packet: Any) -> Carried | None:
+        from scapy.layers.inet import ICMP  # noqa: PLC0415 - scapy takes a second to import
+
+        return Carried(NOTHING, None, (packet,)) if ICMP in packet else None
+
+    return Encapsulation(NOTHING, "icmp", decode, vni_tells_network=False)
+
+
+def encrypted_vxlan(port: int = 4789) -> Encapsulation:
+    """VXLAN inside ESP (RFC 4303), as encrypted overlay networks have it; readable VXLAN is
+    captured as well, so that it would be seen."""
+
+    def decode(packet: Any) -> Carried | None:
+        from scapy.layers.inet import IP  # noqa: PLC0415 - scapy takes a second to import
+
+        if IP in packet and packet[IP].proto == ESP_PROTOCOL:
+            return Carried("ESP")
+        return decode_vxlan(packet, port, "VXLAN")
+
+    return Encapsulation(
+        "ESP", f"esp or udp port {port}", decode, vni_tells_network=False, encrypted=True
+    )
 
 
 def decode_vxlan(packet: Any, port: int, name: str) -> Carried | None:

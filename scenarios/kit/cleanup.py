@@ -30,19 +30,24 @@ def leftovers(scenario: Scenario, machines: list[Machine], ids: Ids = None) -> l
     return left + [item for items in per_machine.values() for item in items]
 
 
-def others(scenario: Scenario, manager: Machine, ids: Collection[str]) -> list[str]:
-    """Services and networks of the scenario's names that are none of these, in words."""
-    services = [
-        f"service {one.name}"
-        for one in _services(scenario, manager, None)
-        if not ids or one.id not in ids
-    ]
-    networks = [
-        f"network {one.name}"
-        for one in _networks(scenario, manager, None)
-        if not ids or one.id not in ids
-    ]
-    return sorted({*services, *networks})
+def others(scenario: Scenario, machines: list[Machine], ids: Collection[str]) -> list[str]:
+    """Services, networks and containers of the scenario's names that are none of these, in words.
+
+    The first machine is a manager.
+    """
+
+    def on(machine: Machine) -> list[str]:
+        networks = _networks(scenario, machine, None)
+        containers = _containers(scenario, machine, None)
+        return [f"network {one.name}" for one in networks if one.id not in ids] + [
+            f"container {one.name} on {machine.name}" for one in containers if one.id not in ids
+        ]
+
+    services = _services(scenario, machines[0], None)
+    found = {f"service {one.name}" for one in services if one.id not in ids}
+    for items in run_on_all("looking for things of these names", machines, on).values():
+        found |= set(items)
+    return sorted(found)
 
 
 def _services(scenario: Scenario, manager: Machine, ids: Ids) -> list[Any]:
@@ -55,8 +60,20 @@ def _networks(scenario: Scenario, machine: Machine, ids: Ids) -> list[Any]:
     return [one for one in found if ids is None or one.id in ids]
 
 
+def _containers(scenario: Scenario, machine: Machine, ids: Ids) -> list[Any]:
+    """Containers that the scenario runs itself; those of tasks belong to a service."""
+    if not scenario.containers:
+        return []
+    found = machine.docker.containers.list(all=True, ignore_removed=True)
+    named = [one for one in found if one.name in scenario.containers]
+    return [one for one in named if ids is None or one.id in ids]
+
+
 def _on(scenario: Scenario, machine: Machine, ids: Ids) -> list[str]:
     containers = [
+        f"container {one.name} on {machine.name}" for one in _containers(scenario, machine, ids)
+    ]
+    containers += [
         f"container {container.name} on {machine.name}"
         for service in scenario.services
         for container in machine.docker.containers.list(
@@ -75,7 +92,7 @@ def _on(scenario: Scenario, machine: Machine, ids: Ids) -> list[str]:
 def clean(
     scenario: Scenario, machines: list[Machine], ids: Ids = None, patience: float = 60
 ) -> None:
-    """Remove the scenario's services and networks and wait until no node has any of them.
+    """Remove what the scenario has created, and wait until no node has any of it.
 
     After `patience` seconds it gives up without an error: `leftovers` lists what is left.
     """
@@ -83,11 +100,21 @@ def clean(
     for service in _services(scenario, manager, ids):
         service.remove()
 
+    def remove_containers(machine: Machine) -> None:
+        for one in _containers(scenario, machine, ids):
+            with contextlib.suppress(docker.errors.NotFound):
+                one.remove(force=True)
+
+    run_on_all("removing containers", machines, remove_containers)
+
     def gone() -> bool:
         # A network can go only when the last task on it has: its removal is tried until then.
-        for network in _networks(scenario, manager, ids):
-            with contextlib.suppress(docker.errors.APIError):
-                manager.docker.api.remove_network(str(network.id))
+        for machine in machines:
+            for network in _networks(scenario, machine, ids):
+                # Of a swarm's network a worker has a copy, which goes with the manager's.
+                if machine is manager or network.attrs.get("Scope") == "local":
+                    with contextlib.suppress(docker.errors.APIError):
+                        machine.docker.api.remove_network(str(network.id))
         return not leftovers(scenario, machines, ids)
 
     wait_until(gone, bool, patience)

@@ -1,8 +1,9 @@
-"""Writes down what a run creates in a swarm that may have things of others: by id, in the journal.
+"""Writes down what a run creates where others may have things: by id, in the journal.
 
-`docker service create` and `docker network create` print the id before anything else. Until it is
-known, the journal has the name and the engine's time: should the run be killed just then, what
-was created at that moment is the lab's, and nothing of the same name that is older or newer.
+`docker service create` and `docker network create` print the id before anything else, and `docker
+run -d` prints it at its end. Until it is known, the journal has the name and the engine's time:
+should the run be killed just then, what was created at that moment is the lab's, and nothing of the
+same name that is older or newer.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from provision.changes.journal import Entry, Journal
 from provision.machine.machine import Machine, Result
 
-_CREATES = re.compile(r"\bdocker (service|network) create\b")
+_CREATES = re.compile(r"\bdocker (?:(service|network) create|(run))\b")
 _WORD = re.compile(r"[\w.-]+")
 _ID = re.compile(r"^\s*([a-z0-9]{25}|[0-9a-f]{64})\s*$", re.MULTILINE)
 
@@ -54,7 +55,7 @@ class Created:
 
     def _items(self, command: str) -> list[str]:
         """What of the scenario a command creates: "service web" and the like."""
-        kinds = set(_CREATES.findall(command))
+        kinds = {verb or "container" for verb, _ in _CREATES.findall(command)}
         words = set(_WORD.findall(command))
         return [
             item

@@ -119,6 +119,23 @@ class Own(Requirement):
         return ""
 
 
+@dataclass(frozen=True)
+class OwnNetworks(Requirement):
+    """Machines of the lab's own: what a scenario opens is open to the lab's networks alone."""
+
+    def words(self) -> str:
+        return "machines of the lab's own"
+
+    def of_lab(self, given: Given) -> str:
+        if given.provider != "hosts":
+            return ""
+        return (
+            "it publishes ports, which the routing mesh opens on all addresses of a node: on "
+            "existing hosts others could reach them"
+        )
+
+
+OWN_NETWORKS = OwnNetworks()
 OWN_POWER = Own("power supply")
 OWN_CLOCK = Own("clock")
 
@@ -271,7 +288,7 @@ def missing(
         if names := [name for name, said in lack.items() if said]:
             shown = " and ".join(names)
             reasons.append(f"the kernel of {shown} has {need.lacks()} ({lack[names[0]]})")
-    return reasons
+    return list(dict.fromkeys(reasons))
 
 
 def given_by(lab: Lab) -> Given:

@@ -14,7 +14,7 @@ from provision.lab.model import AUTO_PLUGIN, Lab
 from provision.machine.machine import Machine
 from provision.plugins.facts import FORK
 from provision.support.errors import UserError
-from provision.swarm import services
+from provision.swarm import left_behind
 from scenarios.kit import cleanup, driver, faulting, holding
 from scenarios.kit.created import Created
 from scenarios.kit.doing import attempt, begun, carry_out
@@ -100,14 +100,14 @@ def refuse_adopted(scenario: Scenario, done: journal.Journal) -> None:
 
 
 def refuse_others(scenario: Scenario, machines: list[Machine], done: journal.Journal) -> None:
-    """Raise UserError for a service or network of the scenario's names that is not this lab's.
+    """Raise UserError for what has one of the scenario's names and is not this lab's.
 
     On hosts that existed before the lab, only the journal tells what an earlier run has created.
     """
     refuse_adopted(scenario, done)
     if not done.existing:
         return
-    if theirs := cleanup.others(scenario, machines[0], left_of(scenario, machines[0], done)):
+    if theirs := cleanup.others(scenario, machines, left_of(scenario, machines, done)):
         raise UserError(
             f"The swarm already has {', '.join(theirs)}, not created by this lab.",
             f"Scenario {scenario.name} uses these names and removes them when it ends: rename or "
@@ -155,7 +155,7 @@ class _Run:
     def _remove_leftovers(self, machines: list[Machine]) -> None:
         if self.scenario.restore:
             self.scenario.restore(machines)
-        ids = left_of(self.scenario, machines[0], self.journal) if self.journal.existing else None
+        ids = left_of(self.scenario, machines, self.journal) if self.journal.existing else None
         for left in cleanup.leftovers(self.scenario, machines, ids):
             self.setup.tell(f"removing what an earlier run left: {left}")
         cleanup.clean(self.scenario, machines, ids)
@@ -233,9 +233,10 @@ def _clean(
     return data
 
 
-def left_of(scenario: Scenario, manager: Machine, done: journal.Journal) -> dict[str, str]:
+def left_of(scenario: Scenario, machines: list[Machine], done: journal.Journal) -> dict[str, str]:
     """What runs of this lab that were killed have left, by id."""
-    return services.left_of(manager, done.about(manager.name, "scenario", made_by(scenario)))
+    entries = done.about(machines[0].name, "scenario", made_by(scenario))
+    return left_behind.left_of(machines, entries)
 
 
 def remove(
@@ -245,11 +246,11 @@ def remove(
     ids: set[str] | None = None
     if done.existing:
         # Of a run that ended before its first step nothing is known but what it found.
-        ids = {*(created.ids if created else ()), *left_of(scenario, machines[0], done)}
+        ids = {*(created.ids if created else ()), *left_of(scenario, machines, done)}
     cleanup.clean(scenario, machines, ids)
     left = cleanup.leftovers(scenario, machines, ids)
     if ids is not None:
-        others = cleanup.others(scenario, machines[0], ids)
+        others = cleanup.others(scenario, machines, ids)
         left += [f"{item} (not created by a command of this run)" for item in others]
     if not left:
         done.strike_out(machines[0].name, "scenario", made_by(scenario))
@@ -257,8 +258,13 @@ def remove(
 
 
 def made_by(scenario: Scenario) -> tuple[str, ...]:
-    services = tuple(f"service {name}" for name in scenario.services)
-    return services + tuple(f"network {name}" for name in scenario.networks)
+    """What the scenario creates, as the journal names it."""
+    kinds = ("service", scenario.services), ("network", scenario.networks)
+    return tuple(
+        f"{kind} {name}"
+        for kind, names in (*kinds, ("container", scenario.containers))
+        for name in names
+    )
 
 
 def write_down(scenario: Scenario, manager: Machine, done: journal.Journal) -> journal.Entry:

@@ -73,7 +73,8 @@ class Scenario:
     machines of the lab, before the first step and after the last one, whatever has happened.
 
     `requires` is what it needs beside so many `machines` (`scenarios.kit.requires`). On a lab that
-    lacks some of it, it is skipped with the reason before anything is made.
+    lacks some of it, it is skipped with the reason before anything is made. `inv atlas` runs those
+    that have `atlas`.
     """
 
     name: str
@@ -83,9 +84,11 @@ class Scenario:
     machines: int = 2
     services: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
+    containers: tuple[str, ...] = ()
     driver: Driver | None = None
     restore: Callable[[list[Machine]], None] | None = None
     requires: tuple[Requirement, ...] = ()
+    atlas: bool = False
     steps: list[StepPlan] = field(default_factory=list)
 
     @property

@@ -353,17 +353,21 @@ class Step:
 
     @contextmanager
     def capturing(
-        self, how: encapsulation.Encapsulation, vni: int | None = None
+        self,
+        how: encapsulation.Encapsulation,
+        vni: int | None = None,
+        between: Sequence[str] = (),
     ) -> Iterator[list[model.Capture]]:
         """Capture on the underlay of all machines of the run while the block runs.
 
-        Only what the run's first two machines send each other is captured, and of it only the
-        network with that `vni`, where one is given. The list is filled when the block has ended;
-        each pcap is kept under raw/.
+        Only what the run's first two machines send each other is captured (or what has the
+        addresses `between` on it, where containers have addresses of the underlay), and of it only
+        the network with that `vni`, where one is given. The list is filled when the block has
+        ended; each pcap is kept under raw/.
         """
         captures: list[model.Capture] = []
         machines = list(self.context.machines.values())
-        how = how.narrowed([machine.address for machine in machines[:2]], vni)
+        how = how.narrowed(between or [machine.address for machine in machines[:2]], vni)
         with capture.capturing(machines, how) as live:
             yield captures
         for one in live:
@@ -392,6 +396,12 @@ class Step:
             filters={"label": label, "status": "running"}, ignore_removed=True
         )
         return [dict(container.attrs) for container in found]
+
+    def container(self, name: str, on: Machine | None = None) -> dict[str, Any]:
+        """A container as the machine's engine inspects it; {} where it is not there."""
+        with suppress(docker.errors.NotFound):
+            return dict((on or self.machine).docker.containers.get(name).attrs)
+        return {}
 
     def running_tasks(self, service: str) -> list[dict[str, Any]]:
         """The tasks of a service that run, as the manager's swarm has them."""

@@ -40,11 +40,23 @@ class Service:
 
 
 @dataclass(frozen=True)
+class Container:
+    """A container that is to run on the machine of a place, outside of the swarm's services."""
+
+    name: str
+    network: str
+    image: str
+    place: str
+
+
+@dataclass(frozen=True)
 class Removal:
-    """Services and networks that are to be gone."""
+    """Services, networks and containers that are to be gone; containers at these places."""
 
     services: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
+    containers: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,7 +92,7 @@ class Plugin:
     there: bool
 
 
-Aim = Network | Service | Removal | Scale | Availability | Roles | Plugin
+Aim = Network | Service | Container | Removal | Scale | Availability | Roles | Plugin
 
 
 class _Parser(argparse.ArgumentParser):
@@ -99,6 +111,10 @@ def aim_of(plan: StepPlan, names: dict[str, str]) -> Aim | None:
     if not plan.run or unknown(plan.run, names):
         return None
     words = shlex.split(fill(plan.run, names))
+    if words[:2] == ["docker", "run"]:
+        return _container(words[2:], plan.on[0])
+    if words[:3] == ["docker", "rm", "-f"]:
+        return Removal(containers=tuple(words[3:]), places=plan.on)
     for verb, read in _READERS.items():
         size = len(verb.split())
         if " ".join(words[:size]) == verb:
@@ -106,15 +122,23 @@ def aim_of(plan: StepPlan, names: dict[str, str]) -> Aim | None:
     return None
 
 
-def _options(arguments: list[str], *known: str) -> tuple[argparse.Namespace, list[str]]:
+_SWITCHES = ("-t", "--no-resolve-image", "--attachable", "--ipv6")
+
+
+def _options(
+    arguments: list[str], *known: str, switches: tuple[str, ...] = ()
+) -> tuple[argparse.Namespace, list[str]]:
+    """The options, and the words after them: of those some may look like options as well."""
     parser = _Parser(add_help=False, allow_abbrev=False)
     for option in known:
         parser.add_argument(*option.split("/"), action="append", default=[])
-    for switch in ("-t", "--no-resolve-image"):
+    for switch in (*_SWITCHES, *switches):
         parser.add_argument(switch, action="store_true")
-    parser.add_argument("rest", nargs="*")
-    given = parser.parse_args(arguments)
-    return given, given.rest
+    at = 0
+    while at < len(arguments) and arguments[at].startswith("-"):
+        alone = arguments[at] in (*_SWITCHES, *switches) or "=" in arguments[at]
+        at += 1 if alone else 2
+    return parser.parse_args(arguments[:at]), arguments[at:]
 
 
 def _last(values: list[str], otherwise: str = "") -> str:
@@ -122,7 +146,7 @@ def _last(values: list[str], otherwise: str = "") -> str:
 
 
 def _network(arguments: list[str]) -> Network:
-    given, rest = _options(arguments, "--driver/-d", "--subnet", "--gateway")
+    given, rest = _options(arguments, "--driver/-d", "--subnet", "--gateway", "--opt/-o")
     return Network(
         rest[0], _last(given.driver, "bridge"), _last(given.subnet), _last(given.gateway)
     )
@@ -137,6 +161,7 @@ def _service(arguments: list[str]) -> Service:
         "--constraint",
         "--endpoint-mode",
         "--stop-grace-period",
+        "--publish",
     )
     placed = [m[1] for text in given.constraint if (m := re.fullmatch(r"node\.id==(.+)", text))]
     return Service(
@@ -147,6 +172,11 @@ def _service(arguments: list[str]) -> Service:
         node=_last(placed),
         endpoint=_last(given.endpoint_mode, "vip"),
     )
+
+
+def _container(arguments: list[str], place: str) -> Container:
+    given, rest = _options(arguments, "--name", "--network", "--ip", switches=("-d",))
+    return Container(_last(given.name), _last(given.network, "bridge"), rest[0], place)
 
 
 def _scale(arguments: list[str]) -> Scale:

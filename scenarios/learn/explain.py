@@ -68,6 +68,8 @@ def _not_yet(aim: Aim | None, case: Case) -> str:
             return f"There is no network {aim.name} yet."
         case aims.Service():
             return _service_not_yet(aim, case)
+        case aims.Container():
+            return _container_not_yet(aim, case)
         case aims.Removal():
             return _left(aim, case)
         case aims.Availability():
@@ -93,10 +95,24 @@ def _service_not_yet(aim: aims.Service, case: Case) -> str:
     return ""
 
 
+def _container_not_yet(aim: aims.Container, case: Case) -> str:
+    engine = case.world.engines[aim.place]
+    found = next((one for one in engine.containers if one.name == aim.name), None)
+    if found is None:
+        return f"There is no container {aim.name} on {engine.machine} yet."
+    return "" if found.state == "running" else f"Container {aim.name} is {found.state}."
+
+
 def _left(aim: aims.Removal, case: Case) -> str:
     services = [name for name in map(case.name, aim.services) if case.world.service(name)]
     networks = [name for name in map(case.name, aim.networks) if case.world.network(name)]
-    if not services and not networks:
+    containers = [
+        one.name
+        for place in aim.places
+        for one in case.world.engines[place].containers
+        if one.name in aim.containers
+    ]
+    left = services or networks or containers
+    if not left:
         return ""
-    left = listed(services or networks)
-    return f"{left} {'is' if len(services or networks) == 1 else 'are'} still there."
+    return f"{listed(left)} {'is' if len(left) == 1 else 'are'} still there."

@@ -17,7 +17,7 @@ STAGES = 3
 HERE = "this host"
 GAP = "…"
 # Options of the exercises' commands that take no value.
-_SWITCHES = {"-t", "-it", "-d", "--no-resolve-image", "--force"}
+_SWITCHES = {"-t", "-it", "-d", "-f", "--no-resolve-image", "--force", "--attachable", "--ipv6"}
 _GROUPS = {"network", "service", "node", "plugin", "swarm", "container", "image"}
 _TASK = re.compile(r"<(?:([\w.-]+) )?task>")
 

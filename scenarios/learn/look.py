@@ -151,7 +151,10 @@ class Exercise:
         there = world.see(self.machines, infos, self._age() if refusals else 0)
         if self.progress.before is None:
             services = [one.id for one in there.services]
-            self.progress.before = services + [one.id for one in there.manager.networks]
+            networks = [one.id for one in there.manager.networks]
+            engines = there.engines.values()
+            containers = [one.id for engine in engines for one in engine.containers]
+            self.progress.before = services + networks + containers
         wanted = self._aims(context)
         self.progress.called = names.found(wanted.values(), there, self.progress.called)
         context.called = self.progress.called
@@ -314,4 +317,5 @@ def _keep_newest(shown: model.Topology) -> None:
     for network in shown.networks:
         network.mtu = network.mtu or mtus.get(network.id)
     shown.networks = list({network.name: network for network in shown.networks}.values())
-    shown.tasks = list({task.service: task for task in shown.tasks}.values())
+    tasks = {(task.service, task.machine, task.network): task for task in shown.tasks}
+    shown.tasks = list(tasks.values())

@@ -83,6 +83,12 @@ def _refuse(exercise: Exercise, plan: StepPlan, look: Look) -> None:
     networks = [world.network(case.name(name)) for name in aim.networks]
     before = [one.name for one in services if one and one.id in known]
     before += [one.name for one in networks if one and one.id in known]
+    before += [
+        one.name
+        for place in aim.places
+        for one in world.engines[place].containers
+        if one.name in aim.containers and one.id in known
+    ]
     if before:
         raise UserError(
             f"{listed(before)} was there before the exercise was first looked at.",

@@ -29,6 +29,7 @@ class Container(_Data):
     name: str
     image: str
     state: str
+    id: str = ""
     service: str = ""  # the swarm service that it is a task of
     addresses: dict[str, str] = {}  # by the ids of its networks
 
@@ -213,6 +214,7 @@ def _container(one: dict[str, Any]) -> Container:
         name=(one.get("Names") or ["/"])[0].lstrip("/"),
         image=str(one.get("Image", "")),
         state=str(one.get("State", "")),
+        id=str(one.get("Id", "")),
         service=str((one.get("Labels") or {}).get("com.docker.swarm.service.name", "")),
         addresses={str(net.get("NetworkID")): net.get("IPAddress") or "" for net in networks},
     )

@@ -14,6 +14,7 @@ from tests.hosts.conftest import Labs
 from tests.hosts.light_hosts import Fabric, Host
 from tests.hosts.taping import tape_again
 from tests.support.progress import quiet
+from tests.unit.scenarios.played import PLAYED
 from tests.vxlan_driver import package
 
 
@@ -27,6 +28,13 @@ def third(two_hosts: list[Host], fabric: Fabric) -> Iterator[Host]:
 
 def test_the_overlay_exercise_plays_again_with_the_same_record(lab: Lab, tmp_path: Path) -> None:
     tape_again("overlay", lab, tmp_path)
+
+
+@pytest.mark.parametrize("name", [name for name, one in PLAYED.items() if one.scenario.containers])
+def test_plain_containers_play_again_with_the_same_record(
+    name: str, lab: Lab, tmp_path: Path
+) -> None:
+    tape_again(name, lab, tmp_path)
 
 
 def test_the_exercise_over_a_plugin_plays_again_with_the_same_record(

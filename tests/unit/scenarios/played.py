@@ -17,14 +17,21 @@ import tenacity
 import tenacity.nap
 
 from provision.lab.model import Lab, MachineSpec, PluginSpec
+from scenarios.attachable import attachable
+from scenarios.bridge import bridge
+from scenarios.dnsrr import dnsrr
 from scenarios.evidence.encapsulation import VXLAN, Carried, Encapsulation, vxlan
 from scenarios.failover import failover
 from scenarios.frozen import frozen
+from scenarios.host import host
+from scenarios.ipv6 import ipv6
 from scenarios.kit import holding, runner
 from scenarios.kit.scenario import Scenario
 from scenarios.kit.setup import Setup
 from scenarios.lossy import lossy
+from scenarios.macvlan import macvlan
 from scenarios.narrow import narrow
+from scenarios.none import none
 from scenarios.overlay import overlay
 from scenarios.quorum import quorum
 from scenarios.record import model
@@ -114,6 +121,13 @@ PLAYED = {
     "narrow": Played(narrow, TAPES / "narrow.json"),
     "quorum": Played(quorum, TAPES / "quorum.json"),
     "weave": Played(tunnel, TAPES / "weave.json"),
+    "bridge": Played(bridge, TAPES / "bridge.json"),
+    "attachable": Played(attachable, TAPES / "attachable.json"),
+    "none": Played(none, TAPES / "none.json"),
+    "host": Played(host, TAPES / "host.json"),
+    "macvlan": Played(macvlan, TAPES / "macvlan.json"),
+    "ipv6": Played(ipv6, TAPES / "ipv6.json"),
+    "dnsrr": Played(dnsrr, TAPES / "dnsrr.json"),
     "weave encrypted": Played(_SEALED, TAPES / "weave.json", sealed),
 }
 

@@ -16,7 +16,7 @@ from provision.changes.change import Change
 from provision.changes.journal import of_lab
 from provision.lab.state import LabState
 from provision.support.errors import MachineError, UserError
-from provision.swarm import services
+from provision.swarm import left_behind
 from scenarios.checks import diagnosis
 from scenarios.kit import cleanup, runner
 from scenarios.kit.scenario import Scenario
@@ -233,7 +233,7 @@ def test_what_was_being_created_when_a_run_was_killed_is_known_by_its_time(
     given = setup(tmp_path, provider="hosts", services=("web", "theirs"))
     earlier_run(given, before={"service web": begun})
     boxes: Any = given.machines
-    left = services.left_of(boxes["machine1"], of_lab(given.lab).of("machine1"))
+    left = left_behind.left_of([boxes["machine1"]], of_lab(given.lab).of("machine1"))
     assert left == ({"id-web": "service web"} if ours else {})
 
 

@@ -13,7 +13,7 @@ from provision.changes.journal import Journal
 from provision.changes.outcome import Outcome
 from provision.engine import facts
 from provision.support.errors import MachineError
-from provision.swarm import leave, services
+from provision.swarm import leave, left_behind
 from tests.support.progress import quiet
 
 
@@ -98,5 +98,5 @@ def test_what_a_scenario_left_is_not_forgotten_where_no_manager_can_remove_it(
     journal.begin(Change("one", "scenario", "run scenario s", ("service web",)))
     host: Any = Host("one")
     with pytest.raises(MachineError, match="what run scenario s has left cannot be removed"):
-        services.undo(host, [host], journal, Outcome())
+        left_behind.undo(host, [host], journal, Outcome())
     assert [entry.kind for entry in journal.of("one")] == ["swarm-adopt", "scenario"]

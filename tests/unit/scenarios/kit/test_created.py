@@ -22,7 +22,7 @@ NOW = "2026-11-25T12:00:00.123456789Z"
 @pytest.fixture
 def made(tmp_path: Path) -> Created:
     journal = Journal(tmp_path / "journal.json")
-    items = ("service web", "network net1")
+    items = ("service web", "network net1", "container app1")
     return Created(journal, journal.begin(Change("machine1", "scenario", "run it", items)))
 
 
@@ -71,3 +71,11 @@ def test_other_commands_create_nothing_of_the_scenarios(made: Created, command: 
     made.begins(machine(), command)
     made.ended(command, result(command, f"{ID}\n"))
     assert written(made) == ({}, {})
+
+
+def test_a_container_is_known_by_the_id_that_docker_run_prints(made: Created) -> None:
+    run = "docker run -d -t --name app1 --network net1 image"
+    made.begins(machine(), run)
+    assert written(made) == ({"container app1": NOW}, {})
+    made.ended(run, result(run, "c" * 64 + "\n"))
+    assert written(made) == ({}, {"c" * 64: "container app1"})

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from scenarios.bridge import bridge
+from scenarios.dnsrr import dnsrr
+from scenarios.kit import discovery
 from scenarios.kit.scenario import Scenario
 from scenarios.learn import aims
+from scenarios.macvlan import macvlan
+from scenarios.networks import networks
 from scenarios.overlay import overlay
 from scenarios.spread import spread
 from scenarios.weave import weave
@@ -20,6 +25,11 @@ NAMES = {
     "more": "9",
     "task1": "t1",
     "task2": "t2",
+    "underlay": "10.77.0.0/24",
+    "parent1": "eth0",
+    "parent2": "eth0",
+    "free1": "10.77.0.250",
+    "free2": "10.77.0.249",
 }
 
 
@@ -64,11 +74,26 @@ def test_what_is_not_known_yet_is_no_aim() -> None:
     assert aims.aim_of(plan, {"image": "alpine:latest"}) is None
 
 
-@pytest.mark.parametrize("scenario", [overlay, weave, spread], ids=lambda one: one.name)
+@pytest.mark.parametrize("scenario", discovery.found().values(), ids=lambda one: one.name)
 def test_every_step_that_makes_or_removes_something_has_an_aim(scenario: Scenario) -> None:
     """A command that changes something and is not understood would have no hint of its own."""
-    changing = (" create ", " rm ", " scale ", " promote ", " demote ", "--availability")
+    changing = (" run ", " create ", " rm ", " scale ", " promote ", " demote ", "--availability")
     found = of(scenario)
     for plan in scenario.steps:
         if any(word in plan.run for word in changing):
             assert plan.number in found, plan.run
+
+
+def test_containers_and_networks_of_one_machine() -> None:
+    found = of(macvlan)
+    assert found["2"] == aims.Network("macnet1", "macvlan", "10.77.0.0/24")
+    assert found["5"] == aims.Container("mac2", "macnet1", "alpine:latest", "machine2")
+    assert found["10"] == aims.Removal(containers=("mac2",), places=("machine2",))
+    assert of(bridge)["2"] == aims.Container("bridge1", "bridge", "alpine:latest", "machine1")
+
+
+def test_what_comes_after_the_image_is_the_tasks_own_command() -> None:
+    assert of(dnsrr)["2"] == aims.Service("dns1", ("dnsnet1",), 2, "alpine:latest", "", "dnsrr")
+    assert of(networks)["5"] == aims.Service(
+        "app1", ("frontnet1", "backnet1"), 1, "alpine:latest", "n2"
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.unit.scenarios.worlds import failures, overlay, spread, weave
+from tests.unit.scenarios.worlds import drivers, failures, overlay, spread, weave
 from tests.unit.scenarios.worlds.broken import Broken
 
 # A tape without a list here is played as it was recorded, and no other way.
@@ -16,4 +16,11 @@ WORLDS: dict[str, list[Broken]] = {
     "quorum": failures.QUORUM,
     "weave": weave.WORLDS,
     "weave encrypted": weave.ENCRYPTED,
+    "bridge": drivers.BRIDGE,
+    "attachable": drivers.ATTACHABLE,
+    "none": drivers.NONE,
+    "host": drivers.HOST,
+    "macvlan": drivers.MACVLAN,
+    "ipv6": drivers.IPV6_NETWORK,
+    "dnsrr": drivers.DNSRR,
 }
