@@ -137,6 +137,7 @@ def _service(arguments: list[str]) -> Service:
         "--constraint",
         "--endpoint-mode",
         "--stop-grace-period",
+        "--update-monitor",
     )
     placed = [m[1] for text in given.constraint if (m := re.fullmatch(r"node\.id==(.+)", text))]
     return Service(
