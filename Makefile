@@ -17,7 +17,8 @@ test: ## install what tests need, lint, and run every tier that this machine sup
 	@.venv/bin/python -m tests.support.busy $(if $(CI),2,0) .venv/bin/python -m pytest tests/unit
 	@.venv/bin/python -m pytest tests/browser
 	@# Light hosts mostly wait: three files at a time, each worker with a network of its own.
-	@.venv/bin/python -m pytest --numprocesses 3 --dist loadfile tests/hosts
+	@.venv/bin/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder \
+	  tests/hosts
 	@.venv/bin/python -m pytest tests/containers
 	@# Emulated machines compute: one lab at a time, or they boot for longer than a boot may take.
 	@.venv/bin/python -m pytest tests/vm
