@@ -127,12 +127,14 @@ def network_is_listed(step: Step) -> None:
     book=f"docker service create -t --replicas 1 --network {NETWORK} --name alpine-overlay1 "
     "alpine:latest",
     run=f"docker service create -t --replicas 1 --network {NETWORK} --name alpine-overlay1 "
-    "--constraint node.id=={node1} --no-resolve-image {image}",
+    "--constraint node.id=={node1} --stop-grace-period 1s --update-monitor 1s "
+    "--no-resolve-image {image}",
     service="alpine-overlay1",
     needs=[5],
     why="The constraint puts the task on the first host: in the book the swarm chooses. A node's "
     "id is unique, a hostname need not be. --no-resolve-image takes the image that every node has, "
-    "without asking a registry.",
+    "without asking a registry. Two waits are shortened: a shell ignores the request to end, which "
+    "takes 10 s by default, and the command watches a started task for 5 s.",
 )
 def first_service(step: Step) -> None:
     network.expect_one_task(step, "alpine-overlay1", on="machine1")
@@ -145,7 +147,8 @@ def first_service(step: Step) -> None:
     book=f"docker service create -t --replicas 1 --network {NETWORK} --name alpine-overlay2 "
     "alpine:latest",
     run=f"docker service create -t --replicas 1 --network {NETWORK} --name alpine-overlay2 "
-    "--constraint node.id=={node2} --no-resolve-image {image}",
+    "--constraint node.id=={node2} --stop-grace-period 1s --update-monitor 1s "
+    "--no-resolve-image {image}",
     service="alpine-overlay2",
     needs=[5],
     why="This one goes to the second host, so that the two can meet only through the network.",

@@ -225,7 +225,8 @@ def expect_name_answers(step: Step, task: str, service: str) -> None:
 
     Where the kernel has no IPVS, no such address answers: the replies are skipped.
     """
-    ping = step.ping(task, step.called(service), "name")
+    # What answers is on the asking host itself: it does so at once, or never.
+    ping = step.ping(task, step.called(service), "name", wait=1)
     attrs = step.context.manager.docker.services.get(step.called(service)).attrs
     virtual = [ip["Addr"].split("/")[0] for ip in attrs["Endpoint"].get("VirtualIPs") or []]
     step.expect(

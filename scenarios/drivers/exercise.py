@@ -123,7 +123,7 @@ def _services(it: Exercise) -> None:
             on="machine1",
             run=f"docker service create -t --replicas 1 --network {it.network} --name {service} "
             f"--endpoint-mode dnsrr --constraint node.id=={{node{place}}} "
-            "--no-resolve-image {image}",
+            "--stop-grace-period 1s --update-monitor 1s --no-resolve-image {image}",
             service=service,
             needs=[3],
             why=why,
@@ -137,7 +137,8 @@ def _services(it: Exercise) -> None:
         "1",
         "The constraint puts the task on the first host. dnsrr: a plugin's network has no virtual "
         "address that answers (the engine finds no load balancing endpoint in it), so the "
-        "service's name is to be its task's own address.",
+        "service's name is to be its task's own address. Two waits are shortened: a shell ignores "
+        "the request to end, and the command watches a started task.",
     )
     start("6b", it.services[1], "2", "This one goes to the second host: the two have to cross.")
 

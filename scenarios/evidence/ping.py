@@ -16,13 +16,15 @@ _HEADERS = 28  # bytes of an IPv4 header and an ICMP one
 _SMALLEST = 84  # bytes of a ping's IP packet without further words
 
 
-def ping_command(container: str, target: str, count: int = 3, size: int = _SMALLEST) -> str:
+def ping_command(
+    container: str, target: str, count: int = 3, size: int = _SMALLEST, wait: int = 4
+) -> str:
     """A ping from inside a container: the book's, with an end (`-c`) and limits (`-w`, `-W`).
 
-    Without -W, busybox waits ten seconds more for a last answer that does not come.
+    `wait` is how long (seconds) a last answer is waited for. Without it busybox waits ten seconds.
     """
     sized = "" if size == _SMALLEST else f"-s {size - _HEADERS} "
-    ping = f"ping -c {count} -w 8 -W 4 {sized}{shlex.quote(target)}"
+    ping = f"ping -c {count} -w 8 -W {wait} {sized}{shlex.quote(target)}"
     return f"docker exec {shlex.quote(container)} {ping}"
 
 

@@ -318,9 +318,12 @@ class Step:
         number = self.data.number.zfill(2 + sum(map(str.isalpha, self.data.number)))
         return f"raw/{number}-{machine.name}-{slug}.{ending}"
 
-    def ping(self, container: str, target: str, kind: str) -> model.Ping:
-        """Ping from inside a container on this step's machine; the output is kept under raw/."""
-        result = self.run(ping_command(container, target), must=False)
+    def ping(self, container: str, target: str, kind: str, wait: int = 4) -> model.Ping:
+        """Ping from inside a container on this step's machine; the output is kept under raw/.
+
+        `wait` is how long (seconds) the last answer is waited for.
+        """
+        result = self.run(ping_command(container, target, wait=wait), must=False)
         ping = read_ping(result, container, target, kind)
         self._keep_ping(ping, result, f"ping {target}")
         return ping

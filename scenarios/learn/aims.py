@@ -162,6 +162,7 @@ def _service(arguments: list[str]) -> Service:
         "--endpoint-mode",
         "--stop-grace-period",
         "--publish",
+        "--update-monitor",
     )
     placed = [m[1] for text in given.constraint if (m := re.fullmatch(r"node\.id==(.+)", text))]
     return Service(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -139,11 +140,11 @@ class Lab:
         said = json.loads(self.inv("status", "--json").stdout)
         return [(machine["state"], machine["node"]) for machine in said["machines"]]
 
-    def killed_at(self, said: str) -> None:
-        """`inv up`, killed with -9 when it says so."""
+    def ended_at(self, verb: str, said: str, number: signal.Signals) -> int:
+        """A verb, sent a signal when it says so; its exit code."""
         with heeding_interrupts():
             process = subprocess.Popen(
-                self.outer.command([INV, "up"]),
+                self.outer.command([INV, verb]),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -152,11 +153,14 @@ class Lab:
                 env=self.outer.environment(SWARMRIG_LAB=str(self.file)),
             )
         assert process.stderr is not None
-        assert any(said in line for line in process.stderr), "it ended before it said so"
+        lines = iter(process.stderr)
+        assert any(said in line for line in lines), "it ended before it said so"
         # nsenter became the command itself.
-        process.kill()
-        process.wait(300)
+        process.send_signal(number)
+        for _ in lines:
+            pass
         process.stderr.close()
+        return process.wait(300)
 
 
 def container(outer: Outer, name: str) -> dict[str, object]:

@@ -6,6 +6,7 @@ One lab is taken through its life, in this order.
 from __future__ import annotations
 
 import json
+import signal
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,9 +47,13 @@ def test_a_dry_run_names_the_machines_and_makes_nothing(
     assert lab.outer.belongings() == before
 
 
+def test_ctrl_c_ends_up_in_order(lab: Lab) -> None:
+    assert lab.ended_at("up", "waiting for SSH", signal.SIGINT) == 130
+
+
 @pytest.mark.parametrize("moment", ["starting Vagrant", "waiting for SSH", "logging in"])
 def test_up_is_killed(lab: Lab, moment: str) -> None:
-    lab.killed_at(moment)
+    assert lab.ended_at("up", moment, signal.SIGKILL) == -signal.SIGKILL
 
 
 def test_up_goes_on_and_brings_two_machines_into_one_swarm(lab: Lab) -> None:
@@ -98,7 +103,18 @@ def test_the_lock_names_the_image_by_its_digest(lab: Lab) -> None:
     image = f"{entry['box']['name']}:{entry['box']['version']}"
     digest = lab.outer.docker("image", "inspect", "--format", "{{.Id}}", image).strip()
     assert entry["box"]["checksum"] == digest
+    assert {"vagrant", "docker", "swarmrig"} <= set(entry["tools"])
     assert "swarmrig.lock" not in lab.must("up")
+
+
+def test_another_engine_than_the_locked_one_is_told(lab: Lab) -> None:
+    lock = lab.folder / "swarmrig.lock"
+    text = lock.read_text()
+    ((_, entry),) = json.loads(text)["labs"]["book"].items()
+    lock.write_text(text.replace(entry["engines"]["machine1"], "1.2.3"))
+    assert "differs from swarmrig.lock: Docker on machine1: locked 1.2.3" in lab.must("up")
+    lab.must("lock", "--update")
+    assert lock.read_text() == text
 
 
 def test_the_exercise_passes_and_names_what_the_kernel_lacks(lab: Lab) -> None:
@@ -286,3 +302,19 @@ def test_destroy_leaves_nothing_of_the_lab_and_all_of_others(
     lab.must("destroy")
     assert lab.outer.belongings() == before
     assert not lab.state.exists()
+
+
+def test_a_destroy_that_is_killed_is_gone_on_with_though_lab_toml_is_gone(
+    lab: Lab, before: dict[str, list[str]]
+) -> None:
+    lab.must("up")
+    assert lab.ended_at("destroy", "removing it", signal.SIGKILL) == -signal.SIGKILL
+    lab.file.rename(lab.folder / "moved.toml")
+    said = lab.must("destroy")
+    assert "removed" in said
+    assert "kept: " in said
+    assert lab.outer.belongings() == before
+    assert not (lab.folder / ".swarmrig").exists()
+    assert (lab.folder / "swarmrig.lock").exists()
+    (lab.folder / "moved.toml").rename(lab.file)
+    assert "was not there" in lab.must("destroy")

@@ -51,11 +51,49 @@ def test_the_lab_comes_up_and_goes(release: str, tmp_path: Path) -> None:
     comes_up_and_goes(Outer, release, tmp_path, is_that_release)
 
 
-def test_so_it_does_where_only_published_ports_are_reached(tmp_path: Path) -> None:
+def test_so_it_does_with_the_exercise_where_only_published_ports_are_reached(
+    tmp_path: Path,
+) -> None:
     """As with Docker Desktop, whose containers run in a virtual machine."""
 
     def cannot_be_reached(lab: Lab) -> None:
         assert lab.outer.run(["ping", "-c1", "-W1", "192.168.56.11"]).returncode != 0
         assert lab.on("machine1", "hostname").strip() == "machine1"
+        assert "PASSED" in lab.must("scenario", "overlay")
 
     comes_up_and_goes(Desktop, roots.DEFAULT, tmp_path, cannot_be_reached)
+
+
+# Leaves out what an engine refuses whose hierarchy has no controllers.
+UNLIMITED = """#!/bin/bash
+words=()
+while [ $# -gt 0 ]; do
+  case $1 in --cpus | --memory) shift 2 ;; *) words+=("$1"); shift ;; esac
+done
+exec "$0-itself" "${words[@]}"
+"""
+
+
+def unlimited(release: str) -> Outer:
+    """An engine that makes machines without the limits that it is asked for."""
+    outer = Outer(release)
+    command = outer.tools / "docker"
+    command.rename(outer.tools / "docker-itself")
+    command.write_text(UNLIMITED)
+    command.chmod(0o755)
+    return outer
+
+
+def test_so_it_does_with_control_groups_of_version_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As far as this machine goes: it may have given the controllers to version 1."""
+    monkeypatch.setenv("SWARMRIG_CGROUPS", "2")
+
+    def of_version_2(lab: Lab) -> None:
+        assert lab.outer.docker("info", "--format", "{{.CgroupVersion}}").strip() == "2"
+        for machine in ("machine1", "machine2"):
+            assert lab.on(machine, "stat -fc %T /sys/fs/cgroup").strip() == "cgroup2fs"
+            assert lab.on(machine, "systemctl is-system-running").strip() == "running"
+
+    comes_up_and_goes(unlimited, roots.DEFAULT, tmp_path, of_version_2)

@@ -28,8 +28,8 @@ mount -t tmpfs tmpfs "$m/dev/shm"
 mount -t mqueue mqueue "$m/dev/mqueue"
 mount -t tmpfs -o mode=755 tmpfs "$m/run"
 mount -t tmpfs -o mode=1777 tmpfs "$m/tmp"
-if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
-  # One hierarchy (cgroup v2). Not run yet: the machines that tests have run on had version 1.
+if [ -f /sys/fs/cgroup/cgroup.controllers ] || [ "${SWARMRIG_CGROUPS-}" = 2 ]; then
+  # One hierarchy (cgroup v2), where asked for without any controllers that version 1 has taken.
   mount -t cgroup2 cgroup2 "$m/sys/fs/cgroup"
 else
   mount -t tmpfs -o mode=755 tmpfs "$m/sys/fs/cgroup"

@@ -18,6 +18,27 @@ from tests.vxlan_driver import package
 
 CLONE = Path(__file__).parent.parent.parent
 Labs = Callable[..., Lab]
+# The files that take longest, the longest first. A worker that begins one of them when the others
+# have nothing left to do would make all wait for it.
+LONG = (
+    "test_laptop_life.py",
+    "test_core.py",
+    "test_lifecycle.py",
+    "test_typed.py",
+    "test_plugin_scenario.py",
+    "test_existing.py",
+    "test_fault_verbs.py",
+    "test_fault_matrix.py",
+    "test_tape.py",
+    "test_lost_quorum.py",
+    "test_overlay.py",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files come first, for workers that take a file at a time (--no-loadscope-reorder)."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
 
 
 @pytest.fixture(scope="session")

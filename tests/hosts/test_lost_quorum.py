@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from provision.lab.model import Lab
-from provision.lifecycle import dry_run, up
+from provision.lifecycle import dry_run, edit, up
 from provision.support.errors import MachineError
 from tests.hosts import root as roots
 from tests.hosts.conftest import Labs
@@ -98,8 +98,10 @@ def test_a_lost_quorum_is_named_and_recovered_only_with_the_flag(
 
 
 def test_a_manager_is_not_removed_from_a_swarm_that_does_not_answer(
-    lab: Lab, three_managers: list[Host]
+    lab: Lab, three_managers: list[Host], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # An engine that starts in time would be waited for; these never do.
+    monkeypatch.setattr(edit, "_PATIENCE", 5.0)
     for host in three_managers[:2]:
         host.exec("systemctl", "stop", "docker.socket", "docker")
     smaller = replace(lab, machines=lab.machines[:2])

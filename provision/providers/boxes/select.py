@@ -76,6 +76,11 @@ def choose(
     )
 
 
+def is_debian(backend: Backend, box: str) -> bool:
+    """Whether a box is known to have a Debian in it: one built here, or a published one."""
+    return box in recipes() or box in backend.boxes.values()
+
+
 def _locked(provider: str, name: str, version: str) -> Choice | None:
     why = "it is the one in swarmrig.lock"
     ours = recipes().get(name)

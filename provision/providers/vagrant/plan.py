@@ -63,6 +63,7 @@ def plan(lab: Lab, progress: Progress, locks: lockfile.Locked | None = None) -> 
         architecture=architecture.debian_architecture(),
         firmware=backend.firmware(),
         boot_timeout=_EMULATED_BOOT if acceleration and not acceleration.fast else _BOOT,
+        guest="debian" if own or select.is_debian(backend, box.name) else "",
         notes=tuple(notes),
     )
 

@@ -7,11 +7,12 @@ import json
 import shlex
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import paramiko
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from provision.lab.model import Lab
 from provision.providers import forwards
@@ -90,8 +91,7 @@ class VagrantProvider:
         self.backend.prepare(self.lab)
         for name in self._names:
             progress.phase(name, "starting Vagrant")
-        # vagrant-libvirt cannot make the same network for two labs at a time.
-        with FileLock(cache.folder() / "vagrant-up.lock"):
+        with self._in_turn(progress):
             try:
                 self._boot(progress)
             except BaseException:
@@ -102,6 +102,24 @@ class VagrantProvider:
         way = self.backend.ssh_config(self.lab) or self.runner.ssh_config()
         write_atomic(self.state / "ssh_config", way)
         self._see_addresses()
+
+    @contextlib.contextmanager
+    def _in_turn(self, progress: Progress) -> Iterator[None]:
+        """One `vagrant up` of a provider at a time, of all labs of this user.
+
+        vagrant-libvirt cannot make the same network for two labs at a time, and Vagrant's docker
+        provider may give two labs the same port. Labs of other providers do not wait.
+        """
+        lock = FileLock(cache.folder() / f"vagrant-up-{self.name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            progress.say("waiting for another lab, which Vagrant is bringing up")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
 
     @property
     def _unfinished(self) -> Path:

@@ -21,7 +21,8 @@ class Plan:
 
     `driver` is libvirt's "kvm" or "qemu"; `architecture` is the machines' as Debian names it, and
     `firmware` the file of their UEFI, "" where they have a BIOS; `boot_timeout` is in seconds;
-    `notes` say why, a line for each choice.
+    `guest` is their system by Vagrant's name, "" where Vagrant has to find it out; `notes` say
+    why, a line for each choice.
     """
 
     provider: str
@@ -33,6 +34,7 @@ class Plan:
     architecture: str = "amd64"
     firmware: str = ""
     boot_timeout: int = 600
+    guest: str = ""
     notes: tuple[str, ...] = ()
 
 

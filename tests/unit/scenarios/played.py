@@ -72,7 +72,7 @@ def with_ipvs(tape: Tape) -> None:
         step, ended, machine, request = key.split("|", 3)
         if "modprobe -n -q ip_vs" in request:
             tape.answers[key] = [{**one, "out": "yes\n"} for one in answers]
-        elif " ping -c 3 -w 8 -W 4 alpine-overlay" in request:
+        elif " ping -c 3 -w 8 -W 1 alpine-overlay" in request:
             tape.answers[key] = [_answered(one) for one in answers]
         elif " nc -w 5 172." in request or " nc -l -p 7701 " in request:
             # The transfer to the name is that to the address, on another port.

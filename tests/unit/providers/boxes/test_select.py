@@ -179,3 +179,11 @@ def test_what_is_no_address_of_a_catalogue_is_named_by_its_variable(
     monkeypatch.undo()
     monkeypatch.setenv("VAGRANT_SERVER_URL", "boxes.example")
     assert "VAGRANT_SERVER_URL" in select.unreachable()
+
+
+def test_a_box_is_known_to_be_debian_by_its_name() -> None:
+    for provider in ("libvirt", "virtualbox", "hyperv"):
+        backend = registry.backend(provider)
+        assert select.is_debian(backend, backend.default_box())
+        assert select.is_debian(backend, "swarmrig/debian12-plain")
+        assert not select.is_debian(backend, "somebody/ubuntu")

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from provision.lab import load
 from provision.lifecycle import dry_run
@@ -27,6 +28,7 @@ from provision.providers.vagrant import plan, runner
 from provision.providers.vagrant.provider import VagrantProvider
 from provision.providers.vagrant.template import Plan
 from provision.providers.virtualbox.backend import VirtualBox
+from provision.support import cache
 from provision.support.errors import MachineError, UserError
 from tests.support.progress import quiet
 
@@ -89,6 +91,32 @@ def test_all_machines_come_up_in_one_call_and_are_asked_for_in_one(
     ends = provider.endpoints()
     assert (ends["machine2"].host, ends["machine2"].port) == ("127.0.0.1", 2202)
     assert ends["machine2"].trust_first
+
+
+def test_a_lab_waits_for_another_one_of_its_provider_and_says_so(
+    provider: VagrantProvider,
+) -> None:
+    class Printed(io.StringIO):
+        """The other lab is up as soon as this one says that it waits."""
+
+        def write(self, text: str) -> int:
+            if "waiting for another lab" in text:
+                other.release()
+            return super().write(text)
+
+    printed = Printed()
+    other = FileLock(cache.folder() / "vagrant-up-virtualbox.lock", thread_local=False)
+    with other:
+        provider.up(quiet(printed))
+        assert not other.is_locked
+    assert "waiting for another lab, which Vagrant is bringing up" in printed.getvalue()
+    assert calls(provider)[0].startswith("up ")
+
+
+def test_a_lab_of_another_provider_is_not_waited_for(provider: VagrantProvider) -> None:
+    with FileLock(cache.folder() / "vagrant-up-libvirt.lock"):
+        provider.up(quiet())
+    assert calls(provider)[0].startswith("up ")
 
 
 def test_a_machine_is_known_by_its_name_whatever_port_is_forwarded_to_it(

@@ -52,6 +52,18 @@ def test_the_keys_of_one_machine_are_in_its_own_block(tmp_path: Path) -> None:
     assert "machine.vm.disk :disk, size: '20GB', primary: true" in other
 
 
+def test_a_known_system_is_named_and_one_of_an_own_box_is_not(tmp_path: Path) -> None:
+    """Vagrant asks a machine whose system nobody names by some thirty commands over SSH."""
+    (tmp_path / "lab.toml").write_text(
+        "[[machines]]\nname = 'a'\n[[machines]]\nname = 'b'\nbox = 'some/box'\n"
+    )
+    lab = load(tmp_path / "lab.toml")
+    _, first, second = render(lab, replace(PLAN, guest="debian")).split("config.vm.define")
+    assert "machine.vm.guest = 'debian'" in first
+    assert "guest" not in second
+    assert "machine.vm.guest" not in render(lab, PLAN)
+
+
 def test_settings_are_literals_in_the_blocks_of_the_provider(tmp_path: Path) -> None:
     nasty = "x'; `rm` #{y} $(z) \\"
     (tmp_path / "lab.toml").write_text(

@@ -33,7 +33,7 @@ def followers(nodes: Any) -> Any:
 def _path(step: str, machine: str, service: str) -> list[Broken]:
     """By address, and by the name, whose virtual address takes it to the task."""
     return [
-        *two_tasks.path(step, machine, service, "172.45."),
+        *two_tasks.path(step, machine, service, "172.45.", wait=1),
         two_tasks.other_bytes(step, machine, service),
         *two_tasks.nothing_captured(step, *two_tasks.VXLAN_MISSED),
     ]

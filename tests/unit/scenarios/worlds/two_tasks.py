@@ -85,8 +85,11 @@ def address(step: str, machine: str, name: str) -> Broken:
     )
 
 
-def path(step: str, machine: str, service: str, network: str) -> list[Broken]:
-    """The step that crosses to a service's task; `network` begins the addresses of its network."""
+def path(step: str, machine: str, service: str, network: str, wait: int = 4) -> list[Broken]:
+    """The step that crosses to a service's task; `network` begins the addresses of its network.
+
+    `wait` is how long the ping of the service's name waits for its last answer.
+    """
     return [
         Broken(
             f"no reply by address in step {step}",
@@ -100,7 +103,7 @@ def path(step: str, machine: str, service: str, network: str) -> list[Broken]:
             f"no reply by the name {service}",
             step,
             machine,
-            f"-W 4 {service}",
+            f"-W {wait} {service}",
             output(NO_PING),
             (f"{step}: replies arrive from {service}", f"{step}: the name {service}"),
         ),
