@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,12 @@ from tests.hosts.light_hosts import Fabric, Host
 from tests.hosts.taping import tape_again
 from tests.hosts.typed import Learner
 from tests.support.progress import quiet
+
+# Their tapes are judged in every run of the unit tier.
+slow_to_run = pytest.mark.skipif(
+    os.environ.get("SWARMRIG_FAULTS") != "all",
+    reason="a minute each: SWARMRIG_FAULTS=all runs them",
+)
 
 
 def healed(record: model.Record) -> None:
@@ -42,10 +49,12 @@ def test_a_daemon_that_hangs_is_replaced_though_its_task_runs_on(lab: Lab, tmp_p
     healed(tape_again("frozen", lab, tmp_path))
 
 
+@slow_to_run
 def test_what_is_lost_on_the_underlay_is_lost_in_the_overlay(lab: Lab, tmp_path: Path) -> None:
     healed(tape_again("lossy", lab, tmp_path))
 
 
+@slow_to_run
 def test_an_mtu_that_is_wrong_lets_pings_pass_and_hangs_tcp(lab: Lab, tmp_path: Path) -> None:
     healed(tape_again("narrow", lab, tmp_path))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,13 @@ from tests.support.progress import quiet
 from tests.unit.scenarios.played import PLAYED
 from tests.vxlan_driver import package
 
+# Of those with plain containers, the ones that are run in every run of the tests.
+QUICK = {"attachable"}
+only_all = pytest.mark.skipif(
+    os.environ.get("SWARMRIG_FAULTS") != "all",
+    reason="half a minute each: SWARMRIG_FAULTS=all runs them",
+)
+
 
 @pytest.fixture
 def third(two_hosts: list[Host], fabric: Fabric) -> Iterator[Host]:
@@ -30,7 +38,14 @@ def test_the_overlay_exercise_plays_again_with_the_same_record(lab: Lab, tmp_pat
     tape_again("overlay", lab, tmp_path)
 
 
-@pytest.mark.parametrize("name", [name for name, one in PLAYED.items() if one.scenario.containers])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in QUICK else only_all)
+        for name, one in PLAYED.items()
+        if one.scenario.containers
+    ],
+)
 def test_plain_containers_play_again_with_the_same_record(
     name: str, lab: Lab, tmp_path: Path
 ) -> None:

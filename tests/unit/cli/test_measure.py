@@ -34,7 +34,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Verb:
     def go(made: Measurement, drivers: str = "overlay host", as_json: bool = False) -> list[Path]:
         monkeypatch.setattr(verb, "measure_on", lambda *_: made)
         try:
-            verb.measure(opened, str(file), drivers, 8, 1, as_json)
+            verb.measure(opened, str(file), drivers.split(), 8, 1, as_json)
         finally:
             folders.extend((tmp_path / "reports" / "book").glob("*-measure"))
         return folders

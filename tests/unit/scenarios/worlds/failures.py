@@ -30,7 +30,7 @@ from tests.unit.scenarios.worlds.broken import (
 )
 from tests.unit.scenarios.worlds.spread import one_less, unreachable
 
-_LISTING = r"file in \*\.about"
+_LISTING = r"for file in \S+/\*\.about"
 _LATE = 5000.0  # seconds on a time line: long after everything else
 
 
