@@ -235,17 +235,18 @@ def _large(record: Record) -> Diagnosis:
     if narrow:
         cause = f"the MTU of the underlay is too small: {_named(narrow)}; packets of {size} bytes "
         cause += f"need {size + VXLAN_BYTES} with VXLAN around them"
-        fits = min(host.mtu or 0 for host in narrow) - VXLAN_BYTES
+        fits = min(host.mtu or 0 for host in narrow)
     elif largest:
         cause = f"between the machines, packets larger than {largest + VXLAN_BYTES} bytes are "
         cause += f"dropped: the MTU on the way is smaller than the {size + VXLAN_BYTES} needed"
-        fits = largest
+        fits = largest + VXLAN_BYTES
     else:
         return Diagnosis(
             layer="large packet",
             cause=f"packets of {size} bytes do not cross, and no smaller ones were found that do",
             advice="Look at the underlay's MTU: ip link",
         )
+    # The option is the MTU of the underlay: the engine takes VXLAN's bytes from it by itself.
     return Diagnosis(
         layer="large packet",
         cause=cause,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from provision.changes.journal import Entry, Journal
 from provision.machine.machine import Machine, Result
+from scenarios.kit.late import answered_late
 
 _CREATES = re.compile(r"\bdocker (?:(service|network) create|(run))\b")
 _WORD = re.compile(r"[\w.-]+")
@@ -49,7 +50,8 @@ class Created:
         """A command has ended: what it has not created by now does not come any more."""
         self.said(command, result.stdout)
         items = self._items(command)
-        if result.exit_code is not None and any(item in self.entry.before for item in items):
+        over = result.exit_code is not None and not answered_late(result)
+        if over and any(item in self.entry.before for item in items):
             before = {item: time for item, time in self.entry.before.items() if item not in items}
             self.journal.note(self.entry, before=before)
 

@@ -87,6 +87,33 @@ def run_watched(
     return result, watch.ended_by
 
 
+def converges(
+    machine: Machine, service: str, tell: Callable[[str], None], limit: float = 300
+) -> str:
+    """Wait for a service without the command that has created it.
+
+    Returns the error that ended the wait, as `run_watched` does; "" where as many tasks run as are
+    to run.
+    """
+    watch = _Watch(machine, service, tell, limit)
+    while not watch.over():
+        if _converged(machine, service):
+            return ""
+        watch.look()
+        time.sleep(_POLL)
+    return watch.ended_by
+
+
+def _converged(machine: Machine, service: str) -> bool:
+    wanted = [t for t in _tasks_or_none(machine, service) if t["DesiredState"] == "running"]
+    api: Any = machine.docker.api
+    with contextlib.suppress(Exception):
+        mode = api.inspect_service(service)["Spec"]["Mode"]
+        count = mode.get("Replicated", {}).get("Replicas", len(wanted) or 1)
+        return len(wanted) == count and all(t["Status"]["State"] == "running" for t in wanted)
+    return False
+
+
 @dataclass
 class _Output:
     """What a command has printed so far."""

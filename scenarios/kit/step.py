@@ -25,7 +25,7 @@ from scenarios.evidence.ping import (
     ping_command,
     read_ping,
 )
-from scenarios.kit import faulting, services
+from scenarios.kit import faulting, late, services
 from scenarios.kit.created import Created
 from scenarios.kit.driver import Use
 from scenarios.kit.failed import StepFailed
@@ -140,37 +140,50 @@ class Step:
     ) -> Result:
         """Run a command on a machine and record it with its output.
 
-        Raises StepFailed when it fails, unless `must` is False.
+        Raises StepFailed when it fails, unless `must` is False. One that must not fail is repeated
+        where the swarm's manager has answered too late.
         """
-        machine, created = on or self.machine, self.context.created
-        if created:
-            created.begins(machine, command)
-        result = machine.run(command, COMMAND_LIMIT, sudo)
-        if created:
-            created.ended(command, result)
-        self.add(result)
-        if must and not result.ok:
+        machine = on or self.machine
+
+        def once() -> Result:
+            created = self.context.created
+            if created:
+                created.begins(machine, command)
+            result = machine.run(command, COMMAND_LIMIT, sudo)
+            if created:
+                created.ended(command, result)
+            self.add(result)
+            return result
+
+        if not must:
+            return once()
+        result, was_done = late.repeated(once, self.context.tell)
+        if not (result.ok or was_done):
             raise StepFailed(f"{result.machine}: `{command}`: {result.last_words}")
         return result
 
     def run_service(self, command: str, service: str) -> None:
         """Run a command that waits for a service, and watch the service's tasks meanwhile."""
-        created = self.context.created
-        if created:
-            created.begins(self.machine, command)
-        result, error = services.run_watched(
-            self.machine,
-            command,
-            service,
-            self.context.tell,
-            said=(lambda text: created.said(command, text)) if created else None,
-        )
-        if created:
-            created.ended(command, result)
-        self.add(result)
+        error, tell = "", self.context.tell
+
+        def once() -> Result:
+            nonlocal error
+            created = self.context.created
+            if created:
+                created.begins(self.machine, command)
+            said = (lambda text: created.said(command, text)) if created else None
+            result, error = services.run_watched(self.machine, command, service, tell, said=said)
+            if created:
+                created.ended(command, result)
+            self.add(result)
+            return result
+
+        result, was_done = late.repeated(once, tell)
+        if was_done:
+            error = services.converges(self.machine, service, tell)
         if error:
             raise StepFailed(f"service {service} does not converge: {error}")
-        if not result.ok:
+        if not (result.ok or was_done):
             raise StepFailed(f"{result.machine}: `{command}`: {result.last_words}")
 
     def add(self, result: Result) -> None:

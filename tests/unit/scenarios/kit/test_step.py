@@ -6,8 +6,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import docker
+import pytest
 
-from scenarios.kit import step
+from provision.machine.machine import Result
+from scenarios.kit import services, step
+from scenarios.kit.setup import new_step
 
 
 class Vanishing:
@@ -31,3 +34,40 @@ def test_what_goes_while_it_is_looked_at_is_gone_and_no_error() -> None:
     looking = step.Step(context, None, [machine])  # type: ignore[arg-type, list-item]
     assert looking.containers("alpine-overlay1") == []
     assert looking.network("overlaynet1") == {}
+
+
+# -- a manager that answers too late -------------------------------------------------------------
+
+LATE = "Error response from daemon: rpc error: code = DeadlineExceeded desc = context deadline"
+EXISTS = "rpc error: code = AlreadyExists desc = name conflicts: service web already exists"
+COMMAND = "docker service create --name web alpine"
+
+
+@pytest.fixture
+def creating(monkeypatch: pytest.MonkeyPatch) -> step.Step:
+    """A step whose manager creates a service at once, and says so when it is asked again."""
+    said = [LATE, EXISTS]
+
+    def run_watched(*_: object, **__: object) -> tuple[Result, str]:
+        return Result("machine1", COMMAND, "", said.pop(0), 1, "2026-01-01T00:00:00", 20.0), ""
+
+    monkeypatch.setattr(services, "run_watched", run_watched)
+    context: Any = SimpleNamespace(created=None, tell=lambda _: None, slowest_command=0.0)
+    machine: Any = SimpleNamespace(name="machine1")
+    return step.Step(context, new_step("7", "Start it", [machine]), [machine])
+
+
+def test_a_service_that_was_created_too_late_is_waited_for(
+    creating: step.Step, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "converges", lambda *_: "")
+    creating.run_service(COMMAND, "web")
+    assert [one.stderr for one in creating.data.commands] == [LATE, EXISTS]
+
+
+def test_what_is_wrong_with_it_is_still_an_error(
+    creating: step.Step, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "converges", lambda *_: "no such image")
+    with pytest.raises(step.StepFailed, match="service web does not converge: no such image"):
+        creating.run_service(COMMAND, "web")
