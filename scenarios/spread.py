@@ -196,6 +196,9 @@ def step_down(step: Step) -> None:
         expected=["worker"],
         seen=[node["Spec"]["Role"] for node in there if node["ID"] == first],
     )
+    # A new leader knows of no node until it hears from it, and what is scaled before that goes to
+    # the others.
+    _expect_all_take(step, there)
     total = int(step.names["replicas"])
     step.expect(
         "all tasks still run",
@@ -289,12 +292,8 @@ def _leads(node: dict[str, Any]) -> bool:
 def _one_leader_but(first: str) -> Callable[[list[dict[str, Any]]], bool]:
     def settled(there: list[dict[str, Any]]) -> bool:
         leaders = [node["ID"] for node in there if _leads(node)]
-        worker = any(
-            (node["ID"], node["Spec"]["Role"], node["Status"]["State"])
-            == (first, "worker", "ready")
-            for node in there
-        )
-        return len(leaders) == 1 and first not in leaders and worker
+        worker = any((node["ID"], node["Spec"]["Role"]) == (first, "worker") for node in there)
+        return len(leaders) == 1 and first not in leaders and worker and not _not_taking(there)
 
     return settled
 

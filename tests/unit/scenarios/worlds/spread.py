@@ -175,6 +175,14 @@ WORLDS = [
         ("7: the first node is a worker",),
     ),
     Broken(
+        "the first is not heard of",
+        "7",
+        "machine2",
+        NODES,
+        put("unknown", "Status", "State"),
+        ("7: every node is Ready",),
+    ),
+    Broken(
         "a task went with it", "7", "machine2", TASKS, body(one_less), ("7: all tasks still run",)
     ),
     _not_even("8", "machine2", "three tasks run on each node"),
