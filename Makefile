@@ -16,8 +16,8 @@ test: ## install what tests need, lint, and run every tier that this machine sup
 	@# In CI beside two busy loops: no test may depend on how fast the machine is.
 	@.venv/bin/python -m tests.support.busy $(if $(CI),2,0) .venv/bin/python -m pytest --numprocesses 2 tests/unit
 	@.venv/bin/python -m pytest tests/browser
-	@# Light hosts mostly wait: three files at a time, each worker with a network of its own.
-	@.venv/bin/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder \
+	@# Light hosts mostly wait: four files at a time, each worker with a network of its own.
+	@.venv/bin/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder \
 	  tests/hosts
 	@.venv/bin/python -m pytest tests/containers
 	@# Emulated machines compute: one lab at a time, or they boot for longer than a boot may take.
