@@ -110,7 +110,7 @@ def node_is_back(step: Step) -> None:
         3,
         ("node", "machine2", "down", ""),
         ("node", "machine2", "ready", ""),
-        ("task", SERVICE, "shutdown", "machine2"),
+        ("task", SERVICE, failures.end_of_task(step, 3), "machine2"),
     )
     failures.show(step)
 

@@ -241,6 +241,15 @@ def expect_ended(step: Step, service: str, place: str) -> None:
     )
 
 
+def end_of_task(step: Step, since: int) -> str:
+    """The state in which the task of a node ends that is back after the fault of step `since`.
+
+    Where the power was cut its container is gone, and the task has failed; else it is shut down.
+    """
+    held = step.context.held.get(str(since))
+    return "failed" if held and held.fault.record.kind == "power-off" else "shutdown"
+
+
 # -- without the engine ---------------------------------------------------------------------------
 
 

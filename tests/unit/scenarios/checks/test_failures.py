@@ -90,3 +90,10 @@ def test_without_a_time_line_nothing_is_said_of_times(tmp_path: Path) -> None:
     failures.expect_in_time(one, 3, "node", "machine2", "down")
     failures.expect_order(one, 3, ("node", "machine2", "down", ""))
     assert one.data.expectations == []
+
+
+@pytest.mark.parametrize(("kind", "state"), [("power-off", "failed"), ("partition", "shutdown")])
+def test_a_task_ends_as_its_node_did(kind: str, state: str) -> None:
+    held = SimpleNamespace(fault=SimpleNamespace(record=SimpleNamespace(kind=kind)))
+    step: Any = SimpleNamespace(context=SimpleNamespace(held={"3": held}))
+    assert failures.end_of_task(step, 3) == state
