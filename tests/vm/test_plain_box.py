@@ -1,11 +1,12 @@
 """Docker's installation on real machines that start without it, from their own package source.
 
-They run Debian 12, so that the tier has machines of that as well; and their lab.toml has the keys
+One runs Debian 12, so that the tier has a machine of that as well; and their lab.toml has the keys
 for which a hypervisor is needed: a disk, a box of one machine, a port, settings of the provider.
 """
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,11 @@ from provision.providers.boxes import build, busybox
 from provision.providers.boxes.recipe import DISK_GIB, Recipe
 from tests.vm.test_book import Lab
 from tests.vm.vagrant_world import World
+
+pytestmark = pytest.mark.skipif(
+    os.environ.get("SWARMRIG_VM") != "all",
+    reason="a second lab takes long where machines are emulated: SWARMRIG_VM=all runs it",
+)
 
 PORT = 18022
 LAB = f"""
