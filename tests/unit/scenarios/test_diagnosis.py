@@ -122,14 +122,14 @@ def test_an_underlay_with_a_small_mtu_is_named_with_its_number() -> None:
     assert found
     assert found.layer == "large packet"
     assert "machine2 has 1400; packets of 1450 bytes need 1500" in found.cause
-    assert "driver.mtu=1350" in found.advice
+    assert "driver.mtu=1400" in found.advice
 
 
 def test_a_black_hole_is_named_with_the_largest_packet_that_crosses() -> None:
     found = diagnosis.diagnose(large(1350))
     assert found
     assert "between the machines, packets larger than 1400 bytes are dropped" in found.cause
-    assert "driver.mtu=1350" in found.advice
+    assert "driver.mtu=1400" in found.advice
 
 
 def test_tcp_alone_points_to_checksum_offload() -> None:
