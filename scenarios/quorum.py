@@ -11,7 +11,7 @@ import docker.errors
 
 from provision.faults import library
 from provision.machine.machine import Machine
-from scenarios.checks import failures, network
+from scenarios.checks import failures, network, swarm
 from scenarios.kit.requires import Managers
 from scenarios.kit.scenario import Scenario
 from scenarios.kit.step import Step
@@ -111,7 +111,7 @@ def first_is_down(step: Step) -> None:
 def majority_writes(step: Step) -> None:
     more = int(step.names["more"])
     tasks = failures.patiently(
-        step, lambda: failures.wanted_tasks(step, SERVICE), lambda found: len(found) == more
+        step, lambda: swarm.wanted_tasks(step, SERVICE), lambda found: len(found) == more
     )
     step.expect("as many tasks run as were asked for", expected=more, seen=len(tasks))
     step.expect(
@@ -231,11 +231,7 @@ def _expect_reachable(step: Step, places: set[str]) -> None:
     names = {step.names[place.replace("machine", "node")]: place for place in ("machine1", *OTHERS)}
 
     def reachable() -> list[str]:
-        return sorted(
-            names.get(str(node["ID"]), str(node["ID"]))
-            for node in failures.nodes(step.machine)
-            if (node.get("ManagerStatus") or {}).get("Reachability") == "reachable"
-        )
+        return sorted(names.get(id_, id_) for id_ in swarm.reachable(swarm.nodes(step.machine)))
 
     seen = failures.patiently(step, reachable, lambda found: found == wanted)
     step.expect("the managers that reach each other", expected=wanted, seen=seen)
@@ -244,7 +240,7 @@ def _expect_reachable(step: Step, places: set[str]) -> None:
 def _refusal(machine: Machine) -> str:
     """What a machine's engine says instead of listing the nodes; "" where it lists them."""
     try:
-        failures.nodes(machine)
+        swarm.nodes(machine)
     except docker.errors.APIError as error:
         return str(error.explanation) if error.explanation else str(error)
     return ""

@@ -11,25 +11,21 @@ import io
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import docker.errors
-import requests
 from rich.console import Console
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from provision.machine.machine import Machine
 from provision.support.errors import MachineError
 from provision.support.progress import Progress
-from provision.support.wait import wait_until
 from provision.swarm import nodes
+from scenarios.checks import swarm
 from scenarios.kit.scenario import Scenario
-from scenarios.kit.services import tasks_of
 from scenarios.kit.step import Step
 
 SERVICE = "spread1"
 ALL = ("machine1", "machine2", "machine3")
 PATIENCE = 60.0
 T = TypeVar("T")
-_UNANSWERED = (docker.errors.APIError, requests.RequestException)
 
 
 def as_lab_has_it(machines: list[Machine]) -> None:
@@ -38,22 +34,22 @@ def as_lab_has_it(machines: list[Machine]) -> None:
     quiet = Progress(Console(file=io.StringIO()))
 
     def restore() -> None:
-        swarm = nodes.Nodes(by_name, quiet)
+        verbs = nodes.Nodes(by_name, quiet)
         # Managers first: at no moment are there fewer than the lab wants.
         for machine in sorted(machines, key=lambda machine: machine.plan.role != "manager"):
             if machine.plan.role == "manager":
-                swarm.promote(machine.name)
+                verbs.promote(machine.name)
             else:
-                swarm.demote(machine.name)
+                verbs.demote(machine.name)
         # Last: a new leader knows of no node until it hears from it.
         for machine in machines:
-            swarm.activate(machine.name)
+            verbs.activate(machine.name)
 
     # While managers elect a leader, none of them answers; each verb can be repeated.
     Retrying(
         stop=stop_after_delay(PATIENCE),
         wait=wait_fixed(1),
-        retry=retry_if_exception_type((MachineError, *_UNANSWERED)),
+        retry=retry_if_exception_type((MachineError, *swarm.UNANSWERED)),
         reraise=True,
     )(restore)
 
@@ -185,7 +181,7 @@ def promote(step: Step) -> None:
 def step_down(step: Step) -> None:
     first = _id(step, "machine1")
     there = _when(step, _one_leader_but(first))
-    leaders = [node["ID"] for node in there if _leads(node)]
+    leaders = swarm.leaders(there)
     step.expect(
         "one node leads, and not the first",
         expected=[1, False],
@@ -249,7 +245,7 @@ def remove(step: Step) -> None:
 
 
 def _nodes(step: Step) -> list[dict[str, Any]]:
-    return [dict(node.attrs) for node in step.machine.docker.nodes.list()]
+    return swarm.nodes(step.machine)
 
 
 def _id(step: Step, place: str) -> str:
@@ -257,11 +253,7 @@ def _id(step: Step, place: str) -> str:
 
 
 def _running(step: Step) -> list[dict[str, Any]]:
-    return [
-        task
-        for task in tasks_of(step.machine, step.called(SERVICE))
-        if task["Status"]["State"] == task["DesiredState"] == "running"
-    ]
+    return swarm.wanted_tasks(step, SERVICE)
 
 
 def _counts(step: Step) -> dict[str, int]:
@@ -285,13 +277,9 @@ def _even(counts: list[int]) -> bool:
     return max(counts) - min(counts) <= 1
 
 
-def _leads(node: dict[str, Any]) -> bool:
-    return bool((node.get("ManagerStatus") or {}).get("Leader"))
-
-
 def _one_leader_but(first: str) -> Callable[[list[dict[str, Any]]], bool]:
     def settled(there: list[dict[str, Any]]) -> bool:
-        leaders = [node["ID"] for node in there if _leads(node)]
+        leaders = swarm.leaders(there)
         worker = any((node["ID"], node["Spec"]["Role"]) == (first, "worker") for node in there)
         return len(leaders) == 1 and first not in leaders and worker and not _not_taking(there)
 
@@ -337,18 +325,11 @@ def _expect_even(step: Step, what: str, each: int) -> None:
 
 
 def _expect_managers(step: Step, ids: list[str]) -> None:
-    def reachable(there: list[dict[str, Any]]) -> list[str]:
-        return [
-            node["ID"]
-            for node in there
-            if (node.get("ManagerStatus") or {}).get("Reachability") == "reachable"
-        ]
-
-    there = _when(step, lambda there: set(ids) <= set(reachable(there)))
+    there = _when(step, lambda there: set(ids) <= set(swarm.reachable(there)))
     step.expect(
         "the three are managers that reach each other",
         expected=sorted(ids),
-        seen=sorted(set(reachable(there)) & set(ids)),
+        seen=sorted(set(swarm.reachable(there)) & set(ids)),
     )
 
     def own_words() -> list[bool]:
@@ -374,6 +355,4 @@ def _when(step: Step, settled: Callable[[list[dict[str, Any]]], bool]) -> list[d
 
 
 def _patiently(step: Step, look: Callable[[], T], settled: Callable[[T], bool]) -> T:
-    """What is seen once it is settled, or last. While managers elect, none of them answers."""
-    patience = step.context.patience(PATIENCE)
-    return wait_until(look, settled, patience, unanswered=_UNANSWERED)
+    return swarm.patiently(step, look, settled, PATIENCE)

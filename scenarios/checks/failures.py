@@ -9,13 +9,12 @@ import time
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
-from typing import Any, TypeVar
-
-import docker.errors
-import requests
+from typing import TypeVar
 
 from provision.machine.machine import Machine
 from provision.support.wait import wait_until
+from scenarios.checks import swarm
+from scenarios.checks.swarm import UNANSWERED, Node, Task, nodes, wanted_tasks
 from scenarios.kit.services import tasks_of
 from scenarios.kit.step import Step, StepFailed
 from scenarios.kit.timeline import Line
@@ -24,15 +23,12 @@ from scenarios.record.timeline import Event
 
 PATIENCE = 120.0  # seconds in which a swarm notices a failure, and has recovered from it
 LIMIT = 600.0  # seconds within which it has done so on the slowest machine
-UNANSWERED = (docker.errors.APIError, requests.RequestException)
 DOWN_PROVES = (
     "The manager has heard no heartbeat of the node for a while. It cannot tell a dead machine "
     "from one that it does not hear, or from one whose daemon stands still."
 )
 _BOUNDS = (0, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
 Change = tuple[LaneKind, str, str, str]  # what, of which subject, to which state, and where
-Node = dict[str, Any]
-Task = dict[str, Any]
 T = TypeVar("T")
 
 
@@ -114,11 +110,6 @@ def _fault(step: Step, since: int, line: Line) -> Event:
 # -- nodes ----------------------------------------------------------------------------------------
 
 
-def nodes(machine: Machine) -> list[Node]:
-    """The swarm's nodes, as a manager has them."""
-    return [dict(node.attrs) for node in machine.docker.nodes.list()]
-
-
 def state_of(step: Step, place: str) -> str:
     """The state of the node that the machine of this place is, as the step's machine has it."""
     wanted = step.names[place.replace("machine", "node")]
@@ -128,8 +119,8 @@ def state_of(step: Step, place: str) -> str:
 
 def leader_of(machine: Machine) -> str:
     """The ID of the node that leads the swarm, "" where none does."""
-    leads = [one for one in nodes(machine) if (one.get("ManagerStatus") or {}).get("Leader")]
-    return str(leads[0]["ID"]) if len(leads) == 1 else ""
+    leads = swarm.leaders(nodes(machine))
+    return leads[0] if len(leads) == 1 else ""
 
 
 def expect_all_ready(step: Step) -> None:
@@ -162,15 +153,6 @@ def _not_ready(there: list[Node]) -> list[str]:
 
 
 # -- tasks ----------------------------------------------------------------------------------------
-
-
-def wanted_tasks(step: Step, service: str) -> list[Task]:
-    """The tasks of a service that are to run and do, as the step's machine has them."""
-    return [
-        task
-        for task in tasks_of(step.machine, step.called(service))
-        if task["Status"]["State"] == task["DesiredState"] == "running"
-    ]
 
 
 def on_node(step: Step, place: str, tasks: list[Task]) -> list[Task]:
@@ -284,12 +266,9 @@ def expect_process(step: Step, place: str, *, there: bool) -> None:
 # -- waiting --------------------------------------------------------------------------------------
 
 
-def patiently(
-    step: Step, look: Callable[[], T], settled: Callable[[T], bool], seconds: float = 0
-) -> T:
-    """What is seen once it is settled, or last. While managers elect, none of them answers."""
-    patience = step.context.patience(seconds or PATIENCE)
-    return wait_until(look, settled, patience, unanswered=UNANSWERED)
+def patiently(step: Step, look: Callable[[], T], settled: Callable[[T], bool]) -> T:
+    """What is seen once the swarm has noticed a failure, or has recovered from it; or last."""
+    return swarm.patiently(step, look, settled, PATIENCE)
 
 
 def whole_again(machines: list[Machine]) -> None:

@@ -60,7 +60,10 @@ class Requirement:
         return ""
 
 
-def _too_few(need: Requirement, there: int, given: Given) -> str:
+def _too_few(need: Machines | Managers, there: int, given: Given) -> str:
+    """Why so many are not enough; "" where they are."""
+    if there >= need.count:
+        return ""
     return f"it needs {need.words()}; lab {given.lab} has {there}"
 
 
@@ -74,10 +77,7 @@ class Machines(Requirement):
         return f"{self.count} machine{'s' if self.count > 1 else ''}"
 
     def of_lab(self, given: Given) -> str:
-        there = len(given.machines)
-        return (
-            "" if there >= self.count else f"it needs {self.words()}; lab {given.lab} has {there}"
-        )
+        return _too_few(self, len(given.machines), given)
 
     def advice(self) -> str:
         return "Add [[machines]] tables to lab.toml, then: inv up"
@@ -94,9 +94,7 @@ class Managers(Requirement):
 
     def of_lab(self, given: Given) -> str:
         there = sum(machine.role == "manager" for machine in given.machines)
-        return (
-            "" if there >= self.count else f"it needs {self.words()}; lab {given.lab} has {there}"
-        )
+        return _too_few(self, there, given)
 
     def advice(self) -> str:
         return 'Give more [[machines]] in lab.toml role = "manager", then: inv up'
