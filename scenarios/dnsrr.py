@@ -12,7 +12,6 @@ from scenarios.checks.answering import (
     ask,
     expect_tasks,
     hostnames,
-    virtual_addresses,
 )
 from scenarios.kit.scenario import Scenario
 from scenarios.kit.step import Step
@@ -62,7 +61,7 @@ def start(step: Step) -> None:
     step.expect(
         "the service has no virtual address",
         expected=[],
-        seen=virtual_addresses(step, SERVICE, step.network(NETWORK)),
+        seen=network.virtual_addresses(step, SERVICE, step.network(NETWORK)),
     )
 
 

@@ -47,7 +47,7 @@ def _expect_machines_own(step: Step, name: str) -> None:
     step.expect(
         f"the engine gave {name} no address",
         expected="none",
-        seen=containers.address_in(found, "host") or "none",
+        seen=network.address_in(found, "host") or "none",
     )
     step.context.topology.tasks[-1].address = step.machine.address
     addresses = [

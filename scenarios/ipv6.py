@@ -71,7 +71,7 @@ def _expect_both(step: Step, name: str) -> None:
         ("IPv4", "IPAddress", SUBNET.removesuffix("0/24")),
         ("IPv6", "GlobalIPv6Address", SUBNET6.removesuffix(":/64")),
     ):
-        address = containers.address_in(found, step.called(NETWORK), key)
+        address = network.address_in(found, step.called(NETWORK), key)
         step.expect(
             f"{name} has an {what} address of the network",
             expected=f"{begin}…",

@@ -100,7 +100,7 @@ def second(step: Step) -> None:
 
 def _expect_own_mac(step: Step, name: str) -> None:
     found = containers.expect_running(step, name, NETWORK)
-    own = containers.address_in(found, step.called(NETWORK), "MacAddress")
+    own = network.address_in(found, step.called(NETWORK), "MacAddress")
     parent = underlay_interface(step.machine)
     shown = step.machine.run_checked(f"cat /sys/class/net/{parent}/address", 30).strip()
     step.expect(

@@ -102,7 +102,7 @@ def app(step: Step) -> None:
 )
 def two_addresses(step: Step) -> None:
     found = step.containers("app1")
-    there = {name: containers.address_in(found[0], step.called(name)) for name in SUBNETS}
+    there = {name: network.address_in(found[0], step.called(name)) for name in SUBNETS}
     for name, address in there.items():
         step.expect(
             f"app1 has an address in {name}",

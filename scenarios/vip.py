@@ -12,7 +12,6 @@ from scenarios.checks.answering import (
     expect_answers,
     expect_tasks,
     hostnames,
-    virtual_addresses,
 )
 from scenarios.kit.requires import IPVS
 from scenarios.kit.scenario import Scenario
@@ -85,7 +84,7 @@ def client(step: Step) -> None:
 )
 def one_name(step: Step) -> None:
     here = containers.end(step, "vipclient1", "machine1", NETWORK)
-    virtual = virtual_addresses(step, SERVICE, step.network(NETWORK))
+    virtual = network.virtual_addresses(step, SERVICE, step.network(NETWORK))
     own = addresses(step, SERVICE, NETWORK)
     name = step.called(SERVICE)
     containers.expect_resolves(
@@ -120,7 +119,7 @@ def ping_proves_nothing(step: Step) -> None:
         network.expect_name_answers(step, here.task, SERVICE)
     for capture in captures:
         pings = sum(f.packets for f in capture.counted() if "ICMP echo" in f.inner)
-        machine = next(m for m in step.context.machines.values() if m.name == capture.machine)
+        machine = step.context.named(capture.machine)
         step.expect(
             f"no ping is seen in VXLAN on {capture.interface}",
             expected=0,

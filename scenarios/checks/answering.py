@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import Any
 
 from scenarios.checks.path import End
 from scenarios.kit.step import Step
@@ -67,16 +66,6 @@ def addresses(step: Step, service: str, network: str) -> list[str]:
         if attached["Network"]["Spec"]["Name"] == step.called(network)
         for address in attached.get("Addresses") or []
     )
-
-
-def virtual_addresses(step: Step, service: str, network: dict[str, Any]) -> list[str]:
-    """A service's virtual addresses in an inspected network."""
-    attrs = step.context.manager.docker.services.get(step.called(service)).attrs
-    return [
-        ip["Addr"].split("/")[0]
-        for ip in (attrs.get("Endpoint") or {}).get("VirtualIPs") or []
-        if ip["NetworkID"] == network.get("Id")
-    ]
 
 
 def note_tasks(step: Step, service: str) -> None:

@@ -11,7 +11,6 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from provision.machine.machine import Machine
 from provision.support.wait import wait_until
 from scenarios.checks import network, path
 from scenarios.checks.path import End
@@ -44,22 +43,16 @@ def expect_running(step: Step, name: str, network_name: str) -> dict[str, Any]:
             container=name,
             machine=step.machine.name,
             network=network_name,
-            address=address_in(found, step.called(network_name)),
+            address=network.address_in(found, step.called(network_name)),
         )
     )
     return found
 
 
-def address_in(container: dict[str, Any], network_name: str, key: str = "IPAddress") -> str:
-    """A container's address in a network, as its engine has it; "" for none."""
-    networks = (container.get("NetworkSettings") or {}).get("Networks") or {}
-    return str((networks.get(network_name) or {}).get(key) or "")
-
-
 def end(step: Step, name: str, place: str, network_name: str, key: str = "IPAddress") -> End:
     """A container as one end of a path. Raises StepFailed where it has no address there."""
     machine = step.context.machines[place]
-    address = address_in(step.container(name, machine), step.called(network_name), key)
+    address = network.address_in(step.container(name, machine), step.called(network_name), key)
     if not address:
         raise StepFailed(f"container {name} on {machine.name} has no address in {network_name}")
     return End(name, address, machine)
@@ -142,7 +135,7 @@ def expect_nothing_leaves(step: Step, here: End, there: End, network_name: str) 
             seen=capture.total,
             source="capture",
             proves=LOCAL_PROVES,
-            machine=_machine(step, capture),
+            machine=step.context.named(capture.machine),
         )
     path.expect_full_size(on_machine(step, here), here, there, network_name)
 
@@ -167,14 +160,10 @@ def expect_unwrapped(step: Step, here: End, there: End, network_name: str) -> No
                 passed=seen > 0,
                 source="capture",
                 proves=PLAIN_PROVES,
-                machine=_machine(step, capture),
+                machine=step.context.named(capture.machine),
                 layer="small packet",
             )
     path.expect_full_size(on_machine(step, here), here, there, network_name)
-
-
-def _machine(step: Step, capture: model.Capture) -> Machine:
-    return next(m for m in step.context.machines.values() if m.name == capture.machine)
 
 
 def links(here: End) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from scenarios.checks import path
+from scenarios.checks import network, path
 from scenarios.evidence.ping import inside, read_ping
 from scenarios.kit.step import Step, StepFailed
 from scenarios.record import model
@@ -27,7 +27,7 @@ class Way:
     target: str
 
 
-def remember_ends(step: Step, network: str, services: tuple[str, str]) -> None:
+def remember_ends(step: Step, inside_of: str, services: tuple[str, str]) -> None:
     """Remember the tasks of two services and their addresses: the first runs on machine1, the
     second on machine2."""
     for number, service in enumerate(services, start=1):
@@ -39,35 +39,17 @@ def remember_ends(step: Step, network: str, services: tuple[str, str]) -> None:
             seen=len(found),
             machine=machine,
         )
-        if not found:
-            raise StepFailed(f"no container of {service} runs on {machine.name}")
-        name = found[0]["Name"].lstrip("/")
-        address = _address(found[0], step.called(network))
-        step.remember(**{f"task{number}": name, f"address{number}": address})
-        step.context.topology.tasks.append(
-            model.Task(
-                service=service,
-                container=name,
-                machine=machine.name,
-                network=network,
-                address=address,
-            )
-        )
+        network.remember_container(step, found, service, f"task{number}", inside_of, machine)
 
 
-def address_in(step: Step, number: str, service: str, network: str) -> path.End:
+def address_in(step: Step, number: str, service: str, inside_of: str) -> path.End:
     """The task on machine`number`, with its address in another network. Raises StepFailed."""
     machine = step.context.machines[f"machine{number}"]
     found = step.containers(service, machine)
-    address = _address(found[0], step.called(network)) if found else ""
+    address = network.address_in(found[0], step.called(inside_of)) if found else ""
     if not address:
-        raise StepFailed(f"the task of {service} has no address in {network}")
+        raise StepFailed(f"the task of {service} has no address in {inside_of}")
     return path.End(found[0]["Name"].lstrip("/"), address, machine)
-
-
-def _address(container: dict[str, object], network: str) -> str:
-    settings: dict[str, dict[str, dict[str, str]]] = container["NetworkSettings"]  # type: ignore[assignment]
-    return settings["Networks"].get(network, {}).get("IPAddress", "")
 
 
 # -- pings ----------------------------------------------------------------------------------------

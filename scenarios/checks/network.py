@@ -166,20 +166,36 @@ def remember_task(step: Step, service: str, as_name: str, network: str) -> str:
             seen=bool(names) and names[0] in step.output,
             source="command",
         )
+    return remember_container(step, found, service, as_name, network, step.machine)
+
+
+def remember_container(
+    step: Step,
+    found: list[dict[str, Any]],
+    service: str,
+    as_name: str,
+    network: str,
+    machine: Machine,
+) -> str:
+    """Remember the first of a service's containers that were found on a machine, and its address.
+
+    Returns its name. Raises StepFailed where there is none.
+    """
     if not found:
-        raise StepFailed(f"no container of {service} runs on {step.machine.name}")
-    address = _addresses(found[0]).get(step.called(network), "")
-    step.remember(**{as_name: names[0], as_name.replace("task", "address"): address})
+        raise StepFailed(f"no container of {service} runs on {machine.name}")
+    name = str(found[0]["Name"]).lstrip("/")
+    address = address_in(found[0], step.called(network))
+    step.remember(**{as_name: name, as_name.replace("task", "address"): address})
     step.context.topology.tasks.append(
         model.Task(
             service=service,
-            container=names[0],
-            machine=step.machine.name,
+            container=name,
+            machine=machine.name,
             network=network,
             address=address,
         )
     )
-    return str(names[0])
+    return name
 
 
 def expect_address(step: Step, service: str, network: str, subnet: str) -> None:
@@ -188,7 +204,7 @@ def expect_address(step: Step, service: str, network: str, subnet: str) -> None:
     if not found:
         raise StepFailed(f"no container of {service} runs on {step.machine.name} any more")
     step.keep(f"container {service}", found[0])
-    address = _addresses(found[0]).get(step.called(network), "")
+    address = address_in(found[0], step.called(network))
     step.expect(
         f"its address in {network} is inside {subnet}",
         expected=f"an address of {subnet}",
@@ -197,9 +213,10 @@ def expect_address(step: Step, service: str, network: str, subnet: str) -> None:
     )
 
 
-def _addresses(container: dict[str, Any]) -> dict[str, str]:
-    networks = container["NetworkSettings"]["Networks"]
-    return {name: settings.get("IPAddress", "") for name, settings in networks.items()}
+def address_in(container: dict[str, Any], network: str, key: str = "IPAddress") -> str:
+    """A container's address in a network, as its engine has it; "" for none."""
+    networks = (container.get("NetworkSettings") or {}).get("Networks") or {}
+    return str((networks.get(network) or {}).get(key) or "")
 
 
 def expect_name_is_task(step: Step, task: str, service: str, address: str) -> None:
@@ -227,8 +244,7 @@ def expect_name_answers(step: Step, task: str, service: str) -> None:
     """
     # What answers is on the asking host itself: it does so at once, or never.
     ping = step.ping(task, step.called(service), "name", wait=1)
-    attrs = step.context.manager.docker.services.get(step.called(service)).attrs
-    virtual = [ip["Addr"].split("/")[0] for ip in attrs["Endpoint"].get("VirtualIPs") or []]
+    virtual = virtual_addresses(step, service)
     step.expect(
         f"the name {service} resolves to the service's virtual address",
         expected=virtual,
@@ -251,6 +267,16 @@ def expect_name_answers(step: Step, task: str, service: str) -> None:
         )
         return
     expect_replies(step, ping, what, NAME_PROVES, "virtual address")
+
+
+def virtual_addresses(step: Step, service: str, network: dict[str, Any] | None = None) -> list[str]:
+    """A service's virtual addresses, in an inspected network or in all of its networks."""
+    attrs = step.context.manager.docker.services.get(step.called(service)).attrs
+    return [
+        ip["Addr"].split("/")[0]
+        for ip in (attrs.get("Endpoint") or {}).get("VirtualIPs") or []
+        if network is None or ip["NetworkID"] == network.get("Id")
+    ]
 
 
 def _replies(number: int) -> str:
@@ -323,7 +349,7 @@ def _expect_seen(
     own, other = addresses
     inside = f"{how.name} with VNI {vni}" if vni is not None else how.name
     for capture in captures:
-        machine = next(m for m in step.context.machines.values() if m.name == capture.machine)
+        machine = step.context.named(capture.machine)
         for kind, start, end in (("echo request", own, other), ("echo reply", other, own)):
             seen = crossings(capture, kind, start, end, vni)
             step.expect(
@@ -354,7 +380,7 @@ def _expect_unreadable(
     """Encrypted packets passed both ways, as many as were sent at least, and none can be read."""
     hosts = [machine.address for machine in step.context.machines.values()]
     for capture in captures:
-        machine = next(m for m in step.context.machines.values() if m.name == capture.machine)
+        machine = step.context.named(capture.machine)
         for start, end in ((hosts[0], hosts[1]), (hosts[1], hosts[0])):
             seen = sum(
                 flow.packets

@@ -74,6 +74,10 @@ class Context:
     timelines: list[model.TimeLine] = field(default_factory=list)
     collecting: list[Lanes] = field(default_factory=list)
 
+    def named(self, name: str) -> Machine:
+        """The exercise's machine of that name, which the lab gives; by place see `machines`."""
+        return next(machine for machine in self.machines.values() if machine.name == name)
+
     def patience(self, seconds: float) -> float:
         """How long to wait for something that takes a quick machine up to `seconds`.
 
