@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from provision.lab.load import load_lab
 from provision.lab.model import Lab
 from provision.machine.running_lab import OpenLab, RunningLab
-from provision.support import terminal, versions
+from provision.support import terminal
 from provision.support.errors import CheckFailed, UserError
 from scenarios.checks import diagnosis
 from scenarios.kit import discovery, requires, runner
@@ -77,17 +78,7 @@ def _play(running: RunningLab, scenario: Scenario, probed: requires.Probed) -> S
     """Run one scenario and write its reports. Raises KeyboardInterrupt as `inv scenario` does."""
     terminal.say(f"\n{scenario.name}: {scenario.title}")
     folder = store.new_folder(running.lab.reports, scenario.name)
-    setup = Setup(
-        lab=running.lab,
-        machines=running.machines,
-        image=running.ready.image,
-        provider=running.ready.provider,
-        folder=folder,
-        tell=terminal.say,
-        notes=list(running.ready.notes),
-        versions=versions.tools(),
-        probed=probed,
-    )
+    setup = replace(Setup.of(running, folder, terminal.say), probed=probed)
     record = runner.run(scenario, setup)
     record.diagnosis = diagnosis.diagnose(record)
     write_reports(record, folder)

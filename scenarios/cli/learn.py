@@ -11,7 +11,7 @@ from pathlib import Path
 from provision.lab.load import load_lab
 from provision.lab.model import Lab
 from provision.machine.running_lab import OpenLab, RunningLab
-from provision.support import terminal, versions
+from provision.support import terminal
 from provision.support.errors import SwarmrigError, UserError
 from scenarios.checks import diagnosis
 from scenarios.cli import learn_text as text
@@ -133,16 +133,7 @@ def exercise_on(running: RunningLab, scenario: Scenario) -> Exercise:
 
 def setup_on(running: RunningLab) -> Setup:
     """What judging an exercise on a lab that is up is given."""
-    return Setup(
-        lab=running.lab,
-        machines=running.machines,
-        image=running.ready.image,
-        provider=running.ready.provider,
-        folder=running.lab.reports,
-        tell=lambda _: None,
-        notes=list(running.ready.notes),
-        versions=versions.tools(),
-    )
+    return Setup.of(running, running.lab.reports, lambda _: None)
 
 
 def _told(as_json: bool) -> Callable[[StepPlan], bool]:

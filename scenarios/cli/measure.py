@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from provision.diagnostics import disk
 from provision.lab.load import load_lab
 from provision.machine.running_lab import OpenLab
 from provision.plugins import privileges
-from provision.support import terminal, versions
+from provision.support import terminal
 from provision.support.errors import MachineError
 from provision.support.files import sweep
 from scenarios.drivers.weave import WEAVE
@@ -48,21 +49,8 @@ def measure(
         sweep(lab.reports, "*/*", "*/raw/*")
         disk.check(running.machines)
         tell(_takes(wanted))
-        record = measure_on(
-            wanted,
-            Setup(
-                lab=lab,
-                machines=running.machines,
-                image=running.ready.image,
-                provider=running.ready.provider,
-                folder=folder,
-                tell=tell,
-                notes=running.ready.notes,
-                versions=versions.tools(),
-                grants=grants,
-            ),
-            PLUGINS,
-        )
+        setup = replace(Setup.of(running, folder, tell), grants=grants)
+        record = measure_on(wanted, setup, PLUGINS)
     pages.write_pages(record, folder)
     if as_json:
         terminal.say(measured.dump(record).rstrip())

@@ -137,12 +137,4 @@ def game_on(running: RunningLab, quiet: bool = False) -> Game:
         if not quiet:
             terminal.say(f"  {line}")
 
-    setup = Setup(
-        lab=running.lab,
-        machines=running.machines,
-        image=running.ready.image,
-        provider=running.ready.provider,
-        folder=running.lab.reports,
-        tell=tell,
-    )
-    return Game(setup, tell)
+    return Game(Setup.of(running, running.lab.reports, tell), tell)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -15,7 +16,7 @@ from provision.lab.load import load_lab
 from provision.lab.model import Lab
 from provision.machine.running_lab import OpenLab
 from provision.plugins import privileges
-from provision.support import terminal, versions
+from provision.support import terminal
 from provision.support.errors import CheckFailed
 from provision.support.files import sweep
 from scenarios.checks import diagnosis
@@ -70,21 +71,12 @@ def _play(
         # What a run that was killed left half written.
         sweep(lab.reports, "*/*", "*/raw/*")
         disk.check(running.machines)
-        record = runner.run(
-            chosen,
-            Setup(
-                lab=lab,
-                machines=running.machines,
-                image=running.ready.image,
-                provider=running.ready.provider,
-                folder=folder,
-                tell=terminal.say,
-                notes=running.ready.notes,
-                versions=versions.tools(),
-                before_step=_wait_for_reader if walk else None,
-                grants=grants,
-            ),
+        setup = replace(
+            Setup.of(running, folder, terminal.say),
+            before_step=_wait_for_reader if walk else None,
+            grants=grants,
         )
+        record = runner.run(chosen, setup)
         if record.verdict == "error":
             for line in disk.full(running.machines.values()):
                 terminal.say(line)

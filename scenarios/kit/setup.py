@@ -11,7 +11,9 @@ from typing import Any
 
 from provision.lab.model import Lab
 from provision.machine.machine import Machine
+from provision.machine.running_lab import RunningLab
 from provision.plugins.privileges import Privilege
+from provision.support import versions
 from provision.support.parallel import run_on_all
 from scenarios.kit import requires
 from scenarios.kit.scenario import Scenario, StepPlan
@@ -54,6 +56,20 @@ class Setup:
     grants: frozenset[Privilege] = frozenset()
     probed: requires.Probed = field(default_factory=requires.Probed)
     silent: dict[str, Answered] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, running: RunningLab, folder: Path, tell: Callable[[str], None]) -> Setup:
+        """What every verb gives; what else one has is added with `dataclasses.replace`."""
+        return cls(
+            lab=running.lab,
+            machines=running.machines,
+            image=running.ready.image,
+            provider=running.ready.provider,
+            folder=folder,
+            tell=tell,
+            notes=list(running.ready.notes),
+            versions=versions.tools(),
+        )
 
     @property
     def ordered(self) -> list[Machine]:
