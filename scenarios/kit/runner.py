@@ -34,12 +34,13 @@ def dry_run(scenario: Scenario, lab: Lab, tell: Callable[[str], None]) -> None:
         tell(f"{plan.number:>3}. {plan.title}  [{', '.join(plan.on)}]")
         if plan.why:
             tell(f"     {plan.why}")
-        for line in holding.by_hand(plan):
+        verbs = holding.by_hand(plan)
+        for line in verbs:
             tell(f"     by hand: {line}")
         if plan.run:
             tell(f"     $ {fill(plan.run, names)}")
         else:
-            for line in plan.book.splitlines()[len(holding.by_hand(plan)) :]:
+            for line in plan.book.splitlines()[len(verbs) :]:
                 tell(f"     as in the book: {line}")
 
 
