@@ -107,7 +107,10 @@ class Terminal:
                 self._tell("open")
                 self._read(channel)
                 self._channel = None
-            if channel.exit_status == -1:
+                # The end of the output and the shell's exit status are two packets, in any order;
+                # a lost connection ends the wait with -1.
+                code = channel.recv_exit_status()
+            if code == -1:
                 self._tell("lost", "the connection was lost")
                 self._over.wait(_PAUSE)
             elif not self._over.is_set():

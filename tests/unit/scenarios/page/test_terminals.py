@@ -14,13 +14,13 @@ from tests.unit.scenarios.page.waiting import wait_for
 
 
 class Channel:
-    """As paramiko's: `says` is what the shell prints, b"" its end."""
+    """As paramiko's: `says` is what the shell prints, b"" its end; its exit status comes apart."""
 
     def __init__(self) -> None:
         self.says: queue.Queue[bytes] = queue.Queue()
         self.typed = b""
         self.size = (0, 0)
-        self.exit_status = -1
+        self.exit_status: queue.Queue[int] = queue.Queue()
 
     def set_environment_variable(self, name: str, value: str) -> None: ...
 
@@ -38,8 +38,12 @@ class Channel:
     def sendall(self, data: bytes) -> None:
         self.typed += data
 
+    def recv_exit_status(self) -> int:
+        return self.exit_status.get()
+
     def close(self) -> None:
         self.says.put(b"")
+        self.exit_status.put(-1)
 
 
 class Host:
@@ -112,8 +116,11 @@ def test_a_lost_connection_is_made_again_with_the_same_size(host: Host, terminal
 
 def test_a_shell_that_has_ended_is_started_again_when_asked(host: Host, terminal: Terminal) -> None:
     is_in(terminal, "open")
-    host.shells[0].exit_status = 0
-    host.shells[0].close()
+    host.shells[0].says.put(b"")
+    wait_for(host.shells[0].says.empty)
+    # sshd sends the exit status apart: until then it is not known how the shell ended.
+    assert terminal.status.state == "open"
+    host.shells[0].exit_status.put(0)
     is_in(terminal, "ended")
     assert len(host.shells) == 1
     terminal.again()
