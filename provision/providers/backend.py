@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from provision.lab.model import Lab
 from provision.providers.base import Checkpoints, MachineState
+from provision.ssh.endpoint import Endpoint
 from provision.support.errors import UserError
 
 
@@ -168,6 +169,12 @@ class Backend:
     def ssh_config(self, lab: Lab) -> str:
         """How OpenSSH reaches the machines, where that takes no Vagrant; "" where it does."""
         return ""
+
+    def forward(self, lab: Lab, ends: Mapping[str, Endpoint], restored: bool) -> None:
+        """Open forwarded ports again that were closed, where that takes no Vagrant.
+
+        `ends` say how each machine is reached; with `restored` the machines come from a checkpoint.
+        """
 
     def console(self, lab: Lab, machine: str) -> str:
         """Where a machine's console can be seen, in words."""

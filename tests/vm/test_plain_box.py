@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,11 +100,6 @@ def test_a_forwarded_port_leads_to_the_machine(world: World) -> None:
     assert greeting(world).startswith("SSH-2.0")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=subprocess.TimeoutExpired,
-    reason="Vagrant's tunnel is one to the machine before the checkpoint was restored",
-)
 def test_it_does_so_after_a_rebuild(lab: Lab, world: World) -> None:
     lab.must("rebuild")
     assert greeting(world).startswith("SSH-2.0")

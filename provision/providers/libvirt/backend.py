@@ -30,8 +30,10 @@ from provision.providers.libvirt import (
     kvm,
     networks,
     snapshots,
+    tunnels,
     virsh,
 )
+from provision.ssh.endpoint import Endpoint
 from provision.support import architecture, distribution
 from provision.support.errors import MachineError, UserError
 
@@ -170,6 +172,9 @@ class Libvirt(Backend):
             return inventory.has_machines_of(state)
         except MachineError:
             return False  # libvirt is gone from this host
+
+    def forward(self, lab: Lab, ends: Mapping[str, Endpoint], restored: bool) -> None:
+        tunnels.renew(lab, ends, restored)
 
     def console(self, lab: Lab, machine: str) -> str:
         return f"virsh -c {virsh.URI} console {naming.prefix(lab.name)}{machine}"

@@ -56,16 +56,22 @@ class SnapshotCommand:
         return lines
 
 
-class AfterEarlierCommand:
-    """Checkpoints that are restored only when the Vagrant of an earlier command has ended."""
+class BetweenCommands:
+    """Checkpoints that are restored when the Vagrant of an earlier command has ended (`before`).
 
-    def __init__(self, inner: Checkpoints, wait: Callable[[Progress], None]) -> None:
+    `after` does for restored machines what Vagrant does at the end of `vagrant up`.
+    """
+
+    def __init__(
+        self, inner: Checkpoints, before: Callable[[Progress], None], after: Callable[[], None]
+    ) -> None:
         self._inner = inner
-        self._wait = wait
+        self._before, self._after = before, after
         self.names = inner.names
         self.save = inner.save
         self.forget = inner.forget
 
     def restore(self, name: str, progress: Progress) -> None:
-        self._wait(progress)
+        self._before(progress)
         self._inner.restore(name, progress)
+        self._after()

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import paramiko
@@ -20,7 +21,7 @@ from provision.providers.backends import registry
 from provision.providers.base import Checkpoints, MachineState
 from provision.providers.boxes import store
 from provision.providers.vagrant import output, template
-from provision.providers.vagrant.checkpoints import AfterEarlierCommand, SnapshotCommand
+from provision.providers.vagrant.checkpoints import BetweenCommands, SnapshotCommand
 from provision.providers.vagrant.runner import Runner
 from provision.providers.vagrant.template import Plan
 from provision.ssh.endpoint import Endpoint
@@ -77,6 +78,7 @@ class VagrantProvider:
         if settled and all(state == "running" for state in states.values()):
             for name in self._names:
                 progress.phase(name, "running")
+            self._forward_again(restored=False)
             return
         forwards.check(self.lab, [name for name, state in states.items() if state != "running"])
         self._remove_failed(progress)
@@ -357,4 +359,9 @@ class VagrantProvider:
         if self.no_checkpoints:
             return None
         kept = self.backend.checkpoints(self.lab, SnapshotCommand(self.lab, self.runner))
-        return AfterEarlierCommand(kept, self._finish_earlier)
+        after = partial(self._forward_again, restored=True)
+        return BetweenCommands(kept, before=self._finish_earlier, after=after)
+
+    def _forward_again(self, restored: bool) -> None:
+        if any(machine.forward for machine in self.lab.machines):
+            self.backend.forward(self.lab, self.endpoints(), restored)

@@ -499,6 +499,24 @@ def test_all_machines_are_saved_restored_and_forgotten_in_one_call_each(
     assert "machine2: restoring the checkpoint" in printed.getvalue()
 
 
+def test_forwarded_ports_are_opened_again_by_up_and_after_a_restore(
+    provider: VagrantProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "lab.toml"
+    forward = "forward = [{ guest = 80, host = 18080 }]"
+    file.write_text(f'machines = [{{ name = "machine1", {forward} }}, {{ name = "machine2" }}]')
+    made = VagrantProvider(load.load(file), PLAN)
+    opened = []
+    monkeypatch.setattr(made.backend, "forward", lambda _, _ends, restored: opened.append(restored))
+    monkeypatch.setattr(made, "states", lambda: dict.fromkeys(["machine1", "machine2"], "running"))
+    made.up(quiet())
+    # Vagrant has done it itself.
+    assert opened == []
+    made.up(quiet())
+    checkpoints(made).restore("a", quiet())
+    assert opened == [False, True]
+
+
 def test_a_checkpoint_that_fails_is_reported_in_vagrants_last_words(
     provider: VagrantProvider,
 ) -> None:

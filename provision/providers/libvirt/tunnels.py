@@ -1,0 +1,133 @@
+"""The ports of this host that lead to libvirt's machines: an `ssh -L` each.
+
+vagrant-libvirt starts them at the end of `vagrant up` alone, and ends them with their machine, by
+the process ids that it has written down. A machine that is restored from a checkpoint, or restarted
+from inside, knows nothing of them any more: here they are started again, and written down where
+Vagrant looks.
+Source: lib/vagrant-libvirt/action/forward_ports.rb of vagrant-libvirt 0.12; ssh(1), -L.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from provision.lab.model import Forward, Lab
+from provision.ssh.client_config import client_of
+from provision.ssh.endpoint import Endpoint
+from provision.support.errors import MachineError
+from provision.support.files import write_atomic
+
+_LIMIT = 60.0  # seconds for ssh to log in
+_PAUSE = 0.1
+_PRIVILEGED = 1024
+
+# They run on when this process ends; until then it is their parent.
+_started: list[subprocess.Popen[bytes]] = []
+
+
+def renew(lab: Lab, ends: Mapping[str, Endpoint], restored: bool) -> None:
+    """Start those that have ended; all of them where the machines have just been restored.
+
+    Raises MachineError where ssh cannot open a port or reach a machine.
+    """
+    tunnels = [
+        _Tunnel(machine.name, forward, ends[machine.name], lab.state)
+        for machine in lab.machines
+        for forward in machine.forward
+    ]
+    cut = [tunnel for tunnel in tunnels if restored or not tunnel.process()]
+    for tunnel in cut:
+        tunnel.end()
+    for tunnel, process in [(tunnel, tunnel.start()) for tunnel in cut]:
+        tunnel.see(process)
+
+
+@dataclass(frozen=True)
+class _Tunnel:
+    machine: str
+    forward: Forward
+    end_: Endpoint
+    state: Path
+
+    @property
+    def _folder(self) -> Path:
+        return self.state / "vagrant" / "machines" / self.machine / "libvirt"
+
+    @property
+    def _note(self) -> Path:
+        return self._folder / "pids" / f"ssh_{self.forward.host}.pid"
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / "logs" / f"ssh-forwarding-{self.forward.host}.log"
+
+    @property
+    def _way(self) -> str:
+        here = f"{self.forward.address}:{self.forward.host}"
+        return f"{here}:{self.end_.host}:{self.forward.guest}"
+
+    def process(self) -> int:
+        """Its process; 0 where it has ended, or where another has that number now."""
+        try:
+            number = int(self._note.read_text(encoding="utf-8"))
+            words = Path(f"/proc/{number}/cmdline").read_bytes().split(b"\0")
+        except (OSError, ValueError):
+            return 0
+        return number if self._way.encode() in words else 0
+
+    def end(self) -> None:
+        if number := self.process():
+            if self._as_root:
+                subprocess.run(["sudo", "kill", str(number)], check=False)
+            else:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGTERM)
+            end = time.monotonic() + _LIMIT
+            while self.process() and time.monotonic() < end:
+                time.sleep(_PAUSE)
+
+    def start(self) -> subprocess.Popen[bytes]:
+        words = ["ssh", "-n", "-N", "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes"]
+        # One whose machine is gone ends by itself.
+        words += ["-o", "ServerAliveInterval=15", "-L", self._way, *client_of(self.end_)]
+        if self._as_root:
+            # As Vagrant does: it may ask for the password, and keeps it for this terminal.
+            subprocess.run(["sudo", "-v"], check=False)
+            words = ["sudo", *words]
+        for folder in (self._log.parent, self._note.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        with self._log.open("wb") as log:
+            # A group of its own: it outlives this command, and Ctrl-C.
+            process = subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
+            )
+        _started.append(process)
+        write_atomic(self._note, str(process.pid))
+        return process
+
+    def see(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait until the port is open."""
+        end = time.monotonic() + _LIMIT
+        while process.poll() is None and time.monotonic() < end:
+            with contextlib.suppress(OSError):
+                socket.create_connection((self.forward.address, self.forward.host), 5).close()
+                return
+            time.sleep(_PAUSE)
+        said = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        raise MachineError(
+            f"{self.machine}: port {self.forward.host} of {self.forward.address} could not be "
+            f"led to it again: {said[-1] if said else f'no answer within {_LIMIT:.0f} s'}",
+            "Free that port of this host if it is taken, and run inv up again.",
+        )
+
+    @property
+    def _as_root(self) -> bool:
+        return self.forward.host < _PRIVILEGED and os.geteuid() != 0

@@ -1,0 +1,129 @@
+"""Forwarded ports of libvirt's machines, with an ssh that opens the port and logs in nowhere."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from provision.lab.load import load
+from provision.lab.model import Lab
+from provision.providers.libvirt.backend import Libvirt
+from provision.ssh.endpoint import Endpoint
+from provision.support.errors import MachineError
+
+# Whether the machines have been restored from a checkpoint.
+Again = Callable[[bool], None]
+
+# As ssh with ExitOnForwardFailure=yes.
+SSH = f"""#!{sys.executable}
+import socket, sys
+address, port, _, _ = sys.argv[sys.argv.index("-L") + 1].split(":")
+with socket.socket() as here:
+    here.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        here.bind((address, int(port)))
+    except OSError:
+        sys.exit("bind: Address already in use\\nCould not request local forwarding.")
+    here.listen()
+    while True:
+        here.accept()[0].close()
+"""
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture
+def lab(tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    program = tmp_path / "bin" / "ssh"
+    program.parent.mkdir()
+    program.write_text(SSH)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    file = tmp_path / "lab.toml"
+    file.write_text(
+        f'[[machines]]\nname = "web"\nforward = [{{ guest = 80, host = {port} }}]\n'
+        '[[machines]]\nname = "db"\n'
+    )
+    return load(file)
+
+
+@pytest.fixture
+def note(lab: Lab, port: int) -> Iterator[Path]:
+    """Where vagrant-libvirt writes the process down, and looks when it ends it."""
+    file = lab.state / "vagrant" / "machines" / "web" / "libvirt" / "pids" / f"ssh_{port}.pid"
+    yield file
+    if file.is_file():
+        os.kill(int(file.read_text()), signal.SIGKILL)
+
+
+@pytest.fixture
+def again(lab: Lab, tmp_path: Path) -> Again:
+    ends = {
+        name: Endpoint(address, 22, "vagrant", (tmp_path / "key",), tmp_path / "known_hosts", True)
+        for name, address in (("web", "192.168.57.11"), ("db", "192.168.57.12"))
+    }
+    return lambda restored: Libvirt().forward(lab, ends, restored)
+
+
+def words_of(note: Path) -> list[str]:
+    return Path(f"/proc/{note.read_text()}/cmdline").read_text().split("\0")
+
+
+def test_one_that_has_ended_is_started_and_written_down(
+    again: Again, note: Path, port: int
+) -> None:
+    again(False)
+    socket.create_connection(("127.0.0.1", port)).close()
+    words = words_of(note)
+    assert words[words.index("-L") + 1] == f"127.0.0.1:{port}:192.168.57.11:80"
+    assert words[-3:-1] == ["--", "192.168.57.11"]
+
+
+def test_one_that_is_there_stays(again: Again, note: Path) -> None:
+    again(False)
+    was = note.read_text()
+    again(False)
+    assert note.read_text() == was
+
+
+def test_all_are_started_anew_when_machines_were_restored(
+    again: Again, note: Path, port: int
+) -> None:
+    again(False)
+    was = note.read_text()
+    again(True)
+    assert note.read_text() != was
+    socket.create_connection(("127.0.0.1", port)).close()
+
+
+def test_a_process_that_has_its_number_now_is_left_alone(again: Again, note: Path) -> None:
+    note.parent.mkdir(parents=True)
+    with subprocess.Popen(["sleep", "600"]) as other:
+        note.write_text(str(other.pid))
+        again(True)
+        assert note.read_text() != str(other.pid)
+        assert other.poll() is None
+        other.terminate()
+
+
+def test_a_port_that_is_taken_meanwhile_is_told_in_the_words_of_ssh(
+    again: Again, port: int
+) -> None:
+    with socket.socket() as taken:
+        # Bound, and nobody listens.
+        taken.bind(("127.0.0.1", port))
+        with pytest.raises(MachineError, match=rf"web: port {port} .*local forwarding") as caught:
+            again(False)
+    assert "inv up" in str(caught.value.advice)
