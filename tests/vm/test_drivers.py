@@ -3,6 +3,7 @@ and ipvlan. One lab runs all of the atlas."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -73,3 +74,18 @@ def test_the_atlas_is_made_of_these_reports(lab: Lab) -> None:
     for name in ATLAS:
         assert f">{name}</a>" in text
     assert "nobody on the underlay can read it" in text
+
+
+def test_drivers_are_measured_against_each_other_and_nothing_is_left(lab: Lab) -> None:
+    words = ("measure", "host", "overlay", "bridge", "--rounds", "8", "--seconds", "2", "--json")
+    done = lab.inv(*words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    record = json.loads(done.stdout)
+    assert record["verdict"] == "measured"
+    assert {one["driver"] for one in record["results"]["drivers"]} == {"host", "overlay", "bridge"}
+    assert all(one["cpu_seconds"] for one in record["samples"])
+    for machine in ("machine1", "machine2"):
+        assert (
+            lab.on(machine, "docker ps -aq --filter label=swarmrig.measure; pgrep iperf3 || true")
+            == ""
+        )
