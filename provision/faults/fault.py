@@ -42,6 +42,9 @@ class Seen:
     packet_filter: str = ""  # "nft", "iptables" or ""
     container: bool = False
     docker: bool = False  # whether systemd runs Docker's daemon
+    # Containers that run on an existing host and are no tasks of the swarm: somebody else's. Only
+    # looked for where a fault stops containers.
+    containers: tuple[str, ...] = ()
     tools: frozenset[str] = field(default=frozenset())
 
 
@@ -73,6 +76,8 @@ class Fault(ABC):
     between: ClassVar[bool] = False  # whether it lies between machines, rather than on one
     waits: ClassVar[bool] = False  # whether nobody can heal it before its time is over
     lasting: ClassVar[bool] = False  # whether it outlives a reboot of the machines of its places
+    stops: ClassVar[bool] = False  # whether containers stop by it, or when it heals
+    own: ClassVar[bool] = False  # whether nothing suffers from it but the service that it names
 
     @abstractmethod
     def words(self) -> str:

@@ -36,15 +36,33 @@ true
 """
 )
 
+# Of a task its service's id comes first.
+_CONTAINERS = r"""
+format='{{.Label "com.docker.swarm.service.id"}}|{{.Names}}'
+if said=$(timeout 60 docker ps --format "$format"); then
+  printf '%s\n' "$said" | sed -n 's/^|/runs /p'
+else
+  echo "runs (they cannot be listed)"
+fi
+"""
+
 
 def see(
-    machine: Machine, lab: str, existing: bool, addresses: Mapping[str, str], ssh: set[str]
+    machine: Machine,
+    lab: str,
+    existing: bool,
+    addresses: Mapping[str, str],
+    ssh: set[str],
+    stops: bool = False,
 ) -> Seen:
-    """Look at a machine. `addresses` are those of the fault's other ends, by machine."""
+    """Look at a machine. `addresses` are those of the fault's other ends, by machine; `stops` says
+    that containers stop by it."""
     peers = tuple(addresses.values())
     text = f"PEERS={shlex.quote(' '.join(peers))}\n{_LOOK}"
+    if stops and existing:
+        text += _CONTAINERS
     said: dict[str, list[str]] = {}
-    for line in machine.run_checked(text, 60, sudo=True).splitlines():
+    for line in machine.run_checked(text, 120, sudo=True).splitlines():
         key, _, value = line.partition(" ")
         said.setdefault(key, []).append(value)
     devices = said.get("device", [])
@@ -60,6 +78,7 @@ def see(
         packet_filter=said.get("filter", [""])[0],
         container="container" in said,
         docker="docker" in said,
+        containers=tuple(said.get("runs", [])),
         tools=frozenset(said.get("tool", [])),
     )
 

@@ -20,7 +20,7 @@ from provision.faults.fault import DEFAULT_SECONDS, MOST_SECONDS, Fault, Part, c
 from provision.faults.kinds.power import PowerOff
 from provision.lab.model import Lab
 from provision.machine.machine import Machine
-from provision.support.errors import MachineError, MachinesError
+from provision.support.errors import MachineError, MachinesError, UserError
 from provision.support.parallel import run_on_all
 
 _END, _ID, _KIND = "end", "id", "kind"
@@ -113,12 +113,13 @@ class Faults:
 
         What is written down of a `secret` one, here and on the machines, does not say what it is.
 
-        Raises UserError for a machine that the lab does not have, Refused with the reason where a
-        machine cannot have it (nothing is changed then), MachinesError where it could not be made
-        everywhere (it is healed then).
+        Raises UserError for a machine that the lab does not have, or a swarm that is not the lab's
+        to break, Refused with the reason where a machine cannot have it (nothing is changed then),
+        MachinesError where it could not be made everywhere (it is healed then).
         """
         checked_seconds(seconds, most)
         fault = self.resolved(fault)
+        self._refuse_adopted(fault)
         if isinstance(fault, PowerOff):
             fault = replace(fault, seconds=seconds)
         fault_id = secrets.token_hex(4)
@@ -141,6 +142,13 @@ class Faults:
             self.journal.finish(entry, {})
         there = {name: plan.part.there for name, plan in plans.items() if plan.part.there}
         return Made(fault_id, fault, begin.isoformat(timespec="milliseconds"), end, there)
+
+    def _refuse_adopted(self, fault: Fault) -> None:
+        if not fault.own and any(map(self.journal.adopted, self.journal.hosts())):
+            raise UserError(
+                f"fault {fault.kind}: this swarm is an adopted one, whose services would suffer.",
+                "Make it in a lab with a swarm of its own.",
+            )
 
     def resolved(self, fault: Fault) -> Fault:
         """The fault as it is made in this lab: with all the other machines, where none are named.
@@ -168,7 +176,7 @@ class Faults:
 
         def look_at(machine: Machine) -> tuple[_Plan | None, str]:
             ends = {name: self.machines[name].address for name in fault.towards(machine.name)}
-            seen = look.see(machine, self.lab.name, self.existing, ends, ports)
+            seen = look.see(machine, self.lab.name, self.existing, ends, ports, fault.stops)
             if why := fault.refusal(seen):
                 return None, why
             part = fault.part(seen, fault_id)

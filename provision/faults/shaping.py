@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shlex
 
-from provision.faults.fault import Part, Seen
+from provision.faults.fault import FOLDER, Part, Seen
 
 HANDLE = "5357:"
 _INSIDE = "5358:"
@@ -26,30 +26,34 @@ def refusal(seen: Seen) -> str:
     return ""
 
 
-def part(seen: Seen, rate: str = FAST, netem: str = "") -> Part:
+def part(seen: Seen, fault_id: str, rate: str = FAST, netem: str = "") -> Part:
     """What slows down or delays packets to the machine's peers, but never those of SSH."""
+    # Whose the queueing discipline is: one that was refused must not take away another fault's.
+    own = f"{FOLDER}/{fault_id}.shaped"
     return Part(
-        make=_make(seen, seen.device, rate, netem),
-        heal=_heal(seen.device),
+        make=_make(seen, seen.device, rate, netem, f": > {own}"),
+        heal=_heal(seen.device, own),
         trial=_make(seen, "lo", rate, netem),
     )
 
 
-def _heal(device: str) -> str:
+def _heal(device: str, own: str) -> str:
     at = shlex.quote(device)
     return (
-        f"if tc qdisc show dev {at} 2>/dev/null | grep -q '^qdisc htb {HANDLE} root'; then "
-        f"tc qdisc del dev {at} root || exit 1; fi"
+        f"if [ -e {own} ] && "
+        f"tc qdisc show dev {at} 2>/dev/null | grep -q '^qdisc htb {HANDLE} root'; then "
+        f"tc qdisc del dev {at} root || exit 1; fi\nrm -f {own}"
     )
 
 
-def _make(seen: Seen, device: str, rate: str, netem: str) -> str:
+def _make(seen: Seen, device: str, rate: str, netem: str, note: str = ":") -> str:
     at = shlex.quote(device)
     lines = [
         f"root=$(tc qdisc show dev {at} | sed -n 's/^qdisc [^ ]* \\([^ ]*\\) root.*/\\1/p')",
         f'case "$root" in ""|0:) ;; {HANDLE}) echo "{device} has such a fault already: heal it '
         f'first" >&2; exit 73 ;; *) echo "{device} has a queueing discipline that somebody has '
         'set ($root), and it is not replaced" >&2; exit 73 ;; esac',
+        note,
         f"tc qdisc add dev {at} root handle {HANDLE} htb default 0",
         f"tc class add dev {at} parent {HANDLE} classid {HANDLE}1 htb rate {rate} quantum 60000",
     ]

@@ -99,17 +99,24 @@ def _systemd(label: Label, script: str) -> str:
         f"--on-active={label.seconds:g} --timer-property=AccuracySec=100ms "
         f"--description={shlex.quote(f'Heal fault {label.fault_id} of lab {label.lab}')} "
         "-p Restart=on-failure -p RestartSec=2 --setenv=SWARMRIG_TIMER=1 "
-        f"/bin/sh {script} 9<&-"
+        f"/bin/sh -c '[ ! -e {script} ] || exec sh {script}' 9<&-"
     )
 
 
 def _sleeper(label: Label, script: str) -> str:
     """Without systemd: a process in a session of its own, which no end of a login reaches."""
+    pid = f"{label.folder}/{label.fault_id}.pid"
     wait = (
-        f"echo $$ > {label.folder}/{label.fault_id}.pid; sleep {label.seconds:g}; "
-        f"export SWARMRIG_TIMER=1; until sh {script}; do sleep 2; done"
+        f"echo $$ > {pid}; sleep {label.seconds:g}; "
+        f"export SWARMRIG_TIMER=1; until [ ! -e {script} ] || sh {script}; do sleep 2; done"
     )
-    return f"setsid -f sh -c {shlex.quote(wait)} </dev/null >/dev/null 2>&1 9<&-"
+    return (
+        f"setsid -f sh -c {shlex.quote(wait)} </dev/null >/dev/null 2>&1 9<&-\n"
+        # What heals it at once must find whom to end.
+        f"tries=0\nuntil [ -s {pid} ] || [ $tries = 100 ]; do\n"
+        "  tries=$((tries + 1)); sleep 0.1\ndone\n"
+        f"[ -s {pid} ]"
+    )
 
 
 def made(label: Label, part: Part) -> str:

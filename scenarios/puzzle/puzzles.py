@@ -41,7 +41,7 @@ class Puzzle:
     """One puzzle. `places` are the machines that can have the fault; none, where none has.
 
     `layers` are right answers, the most exact one first. With `either`, both machines are right.
-    `own` says that nothing but the puzzle's own services and packets suffers from it. `service` is
+    `own` says that nothing but the puzzle's own services suffers from it. `service` is
     the one that it is about; the one on the machine, where it is not said. `one_manager` says that
     several would keep it from breaking anything.
     """
@@ -146,7 +146,6 @@ PUZZLES = (
         "comes: does it leave one machine, does it arrive at the other, does an answer leave?",
         ((("on", _DUMP)), ("other", _DUMP), *_FILTERS),
         _UNFILTER,
-        own=True,
     ),
     Puzzle(
         4,
@@ -171,7 +170,6 @@ PUZZLES = (
         (("on", "ping -c 3 -M do -s 1472 {address}"), ("on", "ping -c 3 -M do -s 1372 {address}")),
         (("on", "{unfilter}"), ("other", "{unfilter}")),
         either=True,
-        own=True,
     ),
     Puzzle(
         6,
@@ -292,7 +290,6 @@ PUZZLES = (
         "comes: does it leave one machine, does it arrive at the other, does an answer leave?",
         (("on", _DUMP), ("other", _DUMP), *_FILTERS),
         _UNFILTER,
-        own=True,
     ),
     Puzzle(
         13,

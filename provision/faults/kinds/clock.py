@@ -39,6 +39,8 @@ class Clock(Fault):
         kept = f"{FOLDER}/{fault_id}"
         # What the clock would show: the time when the machine was started, and how long it runs.
         before = (
+            f'for other in {FOLDER}/*.clock; do if [ -e "$other" ]; then\n'
+            "  echo 'its clock is set wrong already: heal it first' >&2; exit 1\nfi; done\n"
             f'echo "$(date +%s) $(cut -d. -f1 /proc/uptime)" > {kept}.clock\n: > {kept}.keepers\n'
             f"for unit in {_KEEPERS}; do systemctl -q is-active $unit 2>/dev/null && "
             f"echo $unit >> {kept}.keepers; done; true"

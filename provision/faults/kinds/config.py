@@ -27,6 +27,7 @@ class BrokenConfig(Fault):
 
     kind: ClassVar[str] = "broken-config"
     lasting: ClassVar[bool] = True
+    stops: ClassVar[bool] = True
 
     def words(self) -> str:
         return f"daemon.json on {self.on} cannot be read, and Docker's daemon does not start"

@@ -18,7 +18,15 @@ _PID = "systemctl show -p MainPID docker.service | cut -d= -f2"
 
 def refusal_of(seen: Seen) -> str:
     """Why Docker's daemon cannot be stopped on a machine; "" where it can."""
-    return "" if seen.docker else "systemd does not run Docker's daemon on it"
+    if not seen.docker:
+        return "systemd does not run Docker's daemon on it"
+    if seen.containers:
+        # A swarm excludes live-restore, so that the daemon's next start ends what still runs.
+        return (
+            f"containers of others run on it, which stop with Docker's daemon: "
+            f"{', '.join(seen.containers)}"
+        )
+    return ""
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,7 @@ class KillDaemon(Fault):
     """Docker's daemon is killed, as by a crash, and does not start again."""
 
     kind: ClassVar[str] = "kill-daemon"
+    stops: ClassVar[bool] = True
 
     def words(self) -> str:
         return f"Docker's daemon on {self.on} is killed"
@@ -60,8 +69,17 @@ class FreezeDaemon(Fault):
         return refusal_of(seen)
 
     def part(self, seen: Seen, fault_id: str) -> Part:
-        make = f'pid=$({_PID})\n[ "$pid" != 0 ] && kill -STOP "$pid"'
-        heal = f'pid=$({_PID})\n[ "$pid" = 0 ] || kill -CONT "$pid" || exit 1'
+        own = f"{FOLDER}/{fault_id}.frozen"  # one that was refused must not thaw it for another
+        make = (
+            f'pid=$({_PID})\n[ "$pid" != 0 ]\n'
+            'if grep -q "^State:.T" "/proc/$pid/status"; then\n'
+            '  echo "Docker\'s daemon is frozen already: heal it first" >&2; exit 73\nfi\n'
+            f': > {own}\nkill -STOP "$pid"'
+        )
+        heal = (
+            f"if [ -e {own} ]; then\n"
+            f'  pid=$({_PID})\n  [ "$pid" = 0 ] || kill -CONT "$pid" || exit 1\nfi\nrm -f {own}'
+        )
         there = f'pid=$({_PID})\n[ "$pid" = 0 ] || grep -q "^State:.T" "/proc/$pid/status"'
         return Part(make=make, heal=heal, there=there)
 

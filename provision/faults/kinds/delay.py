@@ -35,7 +35,7 @@ class Delay(Fault):
 
     def part(self, seen: Seen, fault_id: str) -> Part:
         jitter = f" {self.jitter}ms" if self.jitter else ""
-        return shaping.part(seen, netem=f"limit {_QUEUE} delay {self.ms}ms{jitter}")
+        return shaping.part(seen, fault_id, netem=f"limit {_QUEUE} delay {self.ms}ms{jitter}")
 
 
 def delay(on: str, *others: str, ms: int = 100, jitter: int = 0) -> Delay:

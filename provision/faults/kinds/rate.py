@@ -29,7 +29,7 @@ class Rate(Fault):
         return shaping.refusal(seen)
 
     def part(self, seen: Seen, fault_id: str) -> Part:
-        return shaping.part(seen, rate=f"{self.kbit}kbit")
+        return shaping.part(seen, fault_id, rate=f"{self.kbit}kbit")
 
 
 def rate(on: str, *others: str, kbit: int = 1000) -> Rate:

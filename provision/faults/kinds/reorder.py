@@ -34,7 +34,9 @@ class Reorder(Fault):
         return shaping.refusal(seen)
 
     def part(self, seen: Seen, fault_id: str) -> Part:
-        return shaping.part(seen, netem=f"limit 100000 delay {self.ms}ms reorder {self.percent:g}%")
+        return shaping.part(
+            seen, fault_id, netem=f"limit 100000 delay {self.ms}ms reorder {self.percent:g}%"
+        )
 
 
 def reorder(on: str, *others: str, percent: float = 25, ms: int = 20) -> Reorder:

@@ -23,6 +23,7 @@ class ChangedService(Fault):
     """
 
     kind: ClassVar[str] = "service"
+    own: ClassVar[bool] = True
 
     service: str = ""
     wrong: tuple[str, ...] = ()

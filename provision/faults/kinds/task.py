@@ -20,6 +20,8 @@ _NOWHERE = "127.0.0.9"
 class _InTask(Fault):
     """On the one container of a service that runs on the machine."""
 
+    own: ClassVar[bool] = True
+
     service: str = ""
 
     def _kept(self, fault_id: str) -> str:

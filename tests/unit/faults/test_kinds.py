@@ -227,6 +227,8 @@ def test_how_it_is_shaped(fault: Fault, words: str) -> None:
         (EVERY[6], {"docker": False}, "systemd does not run Docker's daemon"),
         (EVERY[7], {"docker": False}, "systemd does not run Docker's daemon"),
         (EVERY[11], {"docker": False}, "systemd does not run Docker's daemon"),
+        (EVERY[6], {"containers": ("web",)}, "run on it, which stop with Docker's daemon: web"),
+        (EVERY[11], {"containers": ("web",)}, "run on it, which stop with Docker's daemon: web"),
         (EVERY[8], {"existing": True}, "its power is its owner's"),
         (EVERY[8], {"container": True}, "has no power of its own"),
         (EVERY[8], {"timer": "setsid"}, "systemd does not run on it"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from provision.changes.change import Change
 from provision.changes.journal import Journal
 from provision.faults import library, timer
 from provision.faults.making import Faults, written_down
@@ -29,6 +31,7 @@ class Machine:
         self.said = said
         self.look = look
         self.fails = ""
+        self.heard: list[str] = []
         self.before: Callable[[str], object] = bool
 
     def connect(self, patience: float | None = None) -> None: ...
@@ -46,6 +49,7 @@ class Machine:
             "*.about": "list",
         }
         word = next(word for text, word in words.items() if text in command)
+        self.heard.append(command)
         self.before(word)
         self.said.append(f"{self.name} {word}")
         out = {"look": self.look, "port": "1 2 3 2222", "heal": "healed\n"}.get(word, "")
@@ -125,6 +129,37 @@ def test_what_one_machine_lacks_keeps_all_from_being_changed(
     with pytest.raises(MachineError, match="machine2: its kernel or tools cannot make it: no"):
         faults.make(library.partition("machine1"))
     assert not {line.split()[1] for line in said} & {"arm", "make", "heal"}
+
+
+def test_what_the_owner_of_an_adopted_swarm_would_suffer_from_is_refused(
+    lab: Lab, machines: Any, said: list[str]
+) -> None:
+    lab = dataclasses.replace(lab, provider="hosts")
+    done = Journal(lab.files.journal)
+    done.begin(Change("machine1", "swarm-adopt", "use its swarm", ("node1",)))
+    faults = Faults(lab, machines, done)
+    with pytest.raises(UserError, match="fault partition: this swarm is an adopted one"):
+        faults.make(library.partition("machine2", port="4789/udp"))
+    assert said == []
+    # Of the exercise's own service nobody else has anything.
+    faults.make(library.changed_service("machine1", "web", ("--replicas", "0"), ()))
+
+
+def test_containers_of_others_are_looked_for_where_they_would_stop(
+    lab: Lab, machines: dict[str, Machine], said: list[str]
+) -> None:
+    asked: list[str] = []
+    machines["machine2"].heard = asked
+    machines["machine2"].look = LOOK + "runs web\nruns db\n"
+    existing: Any = machines
+    faults = Faults(dataclasses.replace(lab, provider="hosts"), existing, Journal())
+    with pytest.raises(MachineError, match=r"containers of others run on it, .*: web, db"):
+        faults.make(library.kill_daemon("machine2"))
+    assert "arm" not in " ".join(said)
+    assert "docker ps" in "".join(asked)
+    asked.clear()
+    Faults(lab, existing, Journal()).make(library.partition("machine2"))
+    assert "docker ps" not in "".join(asked)
 
 
 def test_a_machine_without_what_heals_has_no_faults(

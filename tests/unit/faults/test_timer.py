@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import time
@@ -57,6 +58,23 @@ class Machine:
         done = self.run(timer.armed(label, self.part, systemd))
         assert done.returncode == 0, done.stderr
 
+    def waiting(self) -> list[str]:
+        """The processes that wait to heal something here."""
+        lines = (path / "cmdline" for path in Path("/proc").glob("[0-9]*"))
+        found = []
+        for line in lines:
+            with contextlib.suppress(OSError):
+                text = line.read_bytes().decode(errors="replace")
+                found += [text] if f"{self.root}/faults" in text else []
+        return found
+
+    def wait_for_none(self) -> None:
+        """Wait until no process waits here: one that was told to end takes a moment."""
+        end = time.monotonic() + 60
+        while self.waiting() and time.monotonic() < end:
+            time.sleep(0.1)
+        assert self.waiting() == []
+
     def traces(self) -> list[str]:
         return sorted(path.name for path in self.root.glob("faults*/**/*"))
 
@@ -110,6 +128,20 @@ def test_healed_by_hand_the_process_that_waits_ends_as_well(machine: Machine) ->
             break  # it has ended, and nobody has asked for it
         time.sleep(0.05)
     assert time.monotonic() < end
+
+
+def test_healed_the_moment_it_is_armed_no_process_waits_on(machine: Machine) -> None:
+    for _ in range(20):
+        machine.arm(timer.Label("0a1b2c3d", "t", "partition", "w", 3001.5))
+        machine.run(timer.healed(LABEL.fault_id))
+        assert not (machine.root / "faults").exists()
+    machine.wait_for_none()
+
+
+def test_a_process_whose_healing_is_gone_ends(machine: Machine) -> None:
+    machine.arm(timer.Label("0a1b2c3d", "t", "partition", "w", 1))
+    (machine.root / "faults" / "0a1b2c3d.heal").unlink()
+    machine.wait_for_none()
 
 
 def test_made_after_its_time_it_is_not_made(machine: Machine) -> None:
@@ -174,6 +206,95 @@ def test_a_clock_is_set_back_to_what_it_would_show_and_its_keepers_start_again(
         if "chrony" in line.split() and "is-active" not in line
     ]
     assert asked == ["stop chrony", "start chrony"]
+    assert not (machine.root / "faults").exists()
+
+
+# -- two of one kind ------------------------------------------------------------------------------
+
+# An interface whose root is the handle in a file; the kernel's own is 0:.
+TC = """
+case "$*" in
+  "qdisc show"*) echo "qdisc htb $(cat "$ROOT/root") root refcnt 2";;
+  "qdisc add dev eth1 root handle"*) echo "$7" > "$ROOT/root";;
+  "qdisc del"*) echo 0: > "$ROOT/root";;
+esac
+"""
+SECOND = timer.Label("4e5f6a7b", "t", "rate", "w", 60)
+SEEN = Seen(
+    machine="m",
+    lab="t",
+    address="10.0.0.2",
+    peers=("10.0.0.1",),
+    device="eth1",
+    docker=True,
+    tools=frozenset({"tc"}),
+)
+
+
+def test_a_second_limit_is_refused_and_its_end_leaves_the_first_one_there(
+    machine: Machine,
+) -> None:
+    machine.program("tc", TC)
+    root = machine.root / "root"
+    root.write_text("0:\n")
+    machine.part = library.rate("m").part(SEEN, LABEL.fault_id)
+    machine.arm()
+    assert machine.run(timer.made(LABEL, machine.part)).returncode == 0
+    assert root.read_text() == "5357:\n"
+    second = library.delay("m").part(SEEN, SECOND.fault_id)
+    machine.run(timer.armed(SECOND, second, systemd=False))
+    done = machine.run(timer.made(SECOND, second))
+    assert (done.returncode, done.stderr) == (73, "eth1 has such a fault already: heal it first\n")
+    assert machine.run(timer.healed(SECOND.fault_id)).stdout == "healed\n"
+    assert root.read_text() == "5357:\n"
+    assert machine.run(timer.healed(LABEL.fault_id)).stdout == "healed\n"
+    assert root.read_text() == "0:\n"
+    assert not (machine.root / "faults").exists()
+
+
+def test_a_daemon_that_is_frozen_already_stays_so_until_the_first_fault_heals(
+    machine: Machine,
+) -> None:
+    with subprocess.Popen(["sleep", "600"]) as daemon:
+        machine.program("systemctl", f"echo MainPID={daemon.pid}")
+        status = Path(f"/proc/{daemon.pid}/status")
+
+        def frozen(wanted: bool) -> bool:
+            """A signal takes a moment to be taken."""
+            end = time.monotonic() + 30
+            while ("State:\tT" in status.read_text()) != wanted and time.monotonic() < end:
+                time.sleep(0.05)
+            return "State:\tT" in status.read_text()
+
+        try:
+            machine.part = library.freeze_daemon("m").part(SEEN, LABEL.fault_id)
+            machine.arm()
+            assert machine.run(timer.made(LABEL, machine.part)).returncode == 0
+            assert frozen(wanted=True)
+            second = library.freeze_daemon("m").part(SEEN, SECOND.fault_id)
+            machine.run(timer.armed(SECOND, second, systemd=False))
+            done = machine.run(timer.made(SECOND, second))
+            assert (done.returncode, done.stderr) == (
+                73,
+                "Docker's daemon is frozen already: heal it first\n",
+            )
+            machine.run(timer.healed(SECOND.fault_id))
+            assert frozen(wanted=True)
+            machine.run(timer.healed(LABEL.fault_id))
+            assert not frozen(wanted=False)
+            assert not (machine.root / "faults").exists()
+        finally:
+            daemon.kill()
+
+
+def test_a_clock_that_is_wrong_already_is_not_taken_for_the_right_time(machine: Machine) -> None:
+    machine.program("date", 'case "$*" in +%s) echo 1000000;; esac')
+    machine.part = library.clock("m").part(SEEN, LABEL.fault_id)
+    machine.arm()
+    second = library.clock("m", -60).part(SEEN, SECOND.fault_id)
+    done = machine.run(timer.armed(SECOND, second, systemd=False))
+    assert (done.returncode, done.stderr) == (1, "its clock is set wrong already: heal it first\n")
+    assert machine.run(timer.healed(LABEL.fault_id)).stdout == "healed\n"
     assert not (machine.root / "faults").exists()
 
 
