@@ -23,11 +23,14 @@ from provision.lab.model import Forward, Lab
 from provision.ssh.client_config import client_of
 from provision.ssh.endpoint import Endpoint
 from provision.support.errors import MachineError
-from provision.support.files import write_atomic
 
 _LIMIT = 60.0  # seconds for ssh to log in
+_ENDING = 10.0  # for one to close its port when it has been told to end
 _PAUSE = 0.1
 _PRIVILEGED = 1024
+
+# Written down by itself, before it is ssh: there is none that nobody knows of, whoever is killed.
+_NOTED = 'printf %s $$ > "$0" && exec "$@"'
 
 # They run on when this process ends; until then it is their parent.
 _started: list[subprocess.Popen[bytes]] = []
@@ -46,6 +49,7 @@ def renew(lab: Lab, ends: Mapping[str, Endpoint], restored: bool) -> None:
     cut = [tunnel for tunnel in tunnels if restored or not tunnel.process()]
     for tunnel in cut:
         tunnel.end()
+        tunnel.see_free()
     for tunnel, process in [(tunnel, tunnel.start()) for tunnel in cut]:
         tunnel.see(process)
 
@@ -104,21 +108,42 @@ class _Tunnel:
             words = ["sudo", *words]
         for folder in (self._log.parent, self._note.parent):
             folder.mkdir(parents=True, exist_ok=True)
+        words = ["sh", "-c", _NOTED, str(self._note), *words]
         with self._log.open("wb") as log:
             # A group of its own: it outlives this command, and Ctrl-C.
             process = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
             )
         _started.append(process)
-        write_atomic(self._note, str(process.pid))
         return process
+
+    def see_free(self) -> None:
+        """Raise MachineError where another program answers at the port: it would be taken for ours.
+
+        ssh finds that out only when it has logged in. One of ours that is ending is waited for: its
+        port is open for a moment longer than it can be seen to run.
+        """
+        end = time.monotonic() + _ENDING
+        while self._answers():
+            if time.monotonic() > end:
+                raise MachineError(
+                    f"{self.machine}: port {self.forward.host} of {self.forward.address} could not "
+                    "be led to it again: another program listens there.",
+                    "Free that port of this host, and run inv up again.",
+                )
+            time.sleep(_PAUSE)
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(OSError):
+            socket.create_connection((self.forward.address, self.forward.host), 5).close()
+            return True
+        return False
 
     def see(self, process: subprocess.Popen[bytes]) -> None:
         """Wait until the port is open."""
         end = time.monotonic() + _LIMIT
         while process.poll() is None and time.monotonic() < end:
-            with contextlib.suppress(OSError):
-                socket.create_connection((self.forward.address, self.forward.host), 5).close()
+            if self._answers():
                 return
             time.sleep(_PAUSE)
         said = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from provision.lab.load import load
 from provision.lab.model import Lab
+from provision.providers.libvirt import tunnels
 from provision.providers.libvirt.backend import Libvirt
 from provision.ssh.endpoint import Endpoint
 from provision.support.errors import MachineError
@@ -77,6 +82,13 @@ def again(lab: Lab, tmp_path: Path) -> Again:
     return lambda restored: Libvirt().forward(lab, ends, restored)
 
 
+def answers(port: int) -> bool:
+    with contextlib.suppress(OSError):
+        socket.create_connection(("127.0.0.1", port), 5).close()
+        return True
+    return False
+
+
 def words_of(note: Path) -> list[str]:
     return Path(f"/proc/{note.read_text()}/cmdline").read_text().split("\0")
 
@@ -127,3 +139,59 @@ def test_a_port_that_is_taken_meanwhile_is_told_in_the_words_of_ssh(
         with pytest.raises(MachineError, match=rf"web: port {port} .*local forwarding") as caught:
             again(False)
     assert "inv up" in str(caught.value.advice)
+
+
+def test_a_port_that_is_closed_a_moment_later_is_waited_for(
+    again: Again, note: Path, port: int
+) -> None:
+    with socket.socket() as ending:
+        ending.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        ending.bind(("127.0.0.1", port))
+        ending.listen()
+
+        def close() -> None:
+            ending.accept()[0].close()  # it was seen to answer
+            ending.close()
+
+        closing = threading.Thread(target=close)
+        closing.start()
+        again(False)
+        closing.join()
+    assert answers(port)
+    assert note.exists()
+
+
+def test_a_port_where_somebody_else_answers_is_not_taken_for_the_machines(
+    again: Again, note: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tunnels, "_ENDING", 0.3)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        with pytest.raises(MachineError, match=rf"web: port {port} .*another program listens"):
+            again(False)
+        assert not note.exists()  # nothing was started
+
+
+def test_one_is_written_down_though_the_command_is_killed_as_it_starts(
+    again: Again, note: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def popen(*words: Any, **more: Any) -> None:
+        started.append(real(*words, **more))
+        raise KeyboardInterrupt
+
+    real = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    with pytest.raises(KeyboardInterrupt):
+        again(False)
+    monkeypatch.setattr(subprocess, "Popen", real)
+    end = time.monotonic() + 60
+    while not answers(port) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert note.read_text() == str(started[0].pid)
+    again(False)
+    assert note.read_text() == str(started[0].pid)
+    again(True)
+    assert started[0].wait(60)
