@@ -10,9 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import not_
 
-from docker.errors import DockerException
-from requests import RequestException
-
 from provision.changes import journal
 from provision.changes.change import Change
 from provision.faults.making import Faults
@@ -23,6 +20,7 @@ from provision.support.parallel import run_on_all
 from provision.support.wait import wait_until
 from provision.swarm import labelled
 from scenarios.kit import faulting
+from scenarios.kit.doing import reason_of
 from scenarios.kit.driver import Driver, Use, prepare
 from scenarios.kit.setup import Setup, hosts_of, now
 from scenarios.measure import facts, place, plugin, traffic
@@ -138,8 +136,9 @@ class _Run:
             self.record.verdict = "measured"
         except KeyboardInterrupt:
             self.record.reason = "interrupted"
-        except (SwarmrigError, DockerException, RequestException) as error:
-            self.record.verdict, self.record.reason = "error", str(error)
+        except Exception as error:
+            # Whatever a library raises: what was seen until then is in the record.
+            self.record.verdict, self.record.reason = "error", reason_of(error)
             if isinstance(error, SwarmrigError) and error.advice:
                 self.record.reason = error.report()
         finally:

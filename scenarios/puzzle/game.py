@@ -204,9 +204,11 @@ class Game:
         return "it was healed by inv fault.heal"
 
     def _is_there(self, name: str, text: str) -> bool:
-        # A machine that cannot be asked is not repaired.
+        # A machine that cannot be asked is not repaired: nor is one that refuses to be root's.
+        ask = f"PATH=$PATH:/usr/sbin:/sbin\nif {{ {text}\n}}; then echo there; else echo gone; fi"
         with contextlib.suppress(MachineError):
-            return self.setup.machines[name].run(text, 120, sudo=True).exit_code == 0
+            said = self.setup.machines[name].run(ask, 120, sudo=True)
+            return said.stdout.split()[-1:] != ["gone"]
         return True
 
     # -- ending -------------------------------------------------------------------------------

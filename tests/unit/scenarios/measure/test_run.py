@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
-from typing import cast
+from types import SimpleNamespace
+from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
+from paramiko import SSHException
 
+from provision.changes.journal import Journal
 from provision.lab.load import load
 from provision.lab.model import Lab
 from provision.machine.machine import Machine
 from provision.support.errors import MachineError, UserError
 from scenarios.cli.measure import PLUGINS
 from scenarios.measure.facts import Facts, look, refuse
-from scenarios.measure.run import Wanted, check, known
+from scenarios.measure.run import Wanted, _Run, check, known
+from scenarios.record.measured import Measurement
 
 MACHINE = '[[machines]]\nname = "machine{}"\nrole = "manager"\n'
 KERNEL = Path("/proc/sys/kernel/random/boot_id")
@@ -123,3 +129,36 @@ def test_one_driver_alone_means_nothing_on_emulated_machines() -> None:
     with pytest.raises(UserError, match="The CPU of a is emulated") as caught:
         refuse(emulated, ["overlay"])
     assert caught.value.advice.endswith("inv measure host overlay")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MachineError("machine2: gone", "Look."), "machine2: gone\n  Look."),
+        (EOFError(), "EOFError"),
+        (KeyError("HostPort"), "KeyError: 'HostPort'"),
+        (SSHException("Channel closed."), "SSHException: Channel closed."),
+        (ValueError("not enough values to unpack"), "ValueError: not enough values to unpack"),
+    ],
+)
+def test_whatever_goes_wrong_is_in_the_record_which_is_written(
+    error: Exception, reason: str, lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = Measurement(
+        lab="t",
+        provider="libvirt",
+        image="alpine",
+        hosts=[],
+        emulated=False,
+        one_kernel=False,
+        seed=1,
+        rounds=8,
+        seconds_each=1,
+        started="2026-11-28T12:00:00+00:00",
+    )
+    setup: Any = SimpleNamespace(folder=tmp_path)
+    run = _Run(Wanted(("host",), 8, 1), setup, {}, Journal(), record)
+    monkeypatch.setattr(run, "_measure", Mock(side_effect=error))
+    run.go()
+    assert (record.verdict, record.reason) == ("error", reason)
+    assert json.loads((tmp_path / "measure.json").read_text())["reason"] == reason

@@ -41,6 +41,7 @@ class World:
         self.harmless = False
         self.refused: set[str] = set()
         self.there = True  # whether the machine says that the fault is there
+        self.cannot_say: int | None = None  # the exit code of a machine that cannot be asked
         self.dies = ""
         self.looks = 0
         self.restarts = False  # whether the shop is away for a moment, and comes back
@@ -105,7 +106,9 @@ class Machine:
     def run(self, command: str, timeout: float, sudo: bool = False) -> Result:
         if "node ls" in command:
             return Result(self.name, command, "Ready\nReady\n", "", 0, "", 0)
-        return Result(self.name, command, "", "", int(not self.world.there), "", 0)
+        if self.world.cannot_say is not None:
+            return Result(self.name, command, "", "sudo: a password", self.world.cannot_say, "", 0)
+        return Result(self.name, command, "there\n" if self.world.there else "gone\n", "", 0, "", 0)
 
 
 @pytest.fixture
@@ -319,6 +322,18 @@ def test_it_is_repaired_when_the_shop_works_and_the_fault_is_gone(
     assert kept(lab).repaired
     # Its timer is disarmed; asked again, it is still repaired.
     assert world.done[-1] == "heal"
+    assert playing.check().solved
+
+
+@pytest.mark.parametrize("code", [1, 127])
+def test_a_machine_that_cannot_be_asked_is_not_repaired(
+    code: int, playing: Game, world: World, lab: Lab
+) -> None:
+    playing.start(3, "s", 60)
+    world.works, world.there, world.cannot_say = True, False, code
+    assert not playing.check().solved
+    assert not kept(lab).repaired
+    world.cannot_say = None
     assert playing.check().solved
 
 
