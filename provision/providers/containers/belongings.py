@@ -101,14 +101,7 @@ def conflict(lab: Lab) -> UserError | None:
     taken += [one for one in engine.listed("network", "inspect", naming.network(lab.name)) if one]
     for thing in taken:
         if not is_own(thing, lab):
-            folder = (thing.get("Labels") or thing["Config"].get("Labels") or {}).get(
-                naming.FOLDER_LABEL
-            )
-            whose = f"of a lab {lab.name!r} in {folder}" if folder else "which is not the lab's"
-            return UserError(
-                f"{lab.file.name}: name: Docker has {thing['Name'].lstrip('/')} already, {whose}.",
-                "Take another name in lab.toml, or remove it: inv destroy in that lab's folder.",
-            )
+            return _taken(thing, lab)
     wanted = IPv4Network(lab.subnet)
     for other, subnets in _other_subnets(lab).items():
         for subnet in subnets:
@@ -119,6 +112,17 @@ def conflict(lab: Lab) -> UserError | None:
                     "Take another network.subnet in lab.toml.",
                 )
     return None
+
+
+def _taken(thing: dict[str, Any], lab: Lab) -> UserError:
+    """Somebody else has a container or a network under one of the lab's names."""
+    labels = thing.get("Labels") or (thing.get("Config") or {}).get("Labels") or {}
+    folder = labels.get(naming.FOLDER_LABEL)
+    whose = f"of a lab {lab.name!r} in {folder}" if folder else "which is not the lab's"
+    return UserError(
+        f"{lab.file.name}: name: Docker has {thing['Name'].lstrip('/')} already, {whose}.",
+        "Take another name in lab.toml, or remove it: inv destroy in that lab's folder.",
+    )
 
 
 def _other_subnets(lab: Lab) -> dict[str, list[IPv4Network]]:
@@ -146,8 +150,13 @@ def bridge(lab: Lab) -> str:
 
 
 def ensure_network(lab: Lab) -> None:
-    """Make the lab's network with the lab's subnet, unless it is there."""
+    """Make the lab's network with the lab's subnet, unless it is there.
+
+    Raises UserError where somebody has made one of its name since the lab was planned.
+    """
     found = network(lab)
+    if found and not is_own(found, lab):
+        raise _taken(found, lab)
     if found and [c.get("Subnet") for c in found["IPAM"]["Config"] or []] == [lab.subnet]:
         return
     if found:

@@ -9,6 +9,7 @@ import pytest
 
 from provision.lab.load import load
 from provision.lab.model import Lab
+from provision.providers import naming
 from provision.providers.backend import Acceleration
 from provision.providers.backends import registry
 from provision.providers.containers import backend, belongings, engine
@@ -69,6 +70,20 @@ def test_a_container_of_the_same_name_without_the_labs_labels_is_somebody_elses(
     problem = belongings.conflict(lab)
     assert problem
     assert "Docker has swarmrig-book_machine1 already, which is not the lab's" in str(problem)
+
+
+@pytest.mark.parametrize("subnet", ["10.9.0.0/24", "the lab's"])
+def test_a_network_that_somebody_has_made_since_is_neither_removed_nor_used(
+    subnet: str, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, ...]] = []
+    config = [{"Subnet": lab.subnet if subnet == "the lab's" else subnet}]
+    theirs = {"Name": naming.network(lab.name), "Labels": {}, "IPAM": {"Config": config}}
+    monkeypatch.setattr(engine, "listed", lambda *_: [theirs])
+    monkeypatch.setattr(engine, "ask", lambda *words: asked.append(words) or "")
+    with pytest.raises(UserError, match=f"Docker has {theirs['Name']} already, which is not the"):
+        belongings.ensure_network(lab)
+    assert asked == []
 
 
 @pytest.fixture
