@@ -248,7 +248,10 @@ def expect_process(step: Step, place: str, *, there: bool) -> None:
     machine, pid = step.context.machines[place], step.names["pid"]
 
     def runs() -> bool:
-        return machine.run(f"test -d /proc/{pid}", 60, sudo=True).ok
+        asked = machine.run(f"test -d /proc/{pid}", 60, sudo=True)
+        if asked.exit_code not in {0, 1}:
+            raise StepFailed(f"{machine.name}: whether process {pid} runs cannot be told")
+        return asked.ok
 
     seen = patiently(step, runs, lambda found: found is there)
     step.expect(

@@ -82,8 +82,9 @@ def _one(machine: Machine, how: Encapsulation) -> Iterator[_Live]:
                 live.data.write(chunk)
             live.ended.set()
 
-        for work in (read_errors, read_data):
-            threading.Thread(target=work, daemon=True).start()
+        readers = [threading.Thread(target=one, daemon=True) for one in (read_errors, read_data)]
+        for reader in readers:
+            reader.start()
         if not live.listening.wait(60) or "listening on" not in live.errors:
             raise MachineError(
                 f"{machine.name}: tcpdump does not capture on {live.interface}: "
@@ -93,6 +94,13 @@ def _one(machine: Machine, how: Encapsulation) -> Iterator[_Live]:
         channel.shutdown_write()
         if not live.ended.wait(30):
             raise MachineError(f"{machine.name}: tcpdump did not end on {live.interface}")
+        # One that has failed on the way has not seen what came after: its silence says nothing.
+        if code := channel.recv_exit_status():
+            readers[0].join(5)
+            raise MachineError(
+                f"{machine.name}: tcpdump on {live.interface} has failed ({code}): "
+                f"{live.errors.strip().splitlines()[-1]}"
+            )
 
 
 def read_capture(live: _Live, how: Encapsulation, folder: Path, file: str) -> Capture:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import Any
 
@@ -13,6 +14,7 @@ from scenarios.record.model import Ping
 
 NOT_FOUND = 127  # a shell's exit code for a command that does not exist
 _HEADERS = 28  # bytes of an IPv4 header and an ICMP one
+_UNKNOWN = re.compile(r"bad address|not known|unknown host|failure in name resolution")
 _SMALLEST = 84  # bytes of a ping's IP packet without further words
 
 
@@ -48,6 +50,11 @@ def inside(container: str) -> str:
     """What runs a command of the machine in a container's network namespace."""
     pid = "docker inspect -f '{{.State.Pid}}' " + shlex.quote(container)
     return f'nsenter -n -t "$({pid})"'
+
+
+def unknown(said: str) -> bool:
+    """Whether a ping's output says that its target's name is nobody's: busybox, iputils."""
+    return bool(_UNKNOWN.search(said))
 
 
 def read_ping(result: Result, task: str, target: str, kind: Any) -> Ping:

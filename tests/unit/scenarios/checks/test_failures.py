@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from provision.machine.machine import Result
 from scenarios.checks import failures
-from scenarios.kit.step import Context, Step
+from scenarios.kit.step import Context, Step, StepFailed
 from scenarios.kit.timeline import Line
 from scenarios.record import model
 from scenarios.record.model import Lane, Span
@@ -97,3 +98,20 @@ def test_a_task_ends_as_its_node_did(kind: str, state: str) -> None:
     held = SimpleNamespace(fault=SimpleNamespace(record=SimpleNamespace(kind=kind)))
     step: Any = SimpleNamespace(context=SimpleNamespace(held={"3": held}))
     assert failures.end_of_task(step, 3) == state
+
+
+@pytest.mark.parametrize(("code", "runs"), [(0, True), (1, False), (None, None), (255, None)])
+def test_a_process_of_which_nothing_can_be_told_has_not_ended(
+    code: int | None, runs: bool | None, tmp_path: Path
+) -> None:
+    this = step(tmp_path)
+    this.context.names["pid"] = "940"
+    this.context.waits = False
+    this.machine.run = lambda *_, **__: Result("right", "", "", "", code, "", 0)  # type: ignore[method-assign]
+    for there in (True, False):
+        if runs is None:
+            with pytest.raises(StepFailed, match="right: whether process 940 runs cannot be told"):
+                failures.expect_process(this, "machine2", there=there)
+        else:
+            failures.expect_process(this, "machine2", there=there)
+            assert this.data.expectations[-1].passed == (runs is there)

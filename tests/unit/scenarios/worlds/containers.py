@@ -92,6 +92,17 @@ def not_sent(step: str, machine: str, target: str, what: str) -> Broken:
     return Broken(f"nothing sent in step {step}", step, machine, request, failing(""), (what,))
 
 
+def not_asked(step: str, machine: str, name: str) -> Broken:
+    """A name that has to be unknown was not even asked for."""
+    request = rf"^docker exec \S+ ping .* {name}$"
+    what = (f"{step}: in .* the name {name} does not resolve",)
+
+    def edit(answer: Answer, _: Tape) -> None:
+        answer |= {"out": "", "err": "Error response from daemon: No such container", "code": 1}
+
+    return Broken(f"{name} not asked for in step {step}", step, machine, request, edit, what)
+
+
 def name_lost(step: str, machine: str, name: str, *fails: str) -> Broken:
     """A name that has to resolve does not."""
     what = rf"^docker exec \S+ ping .* {name}$"
