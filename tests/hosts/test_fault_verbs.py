@@ -27,6 +27,7 @@ from provision.support.errors import MachineError, UserError
 from scenarios.kit.scenario import Scenario
 from scenarios.kit.step import Step
 from scenarios.record import store
+from tests.hosts import root as roots
 from tests.hosts.conftest import CLONE
 from tests.hosts.light_hosts import Fabric, Host, wait_for
 from tests.support.play import failed, play
@@ -177,6 +178,9 @@ def test_a_rate_slows_down_what_is_sent_to_the_others_and_not_ssh(
         begin = time.monotonic()
         said = faults.machines["machine2"].run("head -c 400000 /dev/zero | tr '\\0' x", 60).stdout
         assert (len(said), time.monotonic() - begin < 20) == (400000, True)
+        # A second one is refused, and leaves the first one there.
+        with pytest.raises(MachineError, match="eth0 has such a fault already"):
+            faults.make(library.rate("machine2", kbit=50), LONG)
         shown = two.exec("tc", "-s", "class", "show", "dev", "eth0").stdout
         assert re.search(r"htb 5357:1 .*rate 100Kbit", shown)
 
@@ -213,6 +217,25 @@ def test_a_killed_daemon_stays_away_and_its_tasks_run(
             faults.make(library.freeze_daemon("machine2"), LONG)
     assert two.exec("docker", "version").returncode == 0
     assert two.exec("systemctl", "show", "-p", "MainPID", "docker").stdout != before
+
+
+def test_a_daemon_is_not_killed_under_containers_of_others(
+    faults: Faults, two_hosts: list[Host]
+) -> None:
+    two = two_hosts[1]
+    two.exec("docker", "run", "-d", "-t", "--name", "theirs", roots.TAG)
+    try:
+        for fault in (library.kill_daemon("machine2"), library.broken_config("machine2")):
+            with pytest.raises(MachineError, match=r"machine2: containers of others .*: theirs\."):
+                faults.make(fault, LONG)
+        with faults.during(library.freeze_daemon("machine2"), LONG):
+            with pytest.raises(MachineError, match="frozen already: heal it first"):
+                faults.make(library.freeze_daemon("machine2"), LONG)
+            assert two.exec("timeout", "2", "docker", "version", check=False).returncode == 124
+        assert two.exec("docker", "ps", "--format", "{{.Names}}").stdout.split() == ["theirs"]
+    finally:
+        two.exec("docker", "rm", "-f", "theirs")
+    assert faults.listed() == []
 
 
 def test_a_frozen_daemon_answers_nothing_and_is_the_same_afterwards(
