@@ -10,10 +10,12 @@ from scenarios.kit.step import Step, StepFailed
 
 _WANTED = 2
 _TRIED = 40
-# A machine that has the address answers ARP, whatever its firewall drops.
+# A machine that has the address answers ARP, whatever its firewall drops; a slow one not at once.
+# Without a ping nobody would be asked, and every address seem to be free.
 _FREE = """PATH=$PATH:/usr/sbin:/sbin
+command -v ping >/dev/null || {{ echo "it has no ping: install iputils-ping" >&2; exit 1; }}
 for address in {candidates}; do
-  ping -n -c 1 -W 1 "$address" >/dev/null 2>&1 && continue
+  ping -n -c 2 -W 1 "$address" >/dev/null 2>&1 && continue
   ip neigh show "$address" | grep -q lladdr && continue
   echo "$address"; found=$((found + 1)); [ "$found" = {wanted} ] && break
 done; true"""

@@ -80,7 +80,7 @@ def test_a_network_that_somebody_has_made_since_is_neither_removed_nor_used(
     config = [{"Subnet": lab.subnet if subnet == "the lab's" else subnet}]
     theirs = {"Name": naming.network(lab.name), "Labels": {}, "IPAM": {"Config": config}}
     monkeypatch.setattr(engine, "listed", lambda *_: [theirs])
-    monkeypatch.setattr(engine, "ask", lambda *words: asked.append(words) or "")
+    monkeypatch.setattr(engine, "ask", lambda *words: asked.append(words))
     with pytest.raises(UserError, match=f"Docker has {theirs['Name']} already, which is not the"):
         belongings.ensure_network(lab)
     assert asked == []

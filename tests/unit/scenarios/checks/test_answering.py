@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -132,6 +133,30 @@ def test_free_addresses_are_those_at_which_nobody_is() -> None:
     known, _ = look(Underlay("10.77.0.251", "10.77.0.249"))
     assert (known["free1"], known["free2"]) == ("10.77.0.250", "10.77.0.248")
     assert (known["underlay"], known["parent1"]) == ("10.77.0.0/24", "eth0")
+
+
+def test_without_a_ping_no_address_is_taken_for_free(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"PATH={tmp_path}; {_asking()}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "it has no ping: install iputils-ping\n"
+
+
+def _asking() -> str:
+    """What is asked of the machine, where /usr/sbin and /sbin have nothing."""
+    asked: list[str] = []
+
+    class Asked(Underlay):
+        def run_checked(self, command: str, *_: Any, **__: Any) -> str:
+            asked.append(command)
+            return super().run_checked(command)
+
+    look(Asked())
+    return asked[-1].replace(":/usr/sbin:/sbin", "")
 
 
 def test_who_was_given_addresses_keeps_them() -> None:
