@@ -293,6 +293,11 @@ LOSSY = [
     container_left("lossy-a"),
 ]
 
+
+def _not_tried(answer: Answer, _: Tape) -> None:
+    answer |= {"out": "", "err": "Error response from daemon: No such container: x", "code": 1}
+
+
 NARROW = [
     nodes("1", "down", "every node is Ready"),
     *_network("2"),
@@ -339,6 +344,14 @@ NARROW = [
     _container_stays("12"),
     _network_stays("13", "narrow1", "2"),
     _network_stays("13", "narrow2", "3"),
+    Broken(
+        "TCP is not tried in step 9",
+        "9",
+        "machine1",
+        "nc -w 5 172.49.",
+        _not_tried,
+        ("9: 256 KiB sent by TCP",),
+    ),
     container_left("narrow-a"),
 ]
 
