@@ -183,6 +183,8 @@ def restore(lab: Lab, provider: Provider, name: str, progress: Progress) -> None
     for machine in lab.machines:
         progress.phase(machine.name, f"restoring {name!r}")
     of_provider(provider).restore(name, progress)
+    # So are the faults that were there; of one that comes back with the machines, they tell.
+    lab.files.faults.unlink(missing_ok=True)
     with connected(lab, provider.endpoints()) as machines:
 
         def wake(machine: Machine) -> None:

@@ -89,6 +89,9 @@ def end(faults: Faults, begun: Begun, lines: Sequence[Lanes]) -> None:
 
 
 def notes(faults: Faults) -> list[str]:
-    """Faults that were made by hand before the run began: it is judged with them."""
-    found = {one.fault_id: one for one in written_down(faults.journal)}
+    """Faults that were made by hand before the run began: it is judged with them.
+
+    The machines are asked: a reboot or a restored checkpoint ends what is written down.
+    """
+    found = {one.fault_id: one for one in faults.listed()} if written_down(faults.journal) else {}
     return [f"There was a fault when this run began: {one.words}." for one in found.values()]

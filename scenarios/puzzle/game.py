@@ -201,7 +201,7 @@ class Game:
             return ""
         if not state.left:
             return "its time was over, and it has healed by itself"
-        return "it was healed by inv fault.heal"
+        return "it was healed by inv fault.heal, or is gone since a checkpoint was restored"
 
     def _is_there(self, name: str, text: str) -> bool:
         # A machine that cannot be asked is not repaired: nor is one that refuses to be root's.

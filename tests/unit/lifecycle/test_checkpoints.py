@@ -196,8 +196,11 @@ def test_a_restoring_of_what_is_gone_by_now_stops_no_up(lab: Lab, provider: Play
 def test_what_up_had_brought_up_comes_back_with_the_machines(lab: Lab, provider: Playing) -> None:
     checkpoints.save(lab, provider, "a", quiet())
     (lab.state / "ready.json").write_text('{"provider": "playing", "image": "another"}')
+    lab.files.faults.write_text("{}")
     checkpoints.restore(lab, provider, "a", quiet())
     assert running.ready(lab).image == "i"
+    # Faults that were there are gone with the machines as they were.
+    assert not lab.files.faults.exists()
 
 
 def test_rebuild_restores_ready_and_says_why_where_it_recreates(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from provision.changes.change import Change
+from provision.changes.journal import Journal
 from provision.faults import library
 from provision.faults.fault import Fault
-from provision.faults.making import Made
+from provision.faults.making import Active, Made
+from scenarios.kit import faulting
 from scenarios.kit.step import Context, Step, StepFailed
 from scenarios.record import model
 
@@ -88,3 +93,16 @@ def test_a_step_that_is_only_judged_makes_none(tmp_path: Path) -> None:
     one = step(tmp_path, None)
     with pytest.raises(StepFailed, match="only judged"), one.fault(library.clock("machine1")):
         pass
+
+
+def test_a_run_notes_the_faults_that_the_machines_have_by_then(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "faults.json")
+    end = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    before = {"id": "x", "kind": "mtu", "end": end}
+    journal.begin(Change("machine1", "fault", "packets are lost", ("x",)), before)
+    there = [Active("x", name, "mtu", "packets are lost", 60) for name in ("machine1", "machine2")]
+    faults: Any = SimpleNamespace(journal=journal, listed=lambda: there)
+    assert faulting.notes(faults) == ["There was a fault when this run began: packets are lost."]
+    # The machine was restarted meanwhile.
+    there.clear()
+    assert faulting.notes(faults) == []

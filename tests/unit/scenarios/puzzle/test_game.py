@@ -341,7 +341,7 @@ def test_a_machine_that_cannot_be_asked_is_not_repaired(
     ("left", "words"),
     [
         (0, "its time was over, and it has healed by itself"),
-        (60, "it was healed by inv fault.heal"),
+        (60, "it was healed by inv fault.heal, or is gone since a checkpoint was restored"),
     ],
 )
 def test_what_has_healed_without_the_player_is_not_repaired(
