@@ -234,6 +234,14 @@ try() {
 """
 
 
+# A shell's words for a program that is missing, of those without which a trial asks nothing.
+_NO_TOOL = re.compile(r"\b(ip|tc): .*not found")
+_TOOLS = {
+    "ip": "Install iproute2 on it (iproute on Fedora).",
+    "tc": "Install iproute2 on it (iproute-tc on Fedora).",
+}
+
+
 def _try(machine: Machine, trials: Sequence[str]) -> dict[str, str]:
     calls = "".join(f"try {at} {shlex.quote(trial)}\n" for at, trial in enumerate(trials))
     said = machine.run_checked(_TRY + calls, 60, sudo=True)
@@ -242,6 +250,12 @@ def _try(machine: Machine, trials: Sequence[str]) -> dict[str, str]:
         at, answer, *words = line.split(" ", 2)
         if at.isdigit() and answer in {"yes", "no"}:
             shown = "".join(words).strip() or "it said nothing"
+            if answer == "no" and (tool := _NO_TOOL.search(shown)):
+                # Nobody has asked the kernel, which may well have it.
+                raise MachineError(
+                    f"{machine.name}: what its kernel has cannot be told: it has no {tool[1]}.",
+                    _TOOLS[tool[1]],
+                )
             answers[trials[int(at)]] = "" if answer == "yes" else shown
     if len(answers) != len(set(trials)):
         raise MachineError(f"{machine.name}: what its kernel has cannot be told: {said.strip()}")

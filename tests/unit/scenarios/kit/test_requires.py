@@ -110,6 +110,15 @@ def test_a_machine_that_cannot_be_asked_is_no_machine_that_lacks_it(tmp_path: Pa
         missing([YES], [machine], "28.1")
 
 
+def test_a_kernel_that_could_not_be_asked_for_want_of_a_tool_does_not_lack_it(
+    tmp_path: Path,
+) -> None:
+    absent = Kernel("netem", "PATH=/nowhere; tc qdisc add dev lo root netem delay 1ms")
+    with pytest.raises(MachinesError, match="cannot be told: it has no tc") as caught:
+        missing([absent], [Asked("machine1", tmp_path)], "26.1.5")
+    assert "iproute-tc on Fedora" in caught.value.advice
+
+
 def test_a_scenario_that_cannot_run_is_skipped_before_anything_is_made(tmp_path: Path) -> None:
     made: list[str] = []
     needy = Scenario(
