@@ -23,10 +23,14 @@ _MANAGERS = "2377/tcp"
 
 @dataclass(frozen=True)
 class Scene:
-    """What a fault is planted in: the machines' names, node ids, and the swarm's VXLAN port."""
+    """What a fault is planted in: the machines' names, node ids, and the swarm's VXLAN port.
+
+    `other` is the machine of the other service, `others` are all machines but `on`.
+    """
 
     on: str
     other: str
+    others: tuple[str, ...]
     manager: str
     node: str
     image: str
@@ -87,9 +91,10 @@ def _changed(service: str, wrong: str, right: str) -> Callable[[Scene], list[Fau
 
 def _gossip(scene: Scene) -> list[Fault]:
     port = str(GOSSIP_PORT)
+    # All others: a third node would ask for one that two do not hear from each other.
     return [
-        library.partition(scene.other, scene.on, port=port, one_way=True),
-        library.mute(scene.on, scene.other, port=port),
+        *(library.partition(other, scene.on, port=port, one_way=True) for other in scene.others),
+        library.mute(scene.on, *scene.others, port=port),
     ]
 
 
