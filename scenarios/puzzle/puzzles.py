@@ -382,7 +382,6 @@ PUZZLES = (
             *_FILTERS,
         ),
         _UNFILTER,
-        one_manager=True,
     ),
     Puzzle(
         18,
