@@ -47,7 +47,7 @@ class Puzzle:
     `layers` are right answers, the most exact one first. With `either`, both machines are right.
     `own` says that nothing but the puzzle's own services and packets suffers from it. `service` is
     the one that it is about; the one on the machine, where it is not said. `one_manager` says that
-    several would keep it from breaking anything.
+    of several the wrong one may lead, and nothing would break.
     """
 
     number: int
