@@ -261,12 +261,16 @@ def _rtt(pings: list[Ping]) -> str:
 
 
 def _captures(record: Record, tasks: list[Task]) -> list[tuple[int, Capture]]:
-    """The captures that were taken while containers of these sent, each with its step's place."""
+    """The captures that were taken while containers of these sent, each with its step's place.
+
+    A ping of a virtual address is answered on the asking machine: what is captured meanwhile says
+    nothing of how the network carries packets.
+    """
     own = {task.container for task in tasks}
     return [
         (at, capture)
         for at, step in enumerate(record.steps, start=1)
-        if any(ping.source_task in own for ping in step.pings)
+        if any(ping.source_task in own and ping.kind != "name" for ping in step.pings)
         for capture in step.captures
     ]
 

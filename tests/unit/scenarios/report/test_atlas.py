@@ -68,6 +68,19 @@ def test_what_was_not_seen_leads_nowhere(tmp_path: Path) -> None:
     assert (row.encrypted.text, row.encrypted.link) == ("\u2013", "")
 
 
+def test_a_ping_of_a_virtual_address_does_not_say_that_nothing_leaves(tmp_path: Path) -> None:
+    """It is answered on the asking machine, whatever the network does with other packets."""
+    record = samples.sample()
+    for step in record.steps:
+        for ping in step.pings:
+            ping.kind = "name"
+        for capture in step.captures:
+            capture.flows, capture.packets, capture.total = [], [], 0
+    assert any(step.captures and step.pings for step in record.steps)
+    (row,) = atlas([(tmp_path / "run", record)], tmp_path / "atlas").rows
+    assert (row.around.text, row.encrypted.text) == ("\u2013", "\u2013")
+
+
 def test_a_scenario_that_was_skipped_says_why(tmp_path: Path) -> None:
     html = page(samples.sample(), samples.cannot_run(), folder=tmp_path)
     assert "has no IPVS" in html
