@@ -28,7 +28,7 @@ quorum = Scenario(
     "neither write nor read, though its tasks run. When it hears the others again, it knows what "
     "they have decided.",
     machines=3,
-    requires=(Managers(3),),
+    requires=(Managers(3, exactly=True),),
     services=(SERVICE,),
     restore=failures.whole_again,
 )

@@ -13,6 +13,7 @@ from provision.faults import library
 from scenarios.checks import containers, failures, network, plugin
 from scenarios.checks.path import End
 from scenarios.kit.driver import Driver
+from scenarios.kit.requires import MAJORITY_LEFT
 from scenarios.kit.scenario import Scenario
 from scenarios.kit.step import Step
 
@@ -66,6 +67,7 @@ def cut_scenario(
         networks=(network,),
         containers=containers,
         driver=driver,
+        requires=(MAJORITY_LEFT,),
         restore=failures.whole_again,
     )
     it = Cut(scenario, network, containers, driver)
