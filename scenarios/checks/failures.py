@@ -119,9 +119,14 @@ def _fault(step: Step, since: int, line: Line, state: str = "made") -> Event:
 # -- nodes ----------------------------------------------------------------------------------------
 
 
+def node_of(step: Step, place: str) -> str:
+    """The ID of the node that the machine of this place is."""
+    return step.names[place.replace("machine", "node")]
+
+
 def state_of(step: Step, place: str) -> str:
     """The state of the node that the machine of this place is, as the step's machine has it."""
-    wanted = step.names[place.replace("machine", "node")]
+    wanted = node_of(step, place)
     found = [one for one in nodes(step.machine) if one["ID"] == wanted]
     return str(found[0]["Status"]["State"]) if found else "not a node"
 
@@ -166,7 +171,7 @@ def _not_ready(there: list[Node]) -> list[str]:
 
 def on_node(step: Step, place: str, tasks: list[Task]) -> list[Task]:
     """Those of the tasks that are on the node of this place."""
-    node = step.names[place.replace("machine", "node")]
+    node = node_of(step, place)
     return [task for task in tasks if task.get("NodeID") == node]
 
 
