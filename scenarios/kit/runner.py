@@ -91,6 +91,11 @@ def _skipped(
     return result
 
 
+def refused(scenario: Scenario, setup: Setup, why: str) -> model.Record:
+    """The record of a scenario that was refused on this lab: of one of many, which go on."""
+    return _skipped(scenario, setup, setup.infos(), [why])
+
+
 def refuse_adopted(scenario: Scenario, done: journal.Journal) -> None:
     """Raise UserError for a scenario that changes nodes, in a swarm that the lab has adopted."""
     if scenario.restore and any(done.adopted(host) for host in done.hosts()):
