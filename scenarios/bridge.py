@@ -163,9 +163,9 @@ def fifth(step: Step) -> None:
     book="docker exec bridge5 ping <bridge3's address>",
     needs=[6, 10],
     probe=True,
-    why="It reaches the machine itself: its own one sends that on under its own address (NAT). But "
-    "nobody on the underlay knows where the bridge's addresses are. That is what overlay networks "
-    "are for.",
+    why="The container reaches the first machine itself: its own machine sends that on under its "
+    "own address (NAT). But nobody on the underlay knows where the addresses of a bridge are. That "
+    "is what overlay networks are for.",
 )
 def not_from_elsewhere(step: Step) -> None:
     here = containers.end(step, "bridge5", "machine2", "bridge")

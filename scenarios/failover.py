@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from provision.faults import library
 from scenarios.checks import failures, network
+from scenarios.kit.requires import MAJORITY_LEFT
 from scenarios.kit.scenario import Scenario
 from scenarios.kit.step import Step
 
@@ -21,6 +22,7 @@ failover = Scenario(
     summary="The swarm notices that a node is gone, starts its task on another one, and leaves it "
     "there when the node comes back.",
     services=(SERVICE,),
+    requires=(MAJORITY_LEFT,),
     restore=failures.whole_again,
 )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from provision.faults import library
 from scenarios.checks import failures, network
+from scenarios.kit.requires import MAJORITY_LEFT
 from scenarios.kit.scenario import Scenario
 from scenarios.kit.step import Step
 
@@ -22,6 +23,7 @@ frozen = Scenario(
     summary="A Docker daemon stands still. The swarm replaces its task, though the old one runs on "
     "until the daemon goes on and ends it.",
     services=(SERVICE,),
+    requires=(MAJORITY_LEFT,),
     restore=failures.whole_again,
 )
 

@@ -16,7 +16,7 @@ host = Scenario(
     atlas=True,
     title="The host network: no network of its own",
     summary="A container in the host network has its machine's interfaces and addresses. Nothing "
-    "is between it and the underlay, and nothing protects it from it.",
+    "is between it and the underlay, and nothing protects the one from the other.",
     containers=("host1", "host2"),
 )
 

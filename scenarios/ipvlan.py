@@ -38,6 +38,7 @@ ipvlan = Scenario(
     why="As with macvlan, the engine does not know which addresses of the underlay are free.",
 )
 def look(step: Step) -> None:
+    # Fills in {underlay}, {parent1}, {parent2}, {free1} and {free2} in the commands below.
     underlay.remember(step)
 
 

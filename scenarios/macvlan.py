@@ -36,6 +36,7 @@ macvlan = Scenario(
     "told to. Here two are looked for that nobody answers at.",
 )
 def look(step: Step) -> None:
+    # Fills in {underlay}, {parent1}, {parent2}, {free1} and {free2} in the commands below.
     underlay.remember(step)
 
 

@@ -78,7 +78,7 @@ def create_fitting_network(step: Step) -> None:
     f"--name {FIRST} --constraint node.id=={{node1}} --no-resolve-image {{image}}",
     service=FIRST,
     needs=[2, 3],
-    why="It has a leg in both networks.",
+    why="Its task has an interface in each of the two networks.",
 )
 def first_service(step: Step) -> None:
     network.expect_one_task(step, FIRST, on="machine1")

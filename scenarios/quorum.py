@@ -28,7 +28,7 @@ quorum = Scenario(
     "neither write nor read, though its tasks run. When it hears the others again, it knows what "
     "they have decided.",
     machines=3,
-    requires=(Managers(3),),
+    requires=(Managers(3, exactly=True),),
     services=(SERVICE,),
     restore=failures.whole_again,
 )
@@ -72,7 +72,7 @@ def start_service(step: Step) -> None:
     "first one led, the others elect another one: two of three are enough.",
 )
 def cut_off(step: Step) -> None:
-    places = {step.names[place.replace("machine", "node")]: place for place in OTHERS}
+    places = {failures.node_of(step, place): place for place in OTHERS}
     leader = failures.patiently(
         step, lambda: failures.leader_of(step.machine), lambda found: found in places
     )
@@ -228,7 +228,7 @@ def remove(step: Step) -> None:
 def _expect_reachable(step: Step, places: set[str]) -> None:
     """These managers reach each other, and no others do."""
     wanted = sorted(places)
-    names = {step.names[place.replace("machine", "node")]: place for place in ("machine1", *OTHERS)}
+    names = {failures.node_of(step, place): place for place in ("machine1", *OTHERS)}
 
     def reachable() -> list[str]:
         return sorted(names.get(id_, id_) for id_ in swarm.reachable(swarm.nodes(step.machine)))

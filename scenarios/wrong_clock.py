@@ -13,7 +13,7 @@ from datetime import datetime
 from provision.faults import library
 from provision.machine.machine import Machine
 from scenarios.checks import failures, network
-from scenarios.kit.requires import OWN_CLOCK
+from scenarios.kit.requires import MAJORITY_LEFT, OWN_CLOCK
 from scenarios.kit.scenario import Scenario
 from scenarios.kit.step import Step
 
@@ -37,7 +37,7 @@ wrong_clock = Scenario(
     title="A worker with a wrong clock",
     summary="A worker's clock is a year behind, as with an empty battery. Nothing happens until "
     "its daemon starts again: then its own certificate is not valid yet, and it cannot join.",
-    requires=(OWN_CLOCK,),
+    requires=(OWN_CLOCK, MAJORITY_LEFT),
     services=(SERVICE,),
     restore=as_before,
 )

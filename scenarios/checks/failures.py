@@ -13,8 +13,10 @@ from typing import TypeVar
 
 from provision.machine.machine import Machine
 from provision.support.wait import wait_until
-from scenarios.checks import swarm
+from scenarios.checks import containers, swarm
+from scenarios.checks.path import End
 from scenarios.checks.swarm import UNANSWERED, Node, Task, nodes, wanted_tasks
+from scenarios.evidence.ping import ping_command
 from scenarios.kit.services import tasks_of
 from scenarios.kit.step import Step, StepFailed
 from scenarios.kit.timeline import Line
@@ -53,22 +55,29 @@ def as_range(seconds: float) -> str:
 
 
 def expect_in_time(
-    step: Step, since: int, kind: LaneKind, subject: str, state: str, on: str = ""
+    step: Step,
+    since: int,
+    kind: LaneKind,
+    subject: str,
+    state: str,
+    on: str = "",
+    healed: bool = False,
 ) -> None:
     """After the fault of step `since` something has come into a state, and within `LIMIT` seconds.
 
-    Only in a run, which collects a time line: who does the exercise by hand looks when it suits.
+    With `healed` it is after that fault's healing. Only in a run, which collects a time line: who
+    does the exercise by hand looks when it suits.
     """
     line = step.line_of(since)
     if line is None:
         return
-    fault = _fault(step, since, line)
-    event = line.wait(kind, subject, state, on=on, since=fault, patience=PATIENCE)
-    took = fault.until(event).high or 0.0
+    begin = _fault(step, since, line, "healed" if healed else "made")
+    event = line.wait(kind, subject, state, on=on, since=begin, patience=PATIENCE)
+    took = begin.until(event).high or 0.0
     name = step.context.machines[subject].name if subject in step.context.machines else subject
     where = f" on {step.context.machines[on].name}" if on else ""
     step.expect(
-        f"{kind} {name} {state}{where}, so long after the fault",
+        f"{kind} {name} {state}{where}, so long after the {'healing' if healed else 'fault'}",
         expected=f"{LIMIT:g} s or less",
         seen=as_range(took),
         passed=took <= LIMIT,
@@ -103,16 +112,21 @@ def expect_order(step: Step, since: int, *events: Change) -> None:
     )
 
 
-def _fault(step: Step, since: int, line: Line) -> Event:
-    return line.fault(step.context.held[str(since)].fault.record.kind)
+def _fault(step: Step, since: int, line: Line, state: str = "made") -> Event:
+    return line.fault(step.context.held[str(since)].fault.record.kind, state)
 
 
 # -- nodes ----------------------------------------------------------------------------------------
 
 
+def node_of(step: Step, place: str) -> str:
+    """The ID of the node that the machine of this place is."""
+    return step.names[place.replace("machine", "node")]
+
+
 def state_of(step: Step, place: str) -> str:
     """The state of the node that the machine of this place is, as the step's machine has it."""
-    wanted = step.names[place.replace("machine", "node")]
+    wanted = node_of(step, place)
     found = [one for one in nodes(step.machine) if one["ID"] == wanted]
     return str(found[0]["Status"]["State"]) if found else "not a node"
 
@@ -157,7 +171,7 @@ def _not_ready(there: list[Node]) -> list[str]:
 
 def on_node(step: Step, place: str, tasks: list[Task]) -> list[Task]:
     """Those of the tasks that are on the node of this place."""
-    node = step.names[place.replace("machine", "node")]
+    node = node_of(step, place)
     return [task for task in tasks if task.get("NodeID") == node]
 
 
@@ -230,6 +244,16 @@ def end_of_task(step: Step, since: int) -> str:
     """
     held = step.context.held.get(str(since))
     return "failed" if held and held.fault.record.kind == "power-off" else "shutdown"
+
+
+# -- packets --------------------------------------------------------------------------------------
+
+
+def expect_answer_again(step: Step, here: End, there: End) -> None:
+    """A container answers another one's pings, once the network between them has recovered."""
+    once = ping_command(here.task, there.address, count=1, wait=1)
+    patiently(step, lambda: here.machine.run(once, 60).ok, bool)
+    containers.expect_answer(step, here, there)
 
 
 # -- without the engine ---------------------------------------------------------------------------

@@ -27,8 +27,8 @@ def atlas(
 ) -> None:
     """Run the atlas's scenarios and make the page; or make it from the newest reports.
 
-    What the lab lacks a scenario's need for is skipped. Raises CheckFailed where one did not pass,
-    and UserError for a scenario that is none of the atlas's.
+    A scenario that needs what the lab lacks is skipped, and so is one that is refused. Raises
+    CheckFailed where one did not pass, and UserError for a scenario that is none of the atlas's.
     """
     lab, chosen = load_lab(lab_file), _chosen(only)
     sources = _reports(lab, chosen) if from_reports else _run(open_lab, lab, chosen)
@@ -79,7 +79,11 @@ def _play(running: RunningLab, scenario: Scenario, probed: requires.Probed) -> S
     terminal.say(f"\n{scenario.name}: {scenario.title}")
     folder = store.new_folder(running.lab.reports, scenario.name)
     setup = replace(Setup.of(running, folder, terminal.say), probed=probed)
-    record = runner.run(scenario, setup)
+    try:
+        record = runner.run(scenario, setup)
+    except UserError as error:
+        # Somebody else's container has one of its names, say: the others can run all the same.
+        record = runner.refused(scenario, setup, str(error).removesuffix("."))
     record.diagnosis = diagnosis.diagnose(record)
     write_reports(record, folder)
     terminal.say(f"{record.verdict.upper()}{_why(record)}")

@@ -133,4 +133,5 @@ def list_all() -> None:
     """Every scenario, with what it shows."""
     console = Console(highlight=False)
     for found in discovery.found().values():
-        console.print(f"{found.name:12} Exercise {found.exercise}: {found.title}", markup=False)
+        number = "" if found.exercise == "-" else f"Exercise {found.exercise}: "
+        console.print(f"{found.name:12} {number}{found.title}", markup=False)

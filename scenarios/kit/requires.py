@@ -85,19 +85,50 @@ class Machines(Requirement):
 
 @dataclass(frozen=True)
 class Managers(Requirement):
-    """So many managers."""
+    """So many managers; with `exactly`, no more of them either."""
 
     count: int
+    exactly: bool = False
 
     def words(self) -> str:
-        return f"{self.count} manager{'s' if self.count > 1 else ''}"
+        exactly = "exactly " if self.exactly else ""
+        return f"{exactly}{self.count} manager{'s' if self.count > 1 else ''}"
 
     def of_lab(self, given: Given) -> str:
-        there = sum(machine.role == "manager" for machine in given.machines)
+        there = _managers(given)
+        if self.exactly and there > self.count:
+            return f"it needs {self.words()}; lab {given.lab} has {there}"
         return _too_few(self, there, given)
 
     def advice(self) -> str:
-        return 'Give more [[machines]] in lab.toml role = "manager", then: inv up'
+        many = f"{self.count}" if self.exactly else "more"
+        return f'Give {many} [[machines]] in lab.toml role = "manager", then: inv up'
+
+
+@dataclass(frozen=True)
+class MajorityLeft(Requirement):
+    """Managers of which more than half are left without the second machine: not two of them."""
+
+    def words(self) -> str:
+        return "one manager, or three or more"
+
+    def of_lab(self, given: Given) -> str:
+        if _managers(given) != 2:
+            return ""
+        return (
+            f"it loses the second machine, and lab {given.lab} has two managers: one of two is no "
+            "majority, and could not say what has become of the other"
+        )
+
+    def advice(self) -> str:
+        return 'Give one or three [[machines]] in lab.toml role = "manager", then: inv up'
+
+
+MAJORITY_LEFT = MajorityLeft()
+
+
+def _managers(given: Given) -> int:
+    return sum(machine.role == "manager" for machine in given.machines)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ def dry_run(scenario: Scenario, lab: Lab, tell: Callable[[str], None]) -> None:
     reference = lab.weave.reference if lab.weave else AUTO_PLUGIN
     names["plugin"] = f"{FORK}<arch>" if reference == AUTO_PLUGIN else reference
     tell(f"Needs {', '.join(need.words() for need in scenario.needs)}.")
+    told = "by hand" if scenario.exercise == "-" else "as in the book"
     for plan in scenario.steps:
         tell(f"{plan.number:>3}. {plan.title}  [{', '.join(plan.on)}]")
         if plan.why:
@@ -41,7 +42,7 @@ def dry_run(scenario: Scenario, lab: Lab, tell: Callable[[str], None]) -> None:
             tell(f"     $ {fill(plan.run, names)}")
         else:
             for line in plan.book.splitlines()[len(verbs) :]:
-                tell(f"     as in the book: {line}")
+                tell(f"     {told}: {line}")
 
 
 def run(scenario: Scenario, setup: Setup) -> model.Record:
@@ -88,6 +89,11 @@ def _skipped(
     result.verdict, result.missing = "skipped", missing
     store.write(result, setup.folder)
     return result
+
+
+def refused(scenario: Scenario, setup: Setup, why: str) -> model.Record:
+    """The record of a scenario that was refused on this lab: of one of many, which go on."""
+    return _skipped(scenario, setup, setup.infos(), [why])
 
 
 def refuse_adopted(scenario: Scenario, done: journal.Journal) -> None:

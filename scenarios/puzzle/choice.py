@@ -36,5 +36,5 @@ def refusal(puzzle: Puzzle, lab: Lab, done: Journal) -> str:
     if not puzzle.own and any(done.adopted(host) for host in done.hosts()):
         return "others would suffer from it, whose swarm this is"
     if puzzle.one_manager and sum(one.role == "manager" for one in lab.machines) > 1:
-        return "with several managers nothing would break"
+        return "with several managers it breaks something only while the first one leads"
     return ""

@@ -170,7 +170,8 @@ class Game:
     def _scene(self, state: State) -> Scene:
         names = state.names
         fields = ("on", "other", "manager", "node", "image", "vxlan")
-        return Scene(**{name: names[name] for name in fields})
+        others = tuple(one.name for one in self.machines if one.name != names["on"])
+        return Scene(others=others, **{name: names[name] for name in fields})
 
     # -- on the way ---------------------------------------------------------------------------
 

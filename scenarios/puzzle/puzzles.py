@@ -23,10 +23,14 @@ _MANAGERS = "2377/tcp"
 
 @dataclass(frozen=True)
 class Scene:
-    """What a fault is planted in: the machines' names, node ids, and the swarm's VXLAN port."""
+    """What a fault is planted in: the machines' names, node ids, and the swarm's VXLAN port.
+
+    `other` is the machine of the other service, `others` are all machines but `on`.
+    """
 
     on: str
     other: str
+    others: tuple[str, ...]
     manager: str
     node: str
     image: str
@@ -43,7 +47,7 @@ class Puzzle:
     `layers` are right answers, the most exact one first. With `either`, both machines are right.
     `own` says that nothing but the puzzle's own services suffers from it. `service` is
     the one that it is about; the one on the machine, where it is not said. `one_manager` says that
-    several would keep it from breaking anything.
+    of several the wrong one may lead, and nothing would break.
     """
 
     number: int
@@ -87,9 +91,10 @@ def _changed(service: str, wrong: str, right: str) -> Callable[[Scene], list[Fau
 
 def _gossip(scene: Scene) -> list[Fault]:
     port = str(GOSSIP_PORT)
+    # All others: a third node would ask for one that two do not hear from each other.
     return [
-        library.partition(scene.other, scene.on, port=port, one_way=True),
-        library.mute(scene.on, scene.other, port=port),
+        *(library.partition(other, scene.on, port=port, one_way=True) for other in scene.others),
+        library.mute(scene.on, *scene.others, port=port),
     ]
 
 
@@ -374,7 +379,6 @@ PUZZLES = (
             *_FILTERS,
         ),
         _UNFILTER,
-        one_manager=True,
     ),
     Puzzle(
         18,

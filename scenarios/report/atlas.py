@@ -43,6 +43,14 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Fact:
+    """What a network does or costs; `link` leads to the step that has shown it, "" for none."""
+
+    text: str
+    link: str
+
+
+@dataclass(frozen=True)
 class Row:
     """One network of a scenario."""
 
@@ -52,10 +60,10 @@ class Row:
     by_address: dict[Where, Cell]
     by_name: dict[Where, Cell]
     by_virtual_address: dict[Where, Cell]
-    rtt: str
-    mtu: str
-    around: str
-    encrypted: str
+    rtt: Fact
+    mtu: Fact
+    around: Fact
+    encrypted: Fact
     link: str
     packet: tuple[Layer, ...] = ()
     packet_link: str = ""
@@ -135,6 +143,7 @@ def _rows(source: Source, folder: Path) -> list[Row]:
 
 def _row(source: Source, folder: Path, name: str) -> Row:
     where, record = source
+    report = where / "report.html"
     tasks = [task for task in record.topology.tasks if task.network == name]
     sent = [
         (at, step, ping)
@@ -143,14 +152,22 @@ def _row(source: Source, folder: Path, name: str) -> Row:
         if _sender(record, ping, name)
     ]
     network = next((net for net in record.topology.networks if net.name == name), None)
-    captured = _captures(record, tasks)
-    report = where / "report.html"
+    captured = [capture for _, capture in _captures(record, tasks)]
     packet, file = _packet(where, captured)
     crossing = [
-        ping
-        for _, _, ping in sent
+        (at, ping)
+        for at, _, ping in sent
         if ping.kind in {"task-address", "tasks-name"} and _where(record, ping, name) == "other"
     ]
+
+    def shown(text: str, steps: Iterable[int]) -> Fact:
+        """With the first of the steps that have shown it."""
+        at = next(iter(steps), None)
+        known = at is not None and text != _UNKNOWN
+        return Fact(text, _relative(report, folder, at) if known else "")
+
+    captures_at = [at for at, _ in _captures(record, tasks)]
+    full_size_at = [at for at, _, ping in sent if ping.kind == "full-size"]
     return Row(
         scenario=record.scenario,
         name=name,
@@ -161,12 +178,10 @@ def _row(source: Source, folder: Path, name: str) -> Row:
             where: replace(cell, state="unknown", text=_NO_EVIDENCE)
             for where, cell in _cells(record, sent, name, ("name",), report, folder).items()
         },
-        rtt=middle([rtt for ping in crossing for rtt in ping.rtts_ms[1:]])
-        if crossing
-        else _UNKNOWN,
-        mtu=_mtu(record, name, captured),
-        around=_around(captured),
-        encrypted=_encrypted(captured),
+        rtt=shown(_rtt([ping for _, ping in crossing]), (at for at, _ in crossing)),
+        mtu=shown(_mtu(record, name, captured), full_size_at),
+        around=shown(_around(captured), captures_at),
+        encrypted=shown(_encrypted(captured), captures_at),
         link=_relative(report, folder),
         packet=packet,
         packet_link=_relative(file, folder) if file else "",
@@ -240,13 +255,22 @@ def _said(pings: list[tuple[int, Ping]]) -> str:
     return f"{received} of {sent} answered" if sent else "the name does not resolve"
 
 
-def _captures(record: Record, tasks: list[Task]) -> list[Capture]:
-    """The captures that were taken while containers of these sent."""
+def _rtt(pings: list[Ping]) -> str:
+    """The median of what crossed, without the first round trip of each ping."""
+    return middle([rtt for ping in pings for rtt in ping.rtts_ms[1:]]) if pings else _UNKNOWN
+
+
+def _captures(record: Record, tasks: list[Task]) -> list[tuple[int, Capture]]:
+    """The captures that were taken while containers of these sent, each with its step's place.
+
+    A ping of a virtual address is answered on the asking machine: what is captured meanwhile says
+    nothing of how the network carries packets.
+    """
     own = {task.container for task in tasks}
     return [
-        capture
-        for step in record.steps
-        if any(ping.source_task in own for ping in step.pings)
+        (at, capture)
+        for at, step in enumerate(record.steps, start=1)
+        if any(ping.source_task in own and ping.kind != "name" for ping in step.pings)
         for capture in step.captures
     ]
 

@@ -30,7 +30,7 @@ def write_comparison(records: Sequence[Record], folder: Path) -> Path:
         for ending in ("html", "md")
     }
     if failures:
-        shown = failure.context(failures, names)
+        shown = failure.context(failures, names, [_drivers(record) for record in records])
         for ending in ("html", "md"):
             files[f"failure.{ending}"] = pages.compared(f"failure.{ending}.j2", shown)
     for name, text in files.items():
@@ -51,7 +51,7 @@ def _context(records: Sequence[Record], names: Sequence[str]) -> dict[str, Any]:
         "legend": list(zip(marks, names, strict=True)),
         "proofs": findings.recorded(*records),
         "chart": charts.rtt_chart(_series(records, names)),
-        "drivers": [_drivers(record) for record in records],
+        "drivers": [_drivers(record) or "unknown" for record in records],
     }
 
 
@@ -75,9 +75,10 @@ def _names(records: Sequence[Record]) -> tuple[str, ...]:
 
 
 def _drivers(record: Record) -> str:
+    """The drivers of the networks that its tasks were in, "" where none was looked at."""
     used = {task.network for task in record.topology.tasks}
     drivers = [net.driver for net in record.topology.networks if net.name in used]
-    return ", ".join(dict.fromkeys(drivers)) or "unknown"
+    return ", ".join(dict.fromkeys(drivers))
 
 
 def _series(records: Sequence[Record], names: Sequence[str]) -> list[charts.Series]:

@@ -42,13 +42,17 @@ def shared(records: Sequence[Record], names: Sequence[str]) -> list[Failure]:
     return [_failure(*which, runs, names) for which, runs in found.items() if len(runs) > 1]
 
 
-def context(failures: Sequence[Failure], names: Sequence[str]) -> dict[str, Any]:
-    """What the templates are given; `involved` are the runs that had one of the failures."""
+def context(
+    failures: Sequence[Failure], names: Sequence[str], drivers: Sequence[str]
+) -> dict[str, Any]:
+    """What the templates are given; `involved` are the runs that had one of the failures, and
+    `over` the network drivers of those of them that had a network."""
     numbers = sorted({number for one in failures for number in one.runs})
     return {
         "failures": failures,
         "names": names,
         "involved": [names[number] for number in numbers],
+        "over": [(names[number], drivers[number]) for number in numbers if drivers[number]],
     }
 
 

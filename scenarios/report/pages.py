@@ -49,6 +49,8 @@ def context(record: Record) -> dict[str, Any]:
     """What the templates and macros of one run are given."""
     return {
         "record": record,
+        # What a step's command is from: most scenarios are in no book.
+        "source": "exercise" if record.exercise == "-" else "book",
         "evidence": [one for (one,) in findings.recorded(record)],
         "name_pings": findings.name_pings(record),
         "wide": topology.wide(record),

@@ -69,8 +69,8 @@ def test_the_atlas_of_some_networks_is_made_from_their_reports_alone(
     rows = {row.name: row for row in atlas(sources, tmp_path / "atlas").rows}
     overlay = rows["attachnet1"]
     assert (overlay.by_address["other"].state, overlay.by_name["other"].state) == ("seen", "seen")
-    assert (overlay.around, overlay.encrypted) == ("VXLAN", "no")
-    assert overlay.mtu == "1450, 50 less than the underlay"
+    assert (overlay.around.text, overlay.encrypted.text) == ("VXLAN", "no")
+    assert overlay.mtu.text == "1450, 50 less than the underlay"
     assert sum(layer.size for layer in overlay.packet if layer.outer) == 50
     assert [layer.name for layer in overlay.packet][:5] == [
         *("Ethernet", "IPv4", "UDP", "VXLAN"),
@@ -79,14 +79,16 @@ def test_the_atlas_of_some_networks_is_made_from_their_reports_alone(
     assert rows["bridge"].by_name["same"].state == "missing"
     assert rows["bridge"].by_address["between"].state == "missing"
     assert rows["bridgenet1"].by_name["same"].state == "seen"
-    assert rows["bridgenet1"].around == "nothing leaves the machine"
+    assert rows["bridgenet1"].around.text == "nothing leaves the machine"
     assert rows["none"].by_address["own machine"].state == "missing"
     for row in rows.values():
-        for cell in (*row.by_address.values(), *row.by_name.values()):
-            report, _, step = cell.link.partition("#")
+        links = [cell.link for cell in (*row.by_address.values(), *row.by_name.values())]
+        links += [fact.link for fact in (row.encrypted, row.mtu, row.rtt) if fact.link]
+        for link in links:
+            report, _, step = link.partition("#")
             linked = (tmp_path / "atlas" / report).resolve().read_text()
             assert f'id="{step}"' in linked
-            assert f'href="{cell.link}"' in page
+            assert f'href="{link}"' in page
     assert "on existing hosts others could reach them" in page
 
 

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from provision.cli import faults
 from provision.faults import library
-from provision.lab.model import Lab
+from provision.lab.model import Lab, PluginSpec
 from provision.lifecycle import rebuild, running, up
 from scenarios.cli import learn
 from scenarios.failover import failover
 from scenarios.frozen import frozen
-from scenarios.record import model
+from scenarios.kit.scenario import Scenario
+from scenarios.record import model, timeline
+from scenarios.report import compare
 from tests.hosts import root as roots
 from tests.hosts.conftest import Labs
-from tests.hosts.light_hosts import Fabric, Host
+from tests.hosts.light_hosts import Fabric, Host, wait_for
 from tests.hosts.taping import tape_again
 from tests.hosts.typed import Learner
+from tests.support.play import play
 from tests.support.progress import quiet
+from tests.vxlan_driver import package
 
 # Their tapes are judged in every run of the unit tier.
 slow_to_run = pytest.mark.skipif(
@@ -57,6 +62,24 @@ def test_what_is_lost_on_the_underlay_is_lost_in_the_overlay(lab: Lab, tmp_path:
 @slow_to_run
 def test_an_mtu_that_is_wrong_lets_pings_pass_and_hangs_tcp(lab: Lab, tmp_path: Path) -> None:
     healed(tape_again("narrow", lab, tmp_path))
+
+
+@slow_to_run
+def test_the_same_failure_over_two_drivers_is_on_a_page_of_its_own(
+    lab: Lab, two_hosts: list[Host], tmp_path: Path
+) -> None:
+    settings = package.settings(host.address for host in two_hosts)
+    plugin = PluginSpec(package.NAME, package.archive(), settings=settings)
+    overlay = tape_again("cut", lab, tmp_path / "overlay")
+    other = tape_again("cut_weave", replace(lab, weave=plugin), tmp_path / "other")
+    for record in (overlay, other):
+        healed(record)
+    compare.write_comparison([overlay, other], tmp_path)
+    page = (tmp_path / "failure.md").read_text()
+    ping = "ping task1 to address2"
+    for what in (f"healing → {ping} answered", f"longest gap of the {ping}"):
+        (row,) = (line for line in page.splitlines() if what in line)
+        assert "not seen" not in row
 
 
 # -- by hand --------------------------------------------------------------------------------------
@@ -126,3 +149,39 @@ def test_two_of_three_managers_go_on_and_one_of_three_does_not(
     lab = lab_of([*two_hosts, third], managers=3)
     up.up(lab, quiet())
     healed(tape_again("quorum", lab, tmp_path))
+
+
+def leads(host: Host) -> str:
+    """The name of the node that leads the swarm, as a manager lists them."""
+    form = "{{.Hostname}} {{.ManagerStatus}}"
+    listed = host.exec("docker", "node", "ls", "--format", form, check=False).stdout
+    leader = [line.split()[0] for line in listed.splitlines() if line.endswith(" Leader")]
+    return leader[0] if leader else ""
+
+
+@slow_to_run
+@pytest.mark.parametrize("scenario", [failover, frozen], ids=lambda one: str(one.name))
+def test_the_node_that_is_lost_may_lead_the_swarm(
+    scenario: Scenario, two_hosts: list[Host], third: Host, lab_of: Labs, tmp_path: Path
+) -> None:
+    hosts = [*two_hosts, third]
+    lab = lab_of(hosts, managers=3)
+    up.up(lab, quiet())
+    by_name = {host.name: host for host in hosts}
+    lost = by_name["machine2"]
+
+    def it_leads() -> bool:
+        leader = leads(lost)
+        if leader not in ("", lost.name):
+            by_name[leader].exec("systemctl", "restart", "docker")
+        return leader == lost.name
+
+    wait_for("the second node to lead", it_leads, 240)
+    told: list[str] = []
+    record = play(scenario, lab, tmp_path, told)
+    assert record.verdict == "passed", told
+    healed(record)
+    (line,) = record.timelines
+    leaders = [event.state for event in timeline.events(line, "leader")]
+    assert leaders[0] == lost.name
+    assert set(leaders) - {lost.name, "none"}

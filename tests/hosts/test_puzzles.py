@@ -19,14 +19,14 @@ import pytest
 from provision.changes import journal
 from provision.cli import faults as fault_verbs
 from provision.lab.model import Lab
-from provision.lifecycle import destroy, running, status
+from provision.lifecycle import destroy, running, status, up
 from provision.support.errors import UserError
 from scenarios.cli import puzzle as puzzles
 from scenarios.puzzle.layers import LAYERS, SWARM
 from scenarios.puzzle.puzzles import PUZZLES, Puzzle
 from scenarios.puzzle.state import Kept
-from tests.hosts.conftest import CLONE
-from tests.hosts.light_hosts import Host, wait_for
+from tests.hosts.conftest import CLONE, Labs
+from tests.hosts.light_hosts import Fabric, Host, wait_for
 from tests.hosts.typed import type_on
 from tests.support.progress import quiet
 
@@ -193,3 +193,31 @@ def test_destroy_ends_a_puzzle_as_well(
     assert not lab.files.puzzle.exists()
     left = [host.exec("sh", "-c", _TRACES, check=False).stdout for host in two_hosts]
     assert not [line for text in left for line in text.splitlines() if "swarmrig" in line]
+
+
+# -- several managers ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def three_hosts(fabric: Fabric, two_hosts: list[Host]) -> Iterator[list[Host]]:
+    (third,) = fabric.add("machine3")
+    third.load_image()
+    yield [*two_hosts, third]
+    fabric.remove(third)
+
+
+@pytest.mark.skipif(not ALL, reason="two minutes: SWARMRIG_FAULTS=all runs it")
+def test_in_a_lab_of_three_managers_the_shop_breaks_as_well(
+    three_hosts: list[Host], lab_of: Labs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab = lab_of(three_hosts, managers=3)
+    up.up(lab, quiet())
+    player = Player(lab, three_hosts, lambda: capsys.readouterr().out)
+    # Where a third machine, or another manager, could stand in for the one that is broken.
+    for number in (9, 15, 17):
+        assert player.start(number)["observed"], number
+        for typed in player.hint(3)["commands"]:
+            player.types(typed["machine"], typed["command"])
+        checked = player.checks()
+        assert checked["repaired"], (number, checked)
+        player.stop()

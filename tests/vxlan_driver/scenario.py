@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from provision.machine.machine import Machine
+from scenarios.drivers.cut import cut_scenario
 from scenarios.drivers.exercise import plugin_scenario
 from scenarios.evidence.encapsulation import vxlan
 from scenarios.kit.driver import Driver, Mesh, Peer
@@ -61,3 +62,12 @@ def exercise(driver: Driver) -> Scenario:
 
 
 tunnel = exercise(DRIVER)
+
+cut_tunnel = cut_scenario(
+    "cut_tunnel",
+    title="Two hosts lose each other, on a network of a plugin's",
+    summary="No packet passes between two hosts for a while.",
+    network="cuttunnel1",
+    containers=("cuttunnel1", "cuttunnel2"),
+    driver=DRIVER,
+)

@@ -92,6 +92,16 @@ def test_a_scenario_on_a_lab_that_is_not_up_says_so(tmp_path: Path) -> None:
     assert "inv up" in done.stderr
 
 
+def test_a_scenario_of_no_book_is_listed_and_printed_without_one(tmp_path: Path) -> None:
+    (tmp_path / "lab.toml").write_text("")
+    printed = inv("scenario", "bridge", "--dry-run", SWARMRIG_LAB=str(tmp_path / "lab.toml"))
+    assert "by hand: docker exec bridge1 ping bridge2" in printed.stdout
+    assert "book" not in printed.stdout
+    listed = inv("scenarios").stdout
+    assert "Exercise 6.04: " in listed
+    assert "Exercise -" not in listed
+
+
 def test_a_dry_run_touches_no_machine(tmp_path: Path) -> None:
     (tmp_path / "lab.toml").write_text("")
     done = inv("scenario", "overlay", "--dry-run", SWARMRIG_LAB=str(tmp_path / "lab.toml"))

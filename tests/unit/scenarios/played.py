@@ -19,6 +19,7 @@ import tenacity.nap
 from provision.lab.model import Lab, MachineSpec, PluginSpec
 from scenarios.attachable import attachable
 from scenarios.bridge import bridge
+from scenarios.cut import cut
 from scenarios.dnsrr import dnsrr
 from scenarios.evidence.encapsulation import VXLAN, Carried, Encapsulation, vxlan
 from scenarios.failover import failover
@@ -39,7 +40,7 @@ from scenarios.spread import spread
 from tests.support.tape import Tape, played
 from tests.unit.sample_record import ping_output
 from tests.vxlan_driver import package
-from tests.vxlan_driver.scenario import DRIVER, exercise, tunnel
+from tests.vxlan_driver.scenario import DRIVER, cut_tunnel, exercise, tunnel
 
 TAPES = Path(__file__).parent / "tapes"
 TYPED = Path(__file__).parent / "typed"
@@ -120,6 +121,8 @@ PLAYED = {
     "lossy": Played(lossy, TAPES / "lossy.json"),
     "narrow": Played(narrow, TAPES / "narrow.json"),
     "quorum": Played(quorum, TAPES / "quorum.json"),
+    "cut": Played(cut, TAPES / "cut.json"),
+    "cut_weave": Played(cut_tunnel, TAPES / "cut_weave.json"),
     "weave": Played(tunnel, TAPES / "weave.json"),
     "bridge": Played(bridge, TAPES / "bridge.json"),
     "attachable": Played(attachable, TAPES / "attachable.json"),

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from provision.faults.kinds.partition import Partition
 from provision.support.errors import MachineError, MachinesError, UserError
-from scenarios.kit import requires, runner
+from scenarios.kit import discovery, requires, runner
 from scenarios.kit.requires import Engine, Kernel, Machines, Managers, Probed
 from scenarios.kit.scenario import Scenario
 from scenarios.kit.setup import Setup
@@ -62,6 +63,37 @@ def test_a_lab_with_too_few_machines_or_managers_is_refused_with_what_to_change(
         requires.refuse("s", [Managers(3)], given("manager", "worker", "worker"))
     assert 'role = "manager"' in roles.value.advice
     requires.refuse("s", [Machines(2), Managers(2)], given("manager", "manager"))
+
+
+def test_a_scenario_of_three_managers_has_no_more() -> None:
+    """Those of five that it does not know would elect a leader without it."""
+    need = Managers(3, exactly=True)
+    assert need.of_lab(given(*["manager"] * 3, "worker")) == ""
+    for there in (2, 5):
+        said = need.of_lab(given(*["manager"] * there, "worker", "worker"))
+        assert said == f"it needs exactly 3 managers; lab book has {there}"
+
+
+@pytest.mark.parametrize(("managers", "left"), [(1, True), (2, False), (3, True), (4, True)])
+def test_where_the_second_machine_is_lost_a_majority_of_managers_has_to_be_left(
+    managers: int, left: bool
+) -> None:
+    said = requires.MAJORITY_LEFT.of_lab(given(*["manager"] * managers, "worker"))
+    assert (said == "") is left
+
+
+def test_who_loses_the_second_machine_says_that_a_majority_has_to_be_left() -> None:
+    losing = {
+        name
+        for name, one in discovery.found().items()
+        for plan in one.steps
+        for fault in plan.breaks
+        if fault.on == "machine2" and fault.kind in {"partition", "power-off", "freeze-daemon"}
+        if not isinstance(fault, Partition) or not fault.others
+    }
+    assert losing >= {"failover", "frozen", "cut"}
+    for name in losing:
+        assert requires.MAJORITY_LEFT in discovery.get(name).needs, name
 
 
 @pytest.mark.parametrize(

@@ -65,4 +65,6 @@ def test_with_several_managers_what_would_break_nothing_is_left_out(tmp_path: Pa
     machine = '[[machines]]\nname = "{}"\nrole = "manager"\n'
     several = lab_of(tmp_path, "".join(machine.format(f"m{n}") for n in range(1, 4)))
     numbers = {one.number for one, _ in chosen("x", 0, several, Journal())}
-    assert numbers == {n for n, one in BY_NUMBER.items() if not one.one_manager}
+    # Nodes report to the one that leads, whichever that is. All else breaks the shop there as well
+    # (tests/hosts/test_puzzles.py).
+    assert numbers == set(BY_NUMBER) - {14}

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from provision.faults.fault import Fault
+from provision.faults.kinds.mute import Mute
+from provision.faults.kinds.partition import Partition
 from provision.faults.kinds.service import ChangedService
 from scenarios.puzzle.layers import LAYERS
-from scenarios.puzzle.puzzles import PUZZLES, Puzzle, Scene
+from scenarios.puzzle.puzzles import BY_NUMBER, PUZZLES, Puzzle, Scene
 
-SCENE = Scene("machine2", "machine1", "machine1", "node2", "alpine:latest", "4789")
+SCENE = Scene("machine2", "machine1", ("machine1",), "machine1", "node2", "alpine:latest", "4789")
 NAMES = {"on", "other", "manager", "here", "address", "first", "node", "service", "lab", "image"}
 NAMES |= {"vxlan", "unfilter"}
 
@@ -54,6 +57,15 @@ def test_each_plants_faults_of_the_library_where_its_answer_says(puzzle: Puzzle)
     for fault in faults:
         places = {fault.on} if fault.kind == "drain" else set(fault.places())
         assert places == ({"machine1", "machine2"} if puzzle.either else {"machine2"})
+
+
+def test_the_gossip_of_a_machine_is_cut_off_from_every_other_one() -> None:
+    """A third node asks for one that two do not hear from each other, and nothing would break."""
+    others = ("machine1", "machine3", "machine4")
+    faults = BY_NUMBER[9].plant(replace(SCENE, others=others))
+    taken = {fault.on for fault in faults if isinstance(fault, Partition)}
+    (sent,) = (fault.others for fault in faults if isinstance(fault, Mute))
+    assert taken == set(sent) == set(others)
 
 
 def test_a_puzzle_that_others_would_suffer_from_says_so() -> None:

@@ -231,6 +231,22 @@ def test_the_page_of_the_failure_is_written_and_linked_only_where_there_is_one(
     assert "failure.html" not in (tmp_path / "comparison.html").read_text()
 
 
+def test_the_page_of_the_failure_says_over_which_drivers_it_was(tmp_path: Path) -> None:
+    over_one, over_other = samples.node_failure(), samples.node_failure(6, "again")
+    for record, driver in ((over_one, "overlay"), (over_other, "test/plugin:1")):
+        for network in record.topology.networks:
+            network.driver = driver
+    write_comparison([over_one, over_other], tmp_path)
+    for end in ("html", "md"):
+        words = " ".join((tmp_path / f"failure.{end}").read_text().split())
+        assert "overlay" in words
+        assert "test/plugin:1" in words
+    for record in (over_one, over_other):
+        record.topology.tasks.clear()
+    write_comparison([over_one, over_other], tmp_path)
+    assert "Network driver" not in (tmp_path / "failure.html").read_text()
+
+
 def test_an_event_of_a_sample_is_where_the_sample_says() -> None:
     made = samples.node_failure().timelines[0]
     down = timeline.first(made, "node", "machine2", "down")

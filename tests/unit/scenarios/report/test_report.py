@@ -578,6 +578,18 @@ def test_what_was_added_to_the_books_command_is_marked() -> None:
     ]
 
 
+def test_a_scenario_that_is_in_no_book_speaks_of_none(tmp_path: Path) -> None:
+    record = samples.sample()
+    record.notes = []
+    for exercise, source in (("6.04", "book"), ("-", "exercise")):
+        record.exercise = exercise
+        write_reports(record, tmp_path)
+        for end in ("html", "md"):
+            words = (tmp_path / f"report.{end}").read_text()
+            assert f"Run as in the {source}, on" in words
+            assert ("the book" in words) is (source == "book")
+
+
 def test_a_blank_of_the_book_is_filled_in_and_not_added() -> None:
     marked = mark("docker inspect <task>", "docker inspect alpine.1.x")
     assert marked.filled == ("alpine.1.x",)

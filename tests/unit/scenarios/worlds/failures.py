@@ -73,7 +73,7 @@ def late(kind: str, state: str) -> Edit:
     return edit
 
 
-def _line(step: str, kind: str, state: str, *fails: str) -> Broken:
+def line(step: str, kind: str, state: str, *fails: str) -> Broken:
     return Broken(f"late: {kind} {state}", step, "", "^time line$", late(kind, state), fails)
 
 
@@ -172,9 +172,9 @@ FAILOVER = [
     *_spread_at_first(),
     *fault("3", healed="6"),
     nodes("3", "ready", "the swarm has machine2 as down"),
-    _line("3", "node", "down", "3: node machine2 down", "4: one after"),
-    _line("3", "node", "ready", "6: one after"),
-    _line("3", "task", "running", "4: task failover1 running"),
+    line("3", "node", "down", "3: node machine2 down", "4: one after"),
+    line("3", "node", "ready", "6: one after"),
+    line("3", "task", "running", "4: task failover1 running"),
     *moved("4"),
     _lost("5"),
     nodes("6", "down", "the swarm has machine2 as ready"),
@@ -191,8 +191,8 @@ FROZEN = [
         "it answers", "3", "machine2", "^timeout 5 docker", succeeding, ("3: its daemon gives",)
     ),
     nodes("4", "ready", "the swarm has machine2 as down"),
-    _line("3", "node", "down", "4: node machine2 down", "5: one after"),
-    _line("3", "node", "ready", "6: one after"),
+    line("3", "node", "down", "4: node machine2 down", "5: one after"),
+    line("3", "node", "ready", "6: one after"),
     *moved("5", "5: the old task on"),
     _lost("5"),
     Broken(
@@ -377,7 +377,7 @@ QUORUM = [
     _unreachable("3", "machine2", "3: one of the two leads"),
     _unreachable("4", "machine2", "4: the managers that reach"),
     nodes("4", "ready", "the swarm has machine1 as down", "machine2"),
-    _line("3", "node", "down", "4: node machine1 down"),
+    line("3", "node", "down", "4: node machine1 down"),
     Broken("a task less", "5", "machine2", TASKS, body(one_less), ("5: as many tasks run",)),
     Broken(
         "nothing was written",
@@ -391,7 +391,7 @@ QUORUM = [
         "it writes", "6", "machine1", "^docker service scale", succeeding, ("6: the command is",)
     ),
     Broken("it reads", "6", "machine1", NODES, _answers, ("6: it does not list",)),
-    _line("3", "manager", "has no leader", "6: manager machine1 has no leader"),
+    line("3", "manager", "has no leader", "6: manager machine1 has no leader"),
     Broken("no container", "7", "machine1", CONTAINERS, body(empty), ("7: one container of",)),
     nodes("8", "down", "every node is Ready"),
     _unreachable("8", "machine1", "8: the managers that reach", "8: both sides"),

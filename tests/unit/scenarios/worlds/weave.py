@@ -42,7 +42,7 @@ def readable(answer: Answer, _: Tape) -> None:
     answer["out"] = base64.b64encode(clear).decode()
 
 
-def _plugin(step: str, machine: str) -> list[Broken]:
+def plugin(step: str, machine: str) -> list[Broken]:
     """The plugin of a machine is not as it should be when the step has done its work."""
     return [
         Broken(
@@ -90,50 +90,65 @@ def _way(step: str, machine: str, service: str) -> list[Broken]:
     ]
 
 
-def _mesh(machine: str, other: str, encrypted: bool = False) -> list[Broken]:
-    established = ("2: the mesh has an established connection",)
+def mesh(step: str, machine: str, other: str, encrypted: bool = False) -> list[Broken]:
+    """The connections of a machine's plugin, in the step that judges them."""
+    established = (f"{step}: the mesh has an established connection",)
     # Of no connection it cannot be said that it is encrypted.
-    silent = (*established, *(["2: the connections are encrypted"] if encrypted else []))
+    silent = (*established, *([f"{step}: the connections are encrypted"] if encrypted else []))
     return [
-        Broken(f"{machine} has no peer", "2", machine, MESH, output(""), silent),
+        Broken(f"{machine} has no peer", step, machine, MESH, output(""), silent),
         Broken(
             f"the peer of {machine} is silent",
-            "2",
+            step,
             machine,
             MESH,
             text(" up", " down"),
             silent,
         ),
         Broken(
-            f"{machine} has another peer", "2", machine, MESH, text(other, "other"), established
+            f"{machine} has another peer", step, machine, MESH, text(other, "other"), established
         ),
     ]
 
 
-WORLDS = [
-    *_plugin("1", "machine1"),
-    *_plugin("2", "machine2"),
-    *_mesh("machine1", "machine2"),
-    *_mesh("machine2", "machine1"),
-    *(
+def clear(step: str) -> list[Broken]:
+    """Connections that are to be in the clear are encrypted, and the swarm knows no plugin."""
+    return [
+        *(
+            Broken(
+                f"encrypted on {machine}",
+                step,
+                machine,
+                MESH,
+                text(" clear", " sealed"),
+                (f"{step}: the connections are not encrypted",),
+            )
+            for machine in ("machine1", "machine2")
+        ),
         Broken(
-            f"encrypted on {machine}",
-            "2",
-            machine,
-            MESH,
-            text(" clear", " sealed"),
-            ("2: the connections are not encrypted",),
-        )
-        for machine in ("machine1", "machine2")
-    ),
-    Broken(
-        "the swarm does not know of it",
-        "2",
-        "machine1",
-        NODES,
-        body(without_plugins),
-        ("2: the swarm knows",),
-    ),
+            "the swarm does not know of it",
+            step,
+            "machine1",
+            NODES,
+            body(without_plugins),
+            (f"{step}: the swarm knows",),
+        ),
+    ]
+
+
+def stays(step: str, machine: str, what: str) -> Broken:
+    """An interface of the driver is still there when the plugin is removed."""
+    left = output("tdb0123456789\n")
+    name = f"an interface stays in step {step}"
+    return Broken(name, step, machine, r"grep '\^td", left, (f"{step}: {what}",))
+
+
+WORLDS = [
+    *plugin("1", "machine1"),
+    *plugin("2", "machine2"),
+    *mesh("2", "machine1", "machine2"),
+    *mesh("2", "machine2", "machine1"),
+    *clear("2"),
     Broken(
         "another id printed",
         "3",
@@ -182,23 +197,9 @@ WORLDS = [
     *_way("8b", "machine1", "alpine-tunnel2"),
     two_tasks.container_stays("9a", "machine2", "alpine-tunnel2"),
     two_tasks.network_stays("9b", "tunnel1", there="5"),
-    Broken(
-        "an interface stays",
-        "9c",
-        "machine2",
-        r"grep '\^td",
-        output("tdb0123456789\n"),
-        ("9c: the plugin is gone",),
-    ),
+    stays("9c", "machine2", "the plugin is gone"),
     container_left("alpine-tunnel1"),
-    Broken(
-        "an interface is left",
-        "0",
-        "machine1",
-        r"grep '\^td",
-        output("tdb0123456789\n"),
-        ("0: no service, container or network",),
-    ),
+    stays("0", "machine1", "no service, container or network"),
 ]
 
 
@@ -220,8 +221,8 @@ def _sealed(step: str) -> list[Broken]:
 
 
 ENCRYPTED = [
-    *_mesh("machine1", "machine2", encrypted=True),
-    *_mesh("machine2", "machine1", encrypted=True),
+    *mesh("2", "machine1", "machine2", encrypted=True),
+    *mesh("2", "machine2", "machine1", encrypted=True),
     *(
         Broken(
             f"not encrypted on {machine}",
