@@ -231,6 +231,14 @@ def _large(record: Record) -> Diagnosis:
     pings = [ping for step in record.steps for ping in step.pings if ping.kind == "full-size"]
     size = max((ping.size or 0 for ping in pings), default=0)
     largest = min((ping.largest for ping in pings if ping.largest), default=0)
+    if any(ping.largest == 0 for ping in pings):
+        return Diagnosis(
+            layer="large packet",
+            cause="when full-size packets were sent, none of any size was answered: their size is "
+            "not the cause, the way between the tasks was cut then",
+            advice="docker node ls shows whether a node is Down; a machine that is too busy to be "
+            "heard of is cut off from the overlay for a while",
+        )
     narrow = [host for host in record.topology.hosts if host.mtu and host.mtu < size + VXLAN_BYTES]
     if narrow:
         cause = f"the MTU of the underlay is too small: {_named(narrow)}; packets of {size} bytes "

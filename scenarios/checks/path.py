@@ -75,7 +75,9 @@ def expect_full_size(step: Step, here: End, there: End, network: str, size: int 
     _remember_underlay(step)
     ping = step.full_size_ping(here.task, there.address, size)
     seen = f"{ping.received} replies"
-    if ping.largest is not None:
+    if ping.largest == 0:
+        seen += "; no packet of any size is answered"
+    elif ping.largest is not None:
         seen += f"; the largest packet that is answered has {ping.largest} bytes"
     return step.expect(
         f"a ping of {there.address} with packets of {size} bytes, which must not be fragmented, "

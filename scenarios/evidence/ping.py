@@ -37,19 +37,34 @@ def full_size_command(container: str, target: str, size: int) -> str:
 
 
 def largest_command(container: str, target: str, size: int) -> str:
-    """Print the largest size below `size` that is answered, found by halving."""
-    once = f"{inside(container)} ping -n -M do -c 1 -W 1 -s $((mid - {_HEADERS}))"
+    """Print the largest size below `size` that is answered, found by halving; 0 where none is.
+
+    Of two pings one may be lost by chance.
+    """
+    ping = f'nsenter -n -t "$pid" ping -n -M do -c 2 -i 0.3 -W 2 -s $(($1 - {_HEADERS}))'
     return (
-        f"low={_SMALLEST}; high={size}; while [ $((high - low)) -gt 1 ]; do "
-        f"mid=$(((low + high) / 2)); if {once} {shlex.quote(target)} >/dev/null 2>&1; "
-        "then low=$mid; else high=$mid; fi; done; echo $low"
+        f"pid={_pid(container)}; fits() {{ {ping} {shlex.quote(target)} >/dev/null 2>&1; }}; "
+        f"low={_SMALLEST}; high={size}; fits $low || {{ low=0; high=1; }}; "
+        "while [ $((high - low)) -gt 1 ]; do mid=$(((low + high) / 2)); "
+        "if fits $mid; then low=$mid; else high=$mid; fi; done; echo $low"
     )
+
+
+def answered_command(container: str, target: str) -> str:
+    """Ping until there is an answer, for two minutes and a half at most."""
+    once = f'nsenter -n -t "$pid" ping -n -c 1 -W 2 {shlex.quote(target)}'
+    return f"pid={_pid(container)}; for _ in $(seq 50); do {once} && break; sleep 1; done"
 
 
 def inside(container: str) -> str:
     """What runs a command of the machine in a container's network namespace."""
-    pid = "docker inspect -f '{{.State.Pid}}' " + shlex.quote(container)
-    return f'nsenter -n -t "$({pid})"'
+    return f"nsenter -n -t {_pid(container)}"
+
+
+def _pid(container: str) -> str:
+    """The shell's word for the id of the container's first process."""
+    ask = "docker inspect -f '{{.State.Pid}}' " + shlex.quote(container)
+    return f'"$({ask})"'
 
 
 def unknown(said: str) -> bool:

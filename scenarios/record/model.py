@@ -74,7 +74,8 @@ class Ping(_Data):
     rtts_ms: list[float]
     size: int | None = Field(None, description="bytes of the IP packet, where it was full-size")
     largest: int | None = Field(
-        None, description="the largest IP packet that was answered, where a full-size one was not"
+        None,
+        description="the largest IP packet answered, where a full-size one was not; 0: none",
     )
 
 

@@ -207,7 +207,9 @@ def _full_size(record: Record) -> Evidence:
 
 def _sized(ping: Ping) -> str:
     sized = f"{_target(ping)}, {ping.size} bytes"
-    return sized if ping.largest is None else f"{sized} (the largest answered: {ping.largest})"
+    if ping.largest is None:
+        return sized
+    return f"{sized} (the largest answered: {ping.largest or 'none of any size'})"
 
 
 def _tcp(record: Record) -> Evidence:

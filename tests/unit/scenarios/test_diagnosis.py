@@ -125,6 +125,13 @@ def test_an_underlay_with_a_small_mtu_is_named_with_its_number() -> None:
     assert "driver.mtu=1400" in found.advice
 
 
+def test_packets_of_no_size_at_all_are_no_matter_of_the_mtu() -> None:
+    found = diagnosis.diagnose(large(0))
+    assert found is not None
+    assert "none of any size was answered" in found.cause
+    assert "mtu" not in found.advice
+
+
 def test_a_black_hole_is_named_with_the_largest_packet_that_crosses() -> None:
     found = diagnosis.diagnose(large(1350))
     assert found

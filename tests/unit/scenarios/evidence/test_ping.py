@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from provision.machine.machine import Result
-from scenarios.evidence.ping import read_ping
+from scenarios.evidence.ping import largest_command, read_ping
 from scenarios.record import model
 
 REPLIES = """PING alpine-overlay1 (172.45.0.10): 56 data bytes
@@ -42,3 +45,25 @@ def test_a_ping_without_an_answer_still_tells_what_the_name_is() -> None:
 @pytest.mark.parametrize("text", ["ping: bad address 'x'\n", ""])
 def test_a_ping_that_never_began_sent_nothing(text: str) -> None:
     assert (ping(text).sent, ping(text).address) == (0, "")
+
+
+@pytest.mark.parametrize(("passes", "largest"), [(1400, 1400), (84, 84), (20, 0)])
+def test_the_largest_packet_is_found_by_halving_and_none_is_told_as_none(
+    passes: int, largest: int, tmp_path: Path
+) -> None:
+    """A ping whose answers end with a size."""
+    size = 'while [ "$1" != -s ]; do shift; done; size=$(($2 + 28))'
+    for name, does in {
+        "docker": "echo 4711",
+        "nsenter": f'[ "$3" = 4711 ] && {size}; [ $size -le {passes} ]',
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(
+        ["sh", "-c", largest_command("a task", "172.45.0.10", 1450)],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert (done.stdout, done.stderr) == (f"{largest}\n", "")
