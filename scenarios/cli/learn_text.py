@@ -63,7 +63,7 @@ def hint(given: hints.Hint) -> str:
             if given.undo
             else f"   On {' and '.join(given.machines)}:"
         )
-        lines += [f"   $ {line}" for line in given.command.splitlines()]
+        lines += [f"   $ {line}" for line in hints.commands(given.command)]
     if given.stage < hints.STAGES:
         more = "the command with gaps" if given.stage == 1 else "the command"
         lines.append(f"   (once more: {more})")
