@@ -150,11 +150,10 @@ class Exercise:
         context = self._context(infos)
         there = world.see(self.machines, infos, self._age() if refusals else 0)
         if self.progress.before is None:
-            services = [one.id for one in there.services]
-            networks = [one.id for one in there.manager.networks]
-            engines = there.engines.values()
-            containers = [one.id for engine in engines for one in engine.containers]
-            self.progress.before = services + networks + containers
+            ids = {one.id for one in there.services}
+            for engine in there.engines.values():
+                ids |= {one.id for one in engine.networks} | {one.id for one in engine.containers}
+            self.progress.before = sorted(ids)
         wanted = self._aims(context)
         self.progress.called = names.found(wanted.values(), there, self.progress.called)
         context.called = self.progress.called

@@ -71,7 +71,8 @@ def _step(of: Exercise, whole: Look, seen: Seen) -> dict[str, Any]:
         "state": seen.state,
         "at": seen.at,
         "why_not": explain.why_not(of, whole, seen),
-        "mistake": explain.mistake(whole, seen) is not None,
+        # Of a later step it may only be that nobody has come to it yet.
+        "mistake": seen is whole.next and explain.mistake(whole, seen) is not None,
         "commands": [
             {"machine": machine, "text": line, "whole": _can_be_typed(machine, line)}
             for machine in hints.where(of, seen.plan)
