@@ -102,16 +102,20 @@ def with_gaps(command: str) -> str:
     return "\n".join(map(_gaps, commands(command)))
 
 
+def verb(line: str) -> list[str]:
+    """The words that say what a command does, such as "docker network create"."""
+    words = line.split()
+    if words[:1] == ["docker"]:
+        return words[: 3 if words[1:2] and words[1] in _GROUPS else 2]
+    return words[: 2 if words[:1] == ["sudo"] else 1]
+
+
 def _gaps(line: str) -> str:
     words = shlex.split(_BLANK.sub(GAP, line))
     if words[:1] == ["inv"]:
         return f"inv {words[1]} {GAP}"
-    size = 1
-    if words[:1] == ["docker"]:
-        size = 3 if words[1:2] and words[1] in _GROUPS else 2
-    elif words[:1] == ["sudo"]:
-        size = 2
-    shown, rest = words[:size], words[size:]
+    shown = verb(line)
+    rest = words[len(shown) :]
     takes_value = False
     for word in rest:
         if takes_value or not word.startswith("-"):

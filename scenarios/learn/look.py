@@ -90,6 +90,8 @@ class Exercise:
         self.machines = setup.by_place
         self.faults = Faults(setup.lab, setup.machines, journal.of_lab(setup.lab))
         self.broken = False
+        # What the learner has typed for a step that is done now, where that is known.
+        self.typed: Callable[[StepPlan], list[model.Command]] = lambda _: []
         self._before = silence.Before(state / scenario.name)
         self._hear()
         infos = self.setup.infos()
@@ -203,6 +205,7 @@ class Exercise:
         step = self.judge(plan, context)
         if step.state != "passed":
             return Seen(plan, "open", step)
+        step.commands = [*self.typed(plan), *step.commands]
         return self.mark(plan, context, step)
 
     def judge(self, plan: StepPlan, context: Context) -> model.Step:

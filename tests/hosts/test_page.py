@@ -19,6 +19,7 @@ from selenium.webdriver.common.keys import Keys
 from provision.lab.model import Lab, PluginSpec
 from provision.lifecycle import up
 from scenarios.overlay import overlay
+from scenarios.record import store
 from scenarios.spread import spread
 from tests.hosts import mistakes
 from tests.hosts.conftest import CLONE, Labs
@@ -100,6 +101,15 @@ def test_the_exercise_is_typed_and_steps_turn_green_in_order(window: Window) -> 
         window.wait_done(number)
     assert window.one("#count").text == "17 of 17 steps"
     window.until("the report", lambda: "report.html" in window.one("#steps .report").text)
+    path = Path(window.one("#steps .report code").text)
+    record = store.load(path.resolve().parent)
+    typed = {
+        step.number: [one.command for one in step.commands if one.typed] for step in record.steps
+    }
+    # What was typed stands in place of ours; step 8 was solved.
+    assert typed["5"] == [command]
+    assert "--constraint node.id==" in typed["7"][0]
+    assert (typed["8"], len(typed["16"]), len(typed["17"])) == ([], 1, 1)
     green = [one.removeprefix("step-") for one in window.noted("green")]
     assert green[:4] == ["1", "2", "3", "4"]
     assert [one for one in green if one in {"5", "7", "8", "16", "17"}] == [
