@@ -21,7 +21,7 @@ _KEPT = 200  # lines of one terminal
 _LONGEST = 4000  # characters
 # What a terminal says of itself, and the marks around what is pasted, are no keys.
 _REPORT = re.compile(r"\x1b\[(?:20[01]~|[?>]?[\d;]*[cRn]|[IO]|<[\d;]*[mM])")
-_ESCAPE = re.compile(r"\x1b(?:\[[\d;?<>]*[ -/]*[@-~]?|O.?|.?)", re.DOTALL)
+_KEY = re.compile(r"\x1b(?:\[[\d;?<>]*[ -/]*[@-~]?|O.?|.?)|.", re.DOTALL)
 _SECRET = {"login", "swarm", "secret", "config"}
 
 # The lines that were typed on a machine so far, the oldest first.
@@ -44,14 +44,8 @@ class Typing:
         self._line, self._known = "", True
 
     def feed(self, data: bytes) -> None:
-        text = _REPORT.sub("", self._decoder.decode(data))
-        while text:
-            if text[0] == "\x1b":
-                text = text[_ESCAPE.match(text).end() :]  # type: ignore[union-attr]
-                self._known = False
-                continue
-            self._key(text[0])
-            text = text[1:]
+        for key in _KEY.findall(_REPORT.sub("", self._decoder.decode(data))):
+            self._key(key)
 
     def _key(self, key: str) -> None:
         if key in "\r\n":
@@ -62,7 +56,7 @@ class Typing:
             self._line = self._line[:-1]
         elif key == "\x17":  # Ctrl-W
             self._line = re.sub(r"\S*\s*$", "", self._line)
-        elif key.isprintable() and len(self._line) < _LONGEST:
+        elif key[0] != "\x1b" and key.isprintable() and len(self._line) < _LONGEST:
             self._line += key
         else:
             self._known = False
