@@ -15,6 +15,9 @@ from provision.lifecycle import rebuild, running, up
 from scenarios.cli import learn
 from scenarios.failover import failover
 from scenarios.frozen import frozen
+from scenarios.lossy import lossy
+from scenarios.narrow import narrow
+from scenarios.quorum import quorum
 from scenarios.record import model
 from tests.hosts import root as roots
 from tests.hosts.conftest import Labs
@@ -109,6 +112,12 @@ def test_steps_that_break_and_heal_are_done_for_the_learner(learner: Learner) ->
     assert learn.check(running.viewed, file, "failover")
 
 
+@slow_to_run
+@pytest.mark.parametrize("learner", [frozen, lossy, narrow], indirect=True)
+def test_each_step_is_done_for_the_learner(learner: Learner) -> None:
+    learner.solves_all()
+
+
 # -- three managers -------------------------------------------------------------------------------
 
 
@@ -126,3 +135,15 @@ def test_two_of_three_managers_go_on_and_one_of_three_does_not(
     lab = lab_of([*two_hosts, third], managers=3)
     up.up(lab, quiet())
     healed(tape_again("quorum", lab, tmp_path))
+
+
+@slow_to_run
+def test_each_step_about_a_quorum_is_done_for_the_learner(
+    two_hosts: list[Host], third: Host, lab_of: Labs
+) -> None:
+    lab = lab_of([*two_hosts, third], managers=3)
+    up.up(lab, quiet())
+    try:
+        Learner(lab, [*two_hosts, third], quorum).solves_all()
+    finally:
+        faults.heal(str(lab.file), "")
