@@ -59,19 +59,20 @@ def _made(exercise: Exercise, look: Look, seen: Seen, stage: int, found: Mistake
     says = found.says if found else explain.why_not(exercise, look, seen)
     if not found:
         says = " ".join(filter(None, (says, seen.plan.why)))
-    command = ""
-    if stage > 1:
-        command = command_of(exercise, look, seen)
-        command = with_gaps(command) if stage == 2 else command
-    undo = found.undo if found and stage > 1 else ""
+    machines, command = where(exercise, seen.plan), command_of(exercise, look, seen)
+    on, undo = (exercise.machines[found.on].name, found.undo) if found else ("", "")
+    if found and found.done:
+        machines, command, undo = (on,), found.undo, ""
+    if stage == 1:
+        command = undo = ""
     return Hint(
         seen=seen,
         stage=stage,
         says=says,
-        machines=where(exercise, seen.plan),
-        command=command,
+        machines=machines,
+        command=with_gaps(command) if stage == 2 else command,
         undo=undo,
-        undo_on=exercise.machines[found.on].name if found and undo else "",
+        undo_on=on if undo else "",
     )
 
 

@@ -108,6 +108,7 @@ def _another_name(aim: aims.Container, case: Case) -> Mistake | None:
         f"{aim.name}: others call it by this name. It can be given it.",
         undo=f"docker rename {name} {aim.name}",
         on=aim.place,
+        done=True,
     )
 
 

@@ -17,12 +17,14 @@ A = TypeVar("A", bound=Aim)
 @dataclass(frozen=True)
 class Mistake:
     """`name` tells it from others, `says` explains it to a beginner, `undo` is a command line for
-    machine1 (or for `on`) that takes it back, "" where none is needed."""
+    machine1 (or for `on`) that takes it back, "" where none is needed. With `done` the step is done
+    by that."""
 
     name: str
     says: str
     undo: str = ""
     on: str = "machine1"
+    done: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,16 @@ from typing import Any
 
 import pytest
 
+from scenarios.attachable import attachable
 from scenarios.kit import discovery
 from scenarios.kit.scenario import Scenario
 from scenarios.learn.blanks import filled
-from scenarios.learn.hints import GAP, commands, with_gaps
+from scenarios.learn.hints import GAP, commands, hint, with_gaps
+from scenarios.learn.look import Look, Seen
+from scenarios.learn.progress import Progress
 from scenarios.learn.world import Container, Engine, Network, World
+from tests.unit.scenarios.learn import typed_right
+from tests.unit.scenarios.learn.typed_right import aims_of
 
 
 @pytest.mark.parametrize(
@@ -71,6 +76,36 @@ def test_every_step_has_a_command_with_gaps(scenario: Scenario) -> None:
 )
 def test_each_command_of_a_step_stands_alone(text: str, found: list[str]) -> None:
     assert commands(text) == found
+
+
+def test_a_command_that_sets_a_mistake_right_is_all_there_is_to_type() -> None:
+    """Who runs the step's own command after it would be told that the name is in use."""
+    lab = typed_right.empty()
+    for number in ("1", "2"):
+        typed_right.done(aims_of(attachable)[number], lab)
+    ran = lab.engines["machine1"].containers[0]
+    steps = [Seen(plan, "open") for plan in attachable.steps]
+    context: Any = SimpleNamespace(names=typed_right.NAMES)
+    machines = {place: SimpleNamespace(name=f"lab-{place}") for place in typed_right.PLACES}
+    exercise: Any = SimpleNamespace(
+        progress=Progress(scenario="attachable", swarm="", begun=""),
+        kept=SimpleNamespace(save=lambda progress, **_: progress),
+        setup=SimpleNamespace(lab=SimpleNamespace(name="book"), provider="libvirt"),
+        machines=machines,
+        machines_of=lambda plan: [machines[place] for place in plan.on],
+    )
+
+    def third() -> tuple[str, tuple[str, ...], str]:
+        look = Look(steps, lab, context, {}, aims_of(attachable))
+        given = hint(exercise, look, steps[1], 3)
+        return given.command, given.machines, given.undo
+
+    ran.name = "mine"
+    assert third() == ("docker rename mine attach1", ("lab-machine1",), "")
+    ran.name, ran.state = "attach1", "exited"
+    command, machines_, undo = third()
+    assert command.startswith("docker run -d -t --name attach1")
+    assert (machines_, undo) == (("lab-machine1",), "docker rm -f attach1")
 
 
 # -- blanks of the book ---------------------------------------------------------------------------
