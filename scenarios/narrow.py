@@ -32,6 +32,14 @@ narrow = Scenario(
 )
 
 
+def _full_size(size: int, inside_of: str) -> str:
+    """A ping of packets of so many bytes from the first task, with the machine's own ping."""
+    return (
+        "sudo nsenter -n -t $(docker inspect -f '{{.State.Pid}}' <narrow-a task>) "
+        f"ping -M do -s {size - 28} <narrow-b's address in {inside_of}>"
+    )
+
+
 @narrow.step(1, "All nodes are Ready", on="machine1", run="docker node ls")
 def nodes_are_ready(step: Step) -> None:
     failures.expect_all_ready(step)
@@ -101,7 +109,7 @@ def second_service(step: Step) -> None:
     6,
     "Before: all of it passes",
     on="machine1",
-    book="docker exec <narrow-a task> ping <second task's address>",
+    book="docker exec <narrow-a task> ping <narrow-b's address in narrow1>",
     needs=[4, 5],
     probe=True,
 )
@@ -118,7 +126,7 @@ def all_passes(step: Step) -> None:
     on="machine1",
     breaks=library.mtu("machine2", "machine1", size=PASSES),
     lasts=900,
-    book="docker exec <narrow-a task> ping <second task's address>",
+    book="docker exec <narrow-a task> ping <narrow-b's address in narrow1>",
     needs=[6],
     probe=True,
     why="A ping has 84 bytes. It says that everything is well, which is why this takes so long to "
@@ -133,7 +141,7 @@ def small_pings_pass(step: Step) -> None:
     8,
     "Full-size packets vanish",
     on="machine1",
-    book="ping -M do -s 1422 <second task's address>",
+    book=_full_size(1450, NETWORK),
     needs=[7],
     probe=True,
     why="Pings of the network's own size, which must not be fragmented, show it: halving finds the "
@@ -147,7 +155,7 @@ def full_size_vanishes(step: Step) -> None:
     9,
     "TCP hangs",
     on="machine1",
-    book="docker exec <narrow-a task> nc <second task's address>",
+    book="docker exec <narrow-a task> nc <narrow-b's address in narrow1>",
     needs=[7],
     probe=True,
     why="This is how people meet it: a login that stops after the first lines, a download that "
@@ -161,7 +169,7 @@ def tcp_hangs(step: Step) -> None:
     10,
     "In the network with the smaller MTU full-size packets pass",
     on="machine1",
-    book=f"ping -M do -s {FITS - 28} <second task's address in narrow2>",
+    book=_full_size(FITS, FITTING),
     needs=[7],
     probe=True,
     why="Where the underlay cannot be repaired, the overlay network is made to fit: --opt "

@@ -54,7 +54,7 @@ def alone(step: Step) -> None:
     3,
     "It reaches nobody",
     on="machine1",
-    book="docker exec none1 ping <the machine's own address>",
+    book="docker exec none1 ping <the first machine's address>",
     needs=[1],
     probe=True,
     why="There is no route to anywhere, so the kernel refuses to send. It can still talk to "

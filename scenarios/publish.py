@@ -44,6 +44,13 @@ def _service(name: str, port: str) -> str:
     )
 
 
+def _ask_both(port: int) -> str:
+    return "\n".join(
+        f"docker exec pubclient1 nc <the {which} machine's address> {port}"
+        for which in ("first", "second")
+    )
+
+
 @publish.step(
     1,
     "Publish a port through the routing mesh",
@@ -73,7 +80,7 @@ def client(step: Step) -> None:
     3,
     "Every node answers, also one without a task",
     on="machine1",
-    book=f"docker exec pubclient1 nc <address of a machine> {MESH}",
+    book=_ask_both(MESH),
     needs=[1, 2],
     probe=True,
     why="Each node takes the port, and its IPVS hands the connection over the network `ingress` to "
@@ -122,7 +129,7 @@ def direct(step: Step) -> None:
     5,
     "Only the task's node answers, and the task sees its client",
     on="machine1",
-    book=f"docker exec pubclient1 nc <address of a machine> {DIRECT}",
+    book=_ask_both(DIRECT),
     needs=[2, 4],
     probe=True,
     why="There is no load balancer between them. Whoever asks has to know where the task is.",

@@ -78,7 +78,7 @@ def second_service(step: Step) -> None:
     5,
     "Before: a round trip is short",
     on="machine1",
-    book="ping <second host>, docker exec <first task> ping <second task's address>",
+    book="ping <the second machine's address>\ndocker exec <slow-a task> ping <slow-b's address>",
     needs=[3, 4],
     probe=True,
     why="The same pings once from host to host and once from task to task, which is the same way "
@@ -96,7 +96,7 @@ def short_before(step: Step) -> None:
     on="machine1",
     breaks=library.delay("machine1", "machine2", ms=LATE),
     lasts=900,
-    book="ping <second host>, docker exec <first task> ping <second task's address>",
+    book="ping <the second machine's address>\ndocker exec <slow-a task> ping <slow-b's address>",
     needs=[5],
     probe=True,
     why="Encapsulated packets wait in the same queue as others, once. The overlay network adds the "
@@ -119,7 +119,7 @@ def late(step: Step) -> None:
     7,
     "TCP arrives",
     on="machine1",
-    book="docker exec <first task> nc <second task's address>",
+    book="docker exec <slow-a task> nc <slow-b's address>",
     needs=[6],
     probe=True,
     why="Each connection takes a round trip before its first byte, and one more for each window of "

@@ -18,6 +18,7 @@ from pathlib import Path
 CLONE = Path(__file__).parent.parent
 _PAGE = Path("scenarios", "page")
 _ATTACKS, _BROWSER = "tests/unit/scenarios/page/test_security.py", "tests/browser/test_page.py"
+_KEYS = "tests/unit/scenarios/page/test_keys.py"
 
 
 @dataclass(frozen=True)
@@ -195,6 +196,22 @@ PROTECTIONS = [
         'Route("/static/{at:path}", lambda to: FileResponse(STATIC / to.path_params["at"]))',
         "test_files_outside_of_the_pages_are_not_served",
     ),
+    Protection(
+        "what is typed: no secret is kept",
+        "keys.py",
+        " and not _SECRET.intersection(words[1:2])",
+        "",
+        "test_nothing_else_is_kept_and_no_secret",
+        _KEYS,
+    ),
+    Protection(
+        "what is typed: Docker's commands alone are kept",
+        "keys.py",
+        'words[:1] == ["docker"]',
+        "words",
+        "test_nothing_else_is_kept_and_no_secret",
+        _KEYS,
+    ),
     # -- how much ------------------------------------------------------------------------------
     Protection(
         "size of a message",
@@ -261,6 +278,14 @@ PROTECTIONS = [
         'if "columns" in asked and self._terminal.holder is self:',
         'if "columns" in asked:',
         "test_who_only_looks_on_neither_types_nor_resizes",
+    ),
+    Protection(
+        "size of a line that is kept",
+        "keys.py",
+        " and len(self._line) < _LONGEST",
+        "",
+        "test_lines_and_their_number_have_limits",
+        _KEYS,
     ),
     # -- the same in a browser -----------------------------------------------------------------
     Protection(

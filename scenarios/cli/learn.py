@@ -99,11 +99,14 @@ def catch_up(
 ) -> None:
     """Do all steps before one, so that it is the next; from the checkpoint where there is one.
 
-    `restore` restores it, and returns why it could not. Raises as `solve`.
+    `restore` restores it, and returns why it could not. Raises as `solve`, and CannotRun before
+    what was typed is undone.
     """
     lab, scenario = load_lab(lab_file), discovery.get(name)
     step_of(scenario, number)
     requires.refuse(name, scenario.needs, requires.given_by(lab))
+    if scenario.requires:
+        _refuse(open_lab, lab, name)
     why = restore(lab)
     terminal.say(
         f"Steps that are done are kept: {why}." if why else "The lab is as it was after `inv up`."
@@ -113,6 +116,18 @@ def catch_up(
             exercise, number, lambda plan: terminal.say(f"✓ {plan.number:>3}. {plan.title}")
         )
         terminal.say(f"Next: step {number}.")
+
+
+def _refuse(open_lab: OpenLab, lab: Lab, name: str) -> None:
+    """Raise CannotRun where the lab lacks what an exercise needs. One that does not answer as it is
+    may do so once it is restored."""
+    try:
+        with _exercise(open_lab, lab, name, "catch-up"):
+            return
+    except CannotRun:
+        raise
+    except SwarmrigError:
+        return
 
 
 # -- what they share ------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ def hint(given: hints.Hint) -> str:
             if given.undo
             else f"   On {' and '.join(given.machines)}:"
         )
-        lines += [f"   $ {line}" for line in given.command.splitlines()]
+        lines += [f"   $ {line}" for line in hints.commands(given.command)]
     if given.stage < hints.STAGES:
         more = "the command with gaps" if given.stage == 1 else "the command"
         lines.append(f"   (once more: {more})")
@@ -107,6 +107,7 @@ class Shown:
         self._exercise, self._walk = exercise, walk
         self._done: set[str] = set()
         self._said: set[str] = set()
+        self._green: set[tuple[str, str]] = set()
         self._next = ""
 
     def say(self, line: str) -> None:
@@ -129,15 +130,23 @@ class Shown:
         if look.next.plan.number != self._next:
             self._next = look.next.plan.number
             self._tell_next(look, look.next)
+        self._tell_green(look.next)
         self.say(f"       {explain.why_not(self._exercise, look, look.next)}")
 
     def _tell_done(self, seen: Seen) -> None:
         at = datetime.fromisoformat(seen.at).astimezone().strftime("%H:%M:%S")
         terminal.say(f"✓ {seen.plan.number:>3}. {seen.plan.title}  ({at})")
-        for one in seen.step.expectations if self._walk and seen.step else []:
-            terminal.say(f"       {'-' if one.skipped else '✓'} {one.what}")
+        self._tell_green(seen)
         for line in _skipped(seen):
             terminal.say(f"       skipped: {line}")
+
+    def _tell_green(self, seen: Seen) -> None:
+        """What of a step is as it must be, as soon as it is seen so; also while other is not."""
+        for one in seen.step.expectations if self._walk and seen.step else []:
+            check = (seen.plan.number, one.what)
+            if one.passed is not False and check not in self._green:
+                self._green.add(check)
+                terminal.say(f"       {'-' if one.skipped else '✓'} {one.what}")
 
     def _tell_next(self, look: Look, seen: Seen) -> None:
         terminal.say(f"▸ {seen.plan.number:>3}. {seen.plan.title}")

@@ -78,6 +78,7 @@ class Page:
             learning.exercise_on,
             learning.report,
             self._lines.renew,
+            self._terminals.typed,
         )
         self.session = Session(lab, scenario, deeds, self.board)
         session = self.session

@@ -19,12 +19,18 @@ from scenarios.kit.setup import fill, unknown
 
 @dataclass(frozen=True)
 class Network:
-    """A network that is to be there."""
+    """A network that is to be there; one of these drivers is the machine's at its place alone."""
 
     name: str
     driver: str
     subnet: str = ""
     gateway: str = ""
+    place: str = "machine1"
+    attachable: bool = False
+
+    @property
+    def local(self) -> bool:
+        return self.driver in {"bridge", "macvlan", "ipvlan"}
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ class Container:
 
 @dataclass(frozen=True)
 class Removal:
-    """Services, networks and containers that are to be gone; containers at these places."""
+    """Services, networks and containers that are to be gone; the last two from these places."""
 
     services: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
@@ -113,8 +119,12 @@ def aim_of(plan: StepPlan, names: dict[str, str]) -> Aim | None:
     words = shlex.split(fill(plan.run, names))
     if words[:2] == ["docker", "run"]:
         return _container(words[2:], plan.on[0])
+    if words[:3] == ["docker", "network", "create"]:
+        return _network(words[3:], plan.on[0])
     if words[:3] == ["docker", "rm", "-f"]:
         return Removal(containers=tuple(words[3:]), places=plan.on)
+    if words[:3] == ["docker", "network", "rm"]:
+        return Removal(networks=tuple(words[3:]), places=plan.on)
     for verb, read in _READERS.items():
         size = len(verb.split())
         if " ".join(words[:size]) == verb:
@@ -145,10 +155,15 @@ def _last(values: list[str], otherwise: str = "") -> str:
     return values[-1] if values else otherwise
 
 
-def _network(arguments: list[str]) -> Network:
+def _network(arguments: list[str], place: str) -> Network:
     given, rest = _options(arguments, "--driver/-d", "--subnet", "--gateway", "--opt/-o")
     return Network(
-        rest[0], _last(given.driver, "bridge"), _last(given.subnet), _last(given.gateway)
+        rest[0],
+        _last(given.driver, "bridge"),
+        _last(given.subnet),
+        _last(given.gateway),
+        place,
+        given.attachable,
     )
 
 
@@ -191,10 +206,8 @@ def _node_update(arguments: list[str]) -> Availability:
 
 
 _READERS: dict[str, Callable[[list[str]], Aim]] = {
-    "docker network create": _network,
     "docker service create": _service,
     "docker service rm": lambda words: Removal(services=tuple(words)),
-    "docker network rm": lambda words: Removal(networks=tuple(words)),
     "docker service scale": _scale,
     "docker node update": _node_update,
     "docker node promote": lambda words: Roles(tuple(words), "manager"),

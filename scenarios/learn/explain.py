@@ -11,7 +11,8 @@ from scenarios.learn.mistakes.mistake import Case, Mistake, listed
 
 def case_of(look: Look) -> Case:
     """The lab as it was looked at, for those who look for mistakes in it."""
-    return Case(look.world, look.called, tuple(look.aims.values()))
+    failing = any(one.plan.breaks and one.state == "done" for one in look.steps)
+    return Case(look.world, look.called, tuple(look.aims.values()), failing)
 
 
 def mistake(look: Look, seen: Seen) -> Mistake | None:
@@ -64,8 +65,9 @@ def _capital(text: str) -> str:
 def _not_yet(aim: Aim | None, case: Case) -> str:
     """What the step is to bring about and has not, where nothing else is wrong; else ""."""
     match aim:
-        case aims.Network() if case.world.network(case.name(aim.name)) is None:
-            return f"There is no network {aim.name} yet."
+        case aims.Network() if case.network(aim) is None:
+            where = f" on {case.where(aim.place)}" if aim.local else ""
+            return f"There is no network {case.name(aim.name)}{where} yet."
         case aims.Service():
             return _service_not_yet(aim, case)
         case aims.Container():
@@ -105,7 +107,12 @@ def _container_not_yet(aim: aims.Container, case: Case) -> str:
 
 def _left(aim: aims.Removal, case: Case) -> str:
     services = [name for name in map(case.name, aim.services) if case.world.service(name)]
-    networks = [name for name in map(case.name, aim.networks) if case.world.network(name)]
+    networks = [
+        f"{name} on {case.where(place)}" if there.scope == "local" else name
+        for name in map(case.name, aim.networks)
+        for place in aim.places
+        if (there := case.world.network(name, place))
+    ]
     containers = [
         one.name
         for place in aim.places

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from scenarios.kit.scenario import StepPlan
 from scenarios.kit.setup import fill
-from scenarios.learn import explain
+from scenarios.learn import blanks, explain, names
 from scenarios.learn.look import Exercise, Look, Seen, named, typed_fault
 from scenarios.learn.mistakes.mistake import Mistake
 from scenarios.learn.progress import Hinted
@@ -19,7 +19,9 @@ GAP = "…"
 # Options of the exercises' commands that take no value.
 _SWITCHES = {"-t", "-it", "-d", "-f", "--no-resolve-image", "--force", "--attachable", "--ipv6"}
 _GROUPS = {"network", "service", "node", "plugin", "swarm", "container", "image"}
-_TASK = re.compile(r"<(?:([\w.-]+) )?task>")
+# The book's way to write several commands of a step on one line.
+_NEXT_COMMAND = re.compile(r", then: |, (?=docker )")
+_BLANK = re.compile(r"<[^<>]*>")
 
 
 @dataclass(frozen=True)
@@ -57,19 +59,20 @@ def _made(exercise: Exercise, look: Look, seen: Seen, stage: int, found: Mistake
     says = found.says if found else explain.why_not(exercise, look, seen)
     if not found:
         says = " ".join(filter(None, (says, seen.plan.why)))
-    command = ""
-    if stage > 1:
-        command = command_of(exercise, look, seen)
-        command = with_gaps(command) if stage == 2 else command
-    undo = found.undo if found and stage > 1 else ""
+    machines, command = where(exercise, seen.plan), command_of(exercise, look, seen)
+    on, undo = (exercise.machines[found.on].name, found.undo) if found else ("", "")
+    if found and found.done:
+        machines, command, undo = (on,), found.undo, ""
+    if stage == 1:
+        command = undo = ""
     return Hint(
         seen=seen,
         stage=stage,
         says=says,
-        machines=where(exercise, seen.plan),
-        command=command,
+        machines=machines,
+        command=with_gaps(command) if stage == 2 else command,
         undo=undo,
-        undo_on=exercise.machines[found.on].name if found and undo else "",
+        undo_on=on if undo else "",
     )
 
 
@@ -82,41 +85,38 @@ def where(exercise: Exercise, plan: StepPlan) -> tuple[str, ...]:
 
 def command_of(exercise: Exercise, look: Look, seen: Seen) -> str:
     """What to type for a step: its command, with the lab's own names; the book's where there is
-    none, with the tasks' containers filled in where they are known."""
+    none, with the tasks' containers and their addresses filled in where they are known."""
     plan = named(seen.plan, look.called)
     if fault := typed_fault(plan, exercise):
         return fault
-    if plan.run:
-        return fill(plan.run, look.context.names)
+    command = fill(plan.run or names.renamed(plan.book, look.called), look.context.names)
+    return command if plan.run else blanks.filled(command, look.world, exercise.machines, plan.on)
 
-    def container(task: re.Match[str]) -> str:
-        service = look.called.get(task[1], task[1])
-        here = {machine.name for machine in exercise.machines_of(plan)}
-        names = [
-            one.name
-            for engine in look.world.engines.values()
-            if engine.machine in here
-            for one in engine.containers
-            if one.service and one.state == "running" and service in {None, one.service}
-        ]
-        return names[0] if len(names) == 1 else task[0]
 
-    return _TASK.sub(container, plan.book)
+def commands(text: str) -> list[str]:
+    """The commands of a step, one by one."""
+    return [one for line in text.splitlines() for one in _NEXT_COMMAND.split(line) if one]
 
 
 def with_gaps(command: str) -> str:
     """A command with its options, and gaps for their values and all other words."""
-    return "\n".join(_line(line) for line in command.splitlines())
+    return "\n".join(map(_gaps, commands(command)))
 
 
-def _line(line: str) -> str:
-    words = shlex.split(line)
+def verb(line: str) -> list[str]:
+    """The words that say what a command does, such as "docker network create"."""
+    words = line.split()
+    if words[:1] == ["docker"]:
+        return words[: 3 if words[1:2] and words[1] in _GROUPS else 2]
+    return words[: 2 if words[:1] == ["sudo"] else 1]
+
+
+def _gaps(line: str) -> str:
+    words = shlex.split(_BLANK.sub(GAP, line))
     if words[:1] == ["inv"]:
         return f"inv {words[1]} {GAP}"
-    if words[:1] != ["docker"]:
-        return GAP
-    size = 3 if words[1:2] and words[1] in _GROUPS else 2
-    shown, rest = words[:size], words[size:]
+    shown = verb(line)
+    rest = words[len(shown) :]
     takes_value = False
     for word in rest:
         if takes_value or not word.startswith("-"):

@@ -90,6 +90,8 @@ class Exercise:
         self.machines = setup.by_place
         self.faults = Faults(setup.lab, setup.machines, journal.of_lab(setup.lab))
         self.broken = False
+        # What the learner has typed for a step that is done now, where that is known.
+        self.typed: Callable[[StepPlan], list[model.Command]] = lambda _: []
         self._before = silence.Before(state / scenario.name)
         self._hear()
         infos = self.setup.infos()
@@ -150,11 +152,10 @@ class Exercise:
         context = self._context(infos)
         there = world.see(self.machines, infos, self._age() if refusals else 0)
         if self.progress.before is None:
-            services = [one.id for one in there.services]
-            networks = [one.id for one in there.manager.networks]
-            engines = there.engines.values()
-            containers = [one.id for engine in engines for one in engine.containers]
-            self.progress.before = services + networks + containers
+            ids = {one.id for one in there.services}
+            for engine in there.engines.values():
+                ids |= {one.id for one in engine.networks} | {one.id for one in engine.containers}
+            self.progress.before = sorted(ids)
         wanted = self._aims(context)
         self.progress.called = names.found(wanted.values(), there, self.progress.called)
         context.called = self.progress.called
@@ -204,6 +205,7 @@ class Exercise:
         step = self.judge(plan, context)
         if step.state != "passed":
             return Seen(plan, "open", step)
+        step.commands = [*self.typed(plan), *step.commands]
         return self.mark(plan, context, step)
 
     def judge(self, plan: StepPlan, context: Context) -> model.Step:

@@ -16,12 +16,15 @@ from scenarios.learn.world import Network, Service, World
 def found(wanted: Iterable[Aim], world: World, known: dict[str, str]) -> dict[str, str]:
     """The learner's names by the exercise's, where they differ. `known` has those found before."""
     wanted = list(wanted)
-    networks = {aim.name: aim for aim in wanted if isinstance(aim, aims.Network)}
+    networks = [aim for aim in wanted if isinstance(aim, aims.Network)]
+    names = {aim.name for aim in networks}
     services = {aim.name: aim for aim in wanted if isinstance(aim, aims.Service)}
     called: dict[str, str] = {}
-    for name, network in networks.items():
-        if world.network(name) is None:
-            taken = _network(network, world, known.get(name, ""), networks)
+    for network in networks:
+        name = network.name
+        there = [one for one in networks if one.name == name and _at(one, world, name)]
+        if not there and name not in called:
+            taken = _network(network, world, known.get(name, ""), names)
             called |= {name: taken} if taken else {}
     for name, service in services.items():
         if world.service(name) is None:
@@ -48,21 +51,28 @@ def told(called: dict[str, str]) -> list[str]:
     ]
 
 
-def _network(
-    wanted: aims.Network, world: World, known: str, others: dict[str, aims.Network]
-) -> str:
-    """The one swarm network with the driver and subnet that are wanted; the one known before."""
-    if known and world.network(known):
+def _at(wanted: aims.Network, world: World, name: str) -> Network | None:
+    """The network of a name where the one that is wanted belongs."""
+    return world.network(name, wanted.place if wanted.local else "")
+
+
+def _network(wanted: aims.Network, world: World, known: str, others: set[str]) -> str:
+    """The one network with the driver and subnet that are wanted; the one known before."""
+    if known and _at(wanted, world, known):
         return known
+    engine = world.engines[wanted.place] if wanted.local else world.manager
     fitting = [
         one.name
-        for one in world.manager.networks
-        if _is_own(one) and one.name not in others and fits(one, wanted)
+        for one in engine.networks
+        if _is_own(one, wanted) and one.name not in others and fits(one, wanted)
     ]
     return fitting[0] if len(fitting) == 1 else known
 
 
-def _is_own(network: Network) -> bool:
+def _is_own(network: Network, wanted: aims.Network) -> bool:
+    """One that somebody has created; of those of one machine, any that has its own subnet."""
+    if wanted.local:
+        return network.scope == "local" and bool(wanted.subnet)
     return network.scope == "swarm" and not network.ingress
 
 
@@ -74,7 +84,10 @@ def fits(network: Network, wanted: aims.Network) -> bool:
 def _service(
     wanted: aims.Service, world: World, known: str, called: dict[str, str], used: set[str]
 ) -> str:
-    """The one service on the exercise's network whose task is where this one's belongs."""
+    """The one service on the exercise's network whose task is where this one's belongs.
+
+    Where it is to be on none, the one on none with the image and the number of tasks that it has.
+    """
     if known and world.service(known):
         return known
     ids = attached_to(world, [called.get(name, name) for name in wanted.networks])
@@ -82,10 +95,16 @@ def _service(
         one.name
         for one in world.services
         if one.name not in used
-        and ids.intersection(one.networks)
+        and (ids.intersection(one.networks) if ids else _alike(one, wanted))
         and (not wanted.node or wanted.node in nodes_of(one))
     ]
     return fitting[0] if len(fitting) == 1 else known
+
+
+def _alike(one: Service, wanted: aims.Service) -> bool:
+    """Whether a service on no network has the image and the number of tasks that are wanted."""
+    image = one.image.partition("@")[0]
+    return not one.networks and (image, one.replicas) == (wanted.image, wanted.replicas)
 
 
 def attached_to(world: World, names: Iterable[str]) -> set[str]:

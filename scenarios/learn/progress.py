@@ -38,8 +38,8 @@ class Hinted(_Data):
 
 class Progress(_Data):
     """Of one exercise. `called` has the learner's own names, by the exercise's; `begun` tells this
-    attempt from one before a reset; `before` has the ids of all services and networks that were
-    there at its first look."""
+    attempt from one before a reset; `before` has the ids of all services, networks and containers
+    that were there at its first look."""
 
     scenario: str
     swarm: str

@@ -80,18 +80,18 @@ def _refuse(exercise: Exercise, plan: StepPlan, look: Look) -> None:
     case = explain.case_of(look)
     world, known = case.world, exercise.progress.before or []
     services = [world.service(case.name(name)) for name in aim.services]
-    networks = [world.network(case.name(name)) for name in aim.networks]
     before = [one.name for one in services if one and one.id in known]
-    before += [one.name for one in networks if one and one.id in known]
-    before += [
-        one.name
-        for place in aim.places
-        for one in world.engines[place].containers
-        if one.name in aim.containers and one.id in known
-    ]
+    for place in aim.places:
+        networks = [world.network(case.name(name), place) for name in aim.networks]
+        before += [one.name for one in networks if one and one.id in known]
+        before += [
+            one.name
+            for one in world.engines[place].containers
+            if one.name in aim.containers and one.id in known
+        ]
     if before:
         raise UserError(
-            f"{listed(before)} was there before the exercise was first looked at.",
+            f"{listed(dict.fromkeys(before))} was there before the exercise was first looked at.",
             f"If you have created it, remove it yourself: {fill(plan.run, look.context.names)}",
         )
 

@@ -1,37 +1,54 @@
 """The topology of a lab as it is now, for the report's picture of hosts, networks and tasks.
 
     look = exercise.look()
-    shown = topology.now(look.world, exercise.record.topology.hosts, exercise.plugin)
+    made = topology.made_by(exercise, look)
+    shown = topology.now(look.world, exercise.record.topology.hosts, exercise.plugin, made)
     mark = topology.fingerprint(shown)        # another one: draw again
     html = pages.picture(shown)               # scenarios.report.pages: a <figure>, safe to embed
     live.networks = topology.names(look.world, exercise.plugin)   # scenarios.evidence.live
 
 It asks nothing: all of it is in a look's `world`. Shown are the networks that people created in
-this swarm (not `ingress`, and none that a machine has for itself), and the running tasks of this
-swarm's services: one entry for each of its networks, or one without a network for a task that has
-none of these.
+this swarm (not `ingress`), and the running tasks of this swarm's services: one entry for each of
+its networks, or one without a network for a task that has none of these. Of what a machine has for
+itself, those networks and containers are shown that are the exercise's.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from scenarios.checks.network import vni_of
 from scenarios.kit.driver import Use
+from scenarios.learn.look import Exercise, Look
 from scenarios.learn.world import Container, Engine, Network, World
 from scenarios.record import model
 
 
-def now(world: World, hosts: Sequence[model.Host], plugin: Use | None = None) -> model.Topology:
+def made_by(exercise: Exercise, look: Look) -> set[str]:
+    """The names that the exercise's networks and containers have on this lab."""
+    scenario = exercise.scenario
+    return {look.called.get(name, name) for name in (*scenario.networks, *scenario.containers)}
+
+
+def now(
+    world: World,
+    hosts: Sequence[model.Host],
+    plugin: Use | None = None,
+    made: Collection[str] = (),
+) -> model.Topology:
     """The topology as the world has it; `hosts` are the lab's, with what does not change of them.
 
     A host's role is that of its node now, with its availability and state where these are not as
-    usual. `plugin` knows the VNIs of its own networks.
+    usual. `plugin` knows the VNIs of its own networks. `made` names what is shown of networks and
+    containers that machines have for themselves; of two networks of one name the first one is.
     """
     engines = {engine.machine: engine for engine in world.engines.values()}
-    networks = sorted(filter(_is_shown, world.manager.networks), key=lambda one: one.name)
+    own = [one for engine in world.engines.values() for one in engine.networks]
+    own = [one for one in own if one.scope == "local" and one.name in made]
+    shown = {one.name: one for one in [*reversed(own), *filter(_is_shown, world.manager.networks)]}
+    networks = [network for _, network in sorted(shown.items())]
     called = {network.id: network.name for network in networks}
     return model.Topology(
         hosts=[_host(host, engines.get(host.name), world) for host in hosts],
@@ -40,7 +57,7 @@ def now(world: World, hosts: Sequence[model.Host], plugin: Use | None = None) ->
             task
             for host in hosts
             if (engine := engines.get(host.name))
-            for task in _tasks(engine, world, called)
+            for task in (*_tasks(engine, world, called), *_containers(engine, called, made))
         ],
     )
 
@@ -102,6 +119,17 @@ def _tasks(engine: Engine, world: World, called: dict[str, str]) -> Iterator[mod
     ]
     for container in sorted(running, key=lambda one: (one.service, one.name)):
         yield from _attached(container, engine.machine, called)
+
+
+def _containers(
+    engine: Engine, called: dict[str, str], made: Collection[str]
+) -> Iterator[model.Task]:
+    """The exercise's containers, which are no service's, with all their networks."""
+    named = {network.id: network.name for network in engine.networks} | called
+    for container in sorted(engine.containers, key=lambda one: one.name):
+        if container.name in made and container.state == "running" and not container.service:
+            one = container.model_copy(update={"service": container.name})
+            yield from _attached(one, engine.machine, named)
 
 
 def _attached(container: Container, machine: str, called: dict[str, str]) -> Iterator[model.Task]:

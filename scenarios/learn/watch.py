@@ -29,6 +29,7 @@ _ACTIONS = (
     "enable",
     "pull",
     "remove",
+    "rename",
     "start",
     "tag",
     "update",

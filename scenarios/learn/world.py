@@ -42,6 +42,7 @@ class Network(_Data):
     subnets: list[str] = []
     gateways: list[str] = []
     ingress: bool = False
+    attachable: bool = False
     options: dict[str, str] = {}
 
 
@@ -106,8 +107,10 @@ class World(_Data):
         managers = [engine for engine in self.engines.values() if engine.manager]
         return managers[0] if managers else self.engines["machine1"]
 
-    def network(self, name: str) -> Network | None:
-        return next((one for one in self.manager.networks if one.name == name), None)
+    def network(self, name: str, place: str = "") -> Network | None:
+        """The network as the manager has it, or the machine at a place."""
+        engine = self.engines[place] if place else self.manager
+        return next((one for one in engine.networks if one.name == name), None)
 
     def service(self, name: str) -> Service | None:
         return next((one for one in self.services if one.name == name), None)
@@ -204,6 +207,7 @@ def _network(one: dict[str, Any]) -> Network:
         subnets=[config["Subnet"] for config in configs if config.get("Subnet")],
         gateways=[config["Gateway"] for config in configs if config.get("Gateway")],
         ingress=bool(one.get("Ingress")),
+        attachable=bool(one.get("Attachable")),
         options=one.get("Options") or {},
     )
 

@@ -23,7 +23,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from provision.lab.model import Lab
 from provision.machine.running_lab import OpenLab, RunningLab
@@ -35,8 +34,10 @@ from scenarios.learn.look import Exercise, Look, step_of
 from scenarios.learn.progress import Kept
 from scenarios.learn.solve import only, solve, solve_before
 from scenarios.page import steps
+from scenarios.page.keys import Typed, typed_for
 from scenarios.page.news import Board
 from scenarios.page.wire import Wire
+from scenarios.record import model
 
 _PAUSE = 3.0  # seconds until a lab that could not be opened is tried again
 
@@ -53,6 +54,8 @@ class Deeds:
     report: Callable[[Exercise, Lab], Path]
     # Machines have gone and come again: terminals have to log in again.
     renewed: Callable[[], None]
+    # What was typed in the page's terminals of a machine.
+    typed: Typed
 
 
 class Session:
@@ -95,11 +98,22 @@ class Session:
             self._again.clear()
             try:
                 with self._deeds.viewed(self._lab, "learn") as running:
-                    self._follow(self._deeds.exercise(running, self._scenario))
-            except SwarmrigError as error:
+                    self._follow(self._exercise(running))
+            except Exception as error:  # one that is not ours would be lost with the thread
                 if self._free.is_set():
                     self._failed(error)
                 self._over.wait(_PAUSE)
+
+    def _exercise(self, running: RunningLab) -> Exercise:
+        """The exercise; of what is done now, the report has what was typed in the terminals."""
+        exercise = self._deeds.exercise(running, self._scenario)
+
+        def typed(plan: StepPlan) -> list[model.Command]:
+            names = [machine.name for machine in exercise.machines_of(plan)]
+            return typed_for(plan.run, names, self._deeds.typed)
+
+        exercise.typed = typed
+        return exercise
 
     def _follow(self, exercise: Exercise) -> None:
         self.board.put("exercise", steps.exercise(exercise))
@@ -127,7 +141,7 @@ class Session:
             folder = self._deeds.report(exercise, self._lab)
             self.board.put("report", os.path.relpath(folder / "report.html"))
 
-    def _failed(self, error: SwarmrigError) -> None:
+    def _failed(self, error: Exception) -> None:
         self.board.put("trouble", _told(error))
 
     # -- what buttons ask for -----------------------------------------------------------------
@@ -159,10 +173,8 @@ class Session:
         error: dict[str, str] | None = None
         try:
             deed(number, told)
-        except SwarmrigError as failure:
-            error = _told(failure)
         except Exception as failure:  # a thread's error would be lost
-            error = {"says": f"Internal error: {type(failure).__name__}: {failure}", "advice": ""}
+            error = _told(failure)
         finally:
             self._free.set()
             self._news.set()
@@ -171,7 +183,7 @@ class Session:
 
     def _hint(self, _: str, told: Told) -> None:
         with self._deeds.viewed(self._lab, "hint") as running:
-            exercise = self._deeds.exercise(running, self._scenario)
+            exercise = self._exercise(running)
             look = exercise.look(lambda _: False, refusals=True)
             if look.next is None:
                 told.say(f"All {len(look.steps)} steps are done.")
@@ -180,7 +192,7 @@ class Session:
 
     def _solve(self, number: str, _: Told) -> None:
         with self._deeds.opened(self._lab, f"solve {self._scenario.name}") as running:
-            exercise = self._deeds.exercise(running, self._scenario)
+            exercise = self._exercise(running)
             solve(exercise, number, exercise.look(only(number)))
 
     def _catch_up(self, number: str, told: Told) -> None:
@@ -190,7 +202,7 @@ class Session:
             told.done(f"step {plan.number}", plan.title)
 
         with self._deeds.opened(self._lab, f"catch-up {self._scenario.name}") as running:
-            solve_before(self._deeds.exercise(running, self._scenario), number, tell)
+            solve_before(self._exercise(running), number, tell)
 
     def _restored(self, told: Told) -> str:
         why = self._deeds.restore(self._lab, told)
@@ -261,5 +273,7 @@ class Told(Progress):
         self._board.put("work", {"what": self._what, "over": over, "lines": lines, "error": error})
 
 
-def _told(error: SwarmrigError) -> dict[str, Any]:
-    return {"says": str(error), "advice": error.advice}
+def _told(error: Exception) -> dict[str, str]:
+    if isinstance(error, SwarmrigError):
+        return {"says": str(error), "advice": error.advice}
+    return {"says": f"Internal error: {type(error).__name__}: {error}", "advice": ""}

@@ -6,7 +6,6 @@ elements of spans, and nothing that a machine has printed is ever HTML.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from markdown_it import MarkdownIt
@@ -16,8 +15,6 @@ from scenarios.learn.look import Exercise, Look, Seen
 
 _INLINE = MarkdownIt("zero").enable(["backticks", "emphasis"])
 _KINDS = {"code_inline": "code", "strong": "strong", "em": "em"}
-# The book's way to write several commands of a step on one line.
-_NEXT_COMMAND = re.compile(r", then: |, (?=docker )")
 
 Spans = list[list[str]]
 
@@ -74,11 +71,12 @@ def _step(of: Exercise, whole: Look, seen: Seen) -> dict[str, Any]:
         "state": seen.state,
         "at": seen.at,
         "why_not": explain.why_not(of, whole, seen),
-        "mistake": explain.mistake(whole, seen) is not None,
+        # Of a later step it may only be that nobody has come to it yet.
+        "mistake": seen is whole.next and explain.mistake(whole, seen) is not None,
         "commands": [
             {"machine": machine, "text": line, "whole": _can_be_typed(machine, line)}
             for machine in hints.where(of, seen.plan)
-            for line in commands(hints.command_of(of, whole, seen))
+            for line in hints.commands(hints.command_of(of, whole, seen))
         ],
     }
 
@@ -86,11 +84,6 @@ def _step(of: Exercise, whole: Look, seen: Seen) -> dict[str, Any]:
 def _can_be_typed(machine: str, line: str) -> bool:
     """Whether a click can type a command: it has no gaps, and the page has such a terminal."""
     return machine != hints.HERE and "<" not in line and "…" not in line
-
-
-def commands(text: str) -> list[str]:
-    """The commands of a step, one by one."""
-    return [one for line in text.splitlines() for one in _NEXT_COMMAND.split(line) if one]
 
 
 def hint(given: hints.Hint) -> dict[str, Any]:
@@ -110,6 +103,6 @@ def hint(given: hints.Hint) -> dict[str, Any]:
                 "whole": given.stage == hints.STAGES and _can_be_typed(machine, line),
             }
             for machine in given.machines
-            for line in commands(given.command)
+            for line in hints.commands(given.command)
         ],
     }

@@ -16,6 +16,7 @@ import paramiko
 
 from provision.machine.machine import Machine
 from provision.support.errors import SwarmrigError, UserError
+from scenarios.page.keys import Line, Typing
 from scenarios.page.news import Bell
 from scenarios.page.scrollback import Scrollback
 
@@ -45,6 +46,7 @@ class Terminal:
     def __init__(self, machine: str, reach: Reach) -> None:
         self.bell = Bell()
         self.output = Scrollback()
+        self.typing = Typing()
         self.status = Status("connecting")
         self.size = (80, 24)
         self.holder: object = None
@@ -60,6 +62,7 @@ class Terminal:
         if channel := self._channel:
             with contextlib.suppress(*_LOST):
                 channel.sendall(data)
+                self.typing.feed(data)
 
     def resize(self, columns: int, rows: int) -> None:
         low, high = _SIZES
@@ -162,6 +165,13 @@ class Terminals:
             if len(self._open) >= IN_ALL:
                 raise UserError(f"There are {IN_ALL} terminals open, which is the most.")
             return self._open.setdefault((machine, number), Terminal(machine, self._reach))
+
+    def typed(self, machine: str) -> list[Line]:
+        """The command lines that were typed on a machine and are known, the oldest first."""
+        with self._lock:
+            opened = [one for (name, _), one in self._open.items() if name == machine]
+        lines = [line for one in opened for line in one.typing.lines]
+        return sorted(lines, key=lambda line: line.at)
 
     def close(self) -> None:
         with self._lock:

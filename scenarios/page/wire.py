@@ -30,7 +30,9 @@ class Wire:
 
     def show(self, exercise: Exercise, look: Look) -> None:
         """Draw the topology of a look; captures begin with the first one."""
-        shown = topology.now(look.world, exercise.record.topology.hosts, exercise.plugin)
+        made = topology.made_by(exercise, look)
+        hosts = exercise.record.topology.hosts
+        shown = topology.now(look.world, hosts, exercise.plugin, made)
         self._board.put("picture", asdict(narrow_of(shown)))
         names = topology.names(look.world, exercise.plugin)
         if self._live is None:

@@ -57,7 +57,8 @@ def _step(step: Step, normal: Normalizer) -> list[str]:
         lines.append(f"because {normal.text(step.reason)}")
     for command in step.commands:
         at = f"{command.machine}$ {normal.text(command.command)}"
-        lines.append(f"{at}  (exit code {command.exit_code})")
+        ended = "typed" if command.typed else f"exit code {command.exit_code}"
+        lines.append(f"{at}  ({ended})")
         for text, mark in ((command.stdout, "|"), (command.stderr, "!")):
             lines += [f"{command.machine}{mark} {line}" for line in normal.output(text)]
     for expectation in step.expectations:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = "1.4"
+SCHEMA_VERSION = "1.5"
 
 StepState = Literal["passed", "failed", "skipped", "error"]
 Verdict = Literal["passed", "failed", "error", "interrupted", "skipped"]
@@ -40,9 +40,16 @@ class Command(_Data):
     command: str
     stdout: str
     stderr: str
-    exit_code: int | None = Field(description="null when the command was stopped by a limit")
+    exit_code: int | None = Field(
+        description="null when the command was stopped by a limit, or `typed`"
+    )
     started: str
     seconds: float
+    typed: bool = Field(
+        False,
+        description="a learner has typed it in a terminal of the page: how it ended and what it "
+        "printed is not known",
+    )
 
 
 class Expectation(_Data):
@@ -284,7 +291,7 @@ class TimeLine(_Data):
 class Record(_Data):
     """A whole run."""
 
-    schema_version: Literal["1.0", "1.1", "1.2", "1.3", "1.4"] = "1.4"
+    schema_version: Literal["1.0", "1.1", "1.2", "1.3", "1.4", "1.5"] = "1.5"
     scenario: str
     exercise: str
     title: str

@@ -168,6 +168,11 @@ class Window:
         return True
 
     @property
+    def drawn(self) -> str:
+        """The text of the topology."""
+        return str(self.one("#picture").get_attribute("textContent"))
+
+    @property
     def origin(self) -> str:
         return self.address.partition("/?")[0]
 

@@ -22,8 +22,6 @@ from scenarios.host import host
 from scenarios.ipv6 import ipv6
 from scenarios.kit import discovery
 from scenarios.kit.scenario import Scenario, StepPlan
-from scenarios.learn.hints import hint
-from scenarios.learn.solve import only, solve
 from scenarios.macvlan import macvlan
 from scenarios.networks import networks
 from scenarios.none import none
@@ -190,26 +188,16 @@ def test_an_underlay_that_drops_pings_is_seen(
 # -- typed by hand --------------------------------------------------------------------------------
 
 
+LEARNT = [name for name in ATLAS if name not in {"overlay", *LACKING, *KERNEL}]
+
+
 @pytest.mark.parametrize(
-    "scenario",
-    [none, *(pytest.param(one, marks=long) for one in (bridge, macvlan, networks))],
-    ids=lambda one: one.name,
+    "name", [name if name == "none" else pytest.param(name, marks=long) for name in LEARNT]
 )
 def test_each_step_is_open_until_it_is_done_and_then_seen_done(
-    scenario: Scenario, lab: Lab, two_hosts: list[Host]
+    name: str, lab: Lab, two_hosts: list[Host]
 ) -> None:
-    learner = Learner(lab, two_hosts, scenario)
-    with learner.exercise(hold=True) as exercise:
-        for plan in scenario.steps:
-            look = exercise.look(only(plan.number))
-            makes = plan.run.startswith(("docker run", "docker network create", "docker service"))
-            if makes:
-                assert look.next is not None
-                assert not exercise.progress.is_done(plan.number)
-                assert hint(exercise, look, look.next, stage=3).command
-            solve(exercise, plan.number, look)
-            assert exercise.progress.is_done(plan.number)
-    learner.forget()
+    Learner(lab, two_hosts, discovery.get(name)).solves_all()
 
 
 # -- what is not the lab's ------------------------------------------------------------------------

@@ -17,6 +17,9 @@ from scenarios.cli import learn
 from scenarios.failover import failover
 from scenarios.frozen import frozen
 from scenarios.kit.scenario import Scenario
+from scenarios.lossy import lossy
+from scenarios.narrow import narrow
+from scenarios.quorum import quorum
 from scenarios.record import model, timeline
 from scenarios.report import compare
 from tests.hosts import root as roots
@@ -132,6 +135,12 @@ def test_steps_that_break_and_heal_are_done_for_the_learner(learner: Learner) ->
     assert learn.check(running.viewed, file, "failover")
 
 
+@slow_to_run
+@pytest.mark.parametrize("learner", [frozen, lossy, narrow], indirect=True)
+def test_each_step_is_done_for_the_learner(learner: Learner) -> None:
+    learner.solves_all()
+
+
 # -- three managers -------------------------------------------------------------------------------
 
 
@@ -185,3 +194,15 @@ def test_the_node_that_is_lost_may_lead_the_swarm(
     leaders = [event.state for event in timeline.events(line, "leader")]
     assert leaders[0] == lost.name
     assert set(leaders) - {lost.name, "none"}
+
+
+@slow_to_run
+def test_each_step_about_a_quorum_is_done_for_the_learner(
+    two_hosts: list[Host], third: Host, lab_of: Labs
+) -> None:
+    lab = lab_of([*two_hosts, third], managers=3)
+    up.up(lab, quiet())
+    try:
+        Learner(lab, [*two_hosts, third], quorum).solves_all()
+    finally:
+        faults.heal(str(lab.file), "")

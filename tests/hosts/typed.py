@@ -14,8 +14,10 @@ from provision.support.errors import MachineError
 from scenarios.cli.learn import exercise_on
 from scenarios.kit.scenario import Scenario
 from scenarios.learn import explain
+from scenarios.learn.hints import hint
 from scenarios.learn.look import Exercise
 from scenarios.learn.mistakes.mistake import Mistake
+from scenarios.learn.solve import only, solve
 from tests.hosts import mistakes
 from tests.hosts.light_hosts import Host, wait_for
 from tests.hosts.mistakes import CREATE
@@ -28,6 +30,9 @@ REMOVE_NETWORK = "docker network rm overlaynet1"
 
 # Write what the unit tier looks at: SWARMRIG_RECORD=1 pytest tests/hosts/test_typed.py
 RECORD = "SWARMRIG_RECORD"
+
+
+_MAKES = ("docker run", "docker network create", "docker service create")
 
 
 def type_on(host: Host, command: str) -> subprocess.CompletedProcess[str]:
@@ -154,6 +159,24 @@ class Learner:
     def has(self, kind: str, name: str) -> bool:
         """Whether the swarm has a service or network of this name."""
         return type_on(self.hosts[0], f"docker {kind} inspect {name}").returncode == 0
+
+    def solves_all(self) -> None:
+        """Have each step done in turn: it is open before, with three hints, and done then."""
+        with self.exercise(hold=True) as exercise:
+            for plan in self.scenario.steps:
+                look = exercise.look(only(plan.number))
+                if not exercise.progress.is_done(plan.number):
+                    assert look.next is not None
+                    assert look.next.plan.number == plan.number
+                    assert explain.mistake(look, look.next) is None
+                    hints = [hint(exercise, look, look.next, stage) for stage in (1, 2, 3)]
+                    assert all((hints[0].says, hints[1].command, hints[2].command))
+                    assert "<" not in hints[2].command, hints[2].command
+                else:
+                    assert not plan.run.startswith(_MAKES), plan.number
+                solve(exercise, plan.number, look)
+                assert exercise.progress.is_done(plan.number)
+            exercise.kept.reset()
 
     def forget(self) -> None:
         """Forget how far the exercise has come."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from scenarios.learn import aims
 from scenarios.learn.aims import Aim
-from scenarios.learn.mistakes import networks, nodes, services
+from scenarios.learn.mistakes import containers, networks, nodes, services
 from scenarios.learn.mistakes.mistake import Case, Mistake
 
 
 def mistake(aim: Aim | None, case: Case) -> Mistake | None:
     """What is wrong, by what is there; None where nothing wrong is seen, and all is to be done."""
-    return nodes.membership(case) or _of(aim, case)
+    return (None if case.failing else nodes.membership(case)) or _of(aim, case)
 
 
 def _of(aim: Aim | None, case: Case) -> Mistake | None:
@@ -19,6 +19,8 @@ def _of(aim: Aim | None, case: Case) -> Mistake | None:
             return networks.mistake(aim, case)
         case aims.Service():
             return services.mistake(aim, case)
+        case aims.Container():
+            return containers.mistake(aim, case)
         case aims.Removal():
             return services.still_there(aim, case) or networks.still_there(aim, case)
         case aims.Scale():

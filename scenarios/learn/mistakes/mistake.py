@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from scenarios.learn.aims import Aim
+from scenarios.learn.aims import Aim, Network
+from scenarios.learn.world import Network as Seen
 from scenarios.learn.world import World
 
 A = TypeVar("A", bound=Aim)
@@ -16,27 +17,35 @@ A = TypeVar("A", bound=Aim)
 @dataclass(frozen=True)
 class Mistake:
     """`name` tells it from others, `says` explains it to a beginner, `undo` is a command line for
-    machine1 (or for `on`) that takes it back, "" where none is needed."""
+    machine1 (or for `on`) that takes it back, "" where none is needed. With `done` the step is done
+    by that."""
 
     name: str
     says: str
     undo: str = ""
     on: str = "machine1"
+    done: bool = False
 
 
 @dataclass(frozen=True)
 class Case:
     """The lab as it is, and the exercise's things under the names that they have here.
 
-    `aims` are those of all steps: what another step is to bring about is no mistake.
+    `aims` are those of all steps: what another step is to bring about is no mistake. `failing` says
+    that the exercise has made nodes fail: that they are gone, or not yet back, is none either.
     """
 
     world: World
     called: dict[str, str] = field(default_factory=dict)
     aims: tuple[Aim, ...] = ()
+    failing: bool = False
 
     def name(self, name: str) -> str:
         return self.called.get(name, name)
+
+    def network(self, aim: Network) -> Seen | None:
+        """The network that is meant, as it is: where one machine has it, on that machine."""
+        return self.world.network(self.name(aim.name), aim.place if aim.local else "")
 
     def where(self, place: str) -> str:
         """The name of the machine at a place of the exercise."""

@@ -171,6 +171,7 @@ def _another_number(aim: aims.Service, case: Case) -> Mistake | None:
         f"{service.name} is to have {service.replicas} task{'s' if service.replicas != 1 else ''}: "
         f"the exercise wants {aim.replicas}.",
         undo=f"docker service scale {service.name}={aim.replicas}",
+        done=True,
     )
 
 
@@ -211,6 +212,7 @@ def _no_node(aim: aims.Service, case: Case) -> Mistake | None:
             "nodes are drained",
             f"No node takes a task of {service.name}: all are drained or paused.",
             undo=f"docker node update --availability active {nodes[0].hostname}",
+            done=True,
         )
     if service.constraints:
         return Mistake(
@@ -296,6 +298,7 @@ def _uneven(service: Service, replicas: int, case: Case) -> Mistake | None:
         "the swarm moves none later. A forced update places all of them again.",
         undo=f"docker service update --force --update-parallelism 0 {service.name}",
         on=next((place for place, one in case.world.engines.items() if one.manager), "machine1"),
+        done=True,
     )
 
 

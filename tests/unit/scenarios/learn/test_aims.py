@@ -14,44 +14,23 @@ from scenarios.networks import networks
 from scenarios.overlay import overlay
 from scenarios.spread import spread
 from scenarios.weave import weave
-
-NAMES = {
-    "image": "alpine:latest",
-    "node1": "n1",
-    "node2": "n2",
-    "node3": "n3",
-    "plugin": "weave:2",
-    "replicas": "6",
-    "more": "9",
-    "task1": "t1",
-    "task2": "t2",
-    "underlay": "10.77.0.0/24",
-    "parent1": "eth0",
-    "parent2": "eth0",
-    "free1": "10.77.0.250",
-    "free2": "10.77.0.249",
-}
-
-
-def of(scenario: Scenario) -> dict[str, aims.Aim]:
-    found = {plan.number: aims.aim_of(plan, NAMES) for plan in scenario.steps}
-    return {number: aim for number, aim in found.items() if aim}
+from tests.unit.scenarios.learn.typed_right import aims_of
 
 
 def test_the_overlay_exercise() -> None:
     one = aims.Service("alpine-overlay1", ("overlaynet1",), 1, "alpine:latest", "n1")
     two = aims.Service("alpine-overlay2", ("overlaynet1",), 1, "alpine:latest", "n2")
-    assert of(overlay) == {
+    assert aims_of(overlay) == {
         "5": aims.Network("overlaynet1", "overlay", "172.45.0.0/16"),
         "7": one,
         "8": two,
         "16": aims.Removal(services=("alpine-overlay1", "alpine-overlay2")),
-        "17": aims.Removal(networks=("overlaynet1",)),
+        "17": aims.Removal(networks=("overlaynet1",), places=("machine1",)),
     }
 
 
 def test_the_exercise_over_a_plugin() -> None:
-    found = of(weave)
+    found = aims_of(weave)
     assert found["1"] == aims.Plugin("weave:2", ("machine1",), there=True)
     assert found["3"] == aims.Network("weavenet1", "weave:2", "10.1.1.0/24", "10.1.1.1")
     assert found["6b"] == aims.Service(
@@ -61,7 +40,7 @@ def test_the_exercise_over_a_plugin() -> None:
 
 
 def test_the_spreading_of_tasks() -> None:
-    found = of(spread)
+    found = aims_of(spread)
     assert found["2"] == aims.Service("spread1", (), 6, "alpine:latest")
     assert found["3"] == aims.Availability("n2", "drain")
     assert found["6"] == aims.Roles(("n2", "n3"), "manager")
@@ -78,22 +57,28 @@ def test_what_is_not_known_yet_is_no_aim() -> None:
 def test_every_step_that_makes_or_removes_something_has_an_aim(scenario: Scenario) -> None:
     """A command that changes something and is not understood would have no hint of its own."""
     changing = (" run ", " create ", " rm ", " scale ", " promote ", " demote ", "--availability")
-    found = of(scenario)
+    found = aims_of(scenario)
     for plan in scenario.steps:
         if any(word in plan.run for word in changing):
             assert plan.number in found, plan.run
 
 
 def test_containers_and_networks_of_one_machine() -> None:
-    found = of(macvlan)
+    found = aims_of(macvlan)
     assert found["2"] == aims.Network("macnet1", "macvlan", "10.77.0.0/24")
+    assert found["3"] == aims.Network("macnet1", "macvlan", "10.77.0.0/24", place="machine2")
     assert found["5"] == aims.Container("mac2", "macnet1", "alpine:latest", "machine2")
     assert found["10"] == aims.Removal(containers=("mac2",), places=("machine2",))
-    assert of(bridge)["2"] == aims.Container("bridge1", "bridge", "alpine:latest", "machine1")
+    assert aims_of(bridge)["2"] == aims.Container("bridge1", "bridge", "alpine:latest", "machine1")
 
 
 def test_what_comes_after_the_image_is_the_tasks_own_command() -> None:
-    assert of(dnsrr)["2"] == aims.Service("dns1", ("dnsnet1",), 2, "alpine:latest", "", "dnsrr")
-    assert of(networks)["5"] == aims.Service(
+    assert aims_of(dnsrr)["1"] == aims.Network(
+        "dnsnet1", "overlay", "10.46.4.0/24", attachable=True
+    )
+    assert aims_of(dnsrr)["2"] == aims.Service(
+        "dns1", ("dnsnet1",), 2, "alpine:latest", "", "dnsrr"
+    )
+    assert aims_of(networks)["5"] == aims.Service(
         "app1", ("frontnet1", "backnet1"), 1, "alpine:latest", "n2"
     )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from scenarios.learn import aims
+from scenarios.learn import aims, explain
+from scenarios.learn.look import Look, Seen, State
 from scenarios.learn.mistakes import find
 from scenarios.learn.mistakes.mistake import Case
 from scenarios.learn.world import Container, Engine, Network, Node, Service, Task, World
+from scenarios.wrong_clock import wrong_clock
 
 NETWORK = aims.Network("net1", "overlay", "10.1.0.0/24", "10.1.0.1")
 FIRST = aims.Service("web1", ("net1",), 1, "alpine:latest", "n1")
@@ -110,6 +114,25 @@ def test_a_machine_in_no_swarm_or_in_one_of_its_own_or_down() -> None:
     world = right()
     world.nodes[1].state = "down"
     assert name_of(None, world) == "a node is down"
+
+
+def looked_at(world: World, state: State) -> Look:
+    """A look at the exercise about a wrong clock, whose step that breaks it has a state."""
+    nothing: Any = None
+    steps = [Seen(plan, state if plan.breaks else "open") for plan in wrong_clock.steps]
+    return Look(steps, world, nothing, {}, {})
+
+
+def test_nodes_that_an_exercise_has_made_fail_are_no_mistake_until_they_are_back() -> None:
+    world = right()
+    world.engines["machine2"].swarm = "error"
+    world.engines["machine2"].node = ""  # an engine that cannot join says no more of itself
+    world.nodes[1].state = "down"
+    expected: dict[State, str] = {"open": "in another swarm", "done": ""}
+    for state, name in expected.items():
+        look = looked_at(world, state)
+        found = explain.mistake(look, look.steps[6])
+        assert (found.name if found else "") == name
 
 
 def test_another_node_is_drained() -> None:

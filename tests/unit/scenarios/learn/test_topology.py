@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from scenarios.bridge import bridge
 from scenarios.learn import topology
 from scenarios.learn.look import Exercise
 from scenarios.learn.world import Container, Engine, Network, Node, Service, World
@@ -14,7 +17,9 @@ from scenarios.overlay import overlay
 from scenarios.record import model
 from scenarios.report import pages
 from scenarios.spread import spread
+from tests.unit.scenarios.learn import typed_right
 from tests.unit.scenarios.learn.test_typed import Typed
+from tests.unit.scenarios.learn.typed_right import aims_of
 from tests.vxlan_driver.scenario import tunnel
 
 HOSTS = [
@@ -64,6 +69,30 @@ def test_networks_and_tasks_come_and_go_as_they_are_typed(tmp_path: Path) -> Non
     host = found[0].hosts[0]
     assert (host.name, host.role, host.address) == ("machine1", "manager", "10.77.0.1")
     assert host.engine
+
+
+def test_of_what_machines_have_for_themselves_the_exercises_is_shown() -> None:
+    there = typed_right.empty()
+    for number, aim in aims_of(bridge).items():
+        if number == "12":
+            break
+        typed_right.done(aim, there)
+    first = there.engines["machine1"]
+    first.networks.append(first.networks[-1].model_copy(update={"id": "theirs", "name": "theirs"}))
+    first.containers.append(
+        first.containers[0].model_copy(update={"id": "theirs", "name": "theirs"})
+    )
+    first.containers[-2].state = "exited"
+    nothing: Any = SimpleNamespace(scenario=bridge, called={})
+    shown = topology.now(there, HOSTS, made=topology.made_by(nothing, nothing))
+    assert [network.name for network in shown.networks] == ["bridgenet1"]
+    assert [(one.container, one.machine, one.network) for one in shown.tasks] == [
+        ("bridge1", "machine1", "bridge"),
+        ("bridge2", "machine1", "bridge"),
+        ("bridge3", "machine1", "bridgenet1"),
+        ("bridge5", "machine2", "bridge"),
+    ]
+    assert "bridge3" in pages.picture(shown)
 
 
 def test_each_change_has_another_fingerprint_and_nothing_else_has(tmp_path: Path) -> None:

@@ -144,6 +144,31 @@ def test_a_walk_explains_and_shows_what_was_checked_once(
     assert said[-1] == "All 17 steps are done."
 
 
+def test_a_walk_shows_each_check_of_a_step_as_it_turns_green(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = Typed(overlay, tmp_path)
+    exercise = typed.exercise(0)
+    shown = Shown(exercise, walk=True)
+    look = exercise.look()
+    assert look.next is not None
+    assert look.next.step is not None
+    driver, subnet = look.next.step.expectations
+    shown.show(look)
+    capsys.readouterr()
+    driver.passed = True
+    shown.show(look)
+    shown.show(look)
+    said = capsys.readouterr().out
+    assert said.count(f"✓ {driver.what}") == 1
+    assert subnet.what not in said
+    done = typed.exercise(1).look()
+    shown.show(done)
+    said = capsys.readouterr().out
+    assert driver.what not in said
+    assert said.count(f"✓ {subnet.what}") == 1
+
+
 def test_the_report_of_what_was_typed_is_that_of_a_run(tmp_path: Path) -> None:
     typed = Typed(overlay, tmp_path)
     for number in range(len(typed.stages)):

@@ -7,6 +7,7 @@ import dataclasses
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import pytest
@@ -51,7 +52,7 @@ def unreachable(_lab: Lab, _verb: str) -> Iterator[NoReturn]:
     yield
 
 
-DEEDS = Deeds(unreachable, unreachable, nobody, nobody, nobody, nobody, lambda: None)
+DEEDS = Deeds(unreachable, unreachable, nobody, nobody, nobody, nobody, lambda: None, lambda _: [])
 
 
 def asked(lab: Lab, what: str, number: str = "", **deeds: Callable[..., Any]) -> dict[str, Any]:
@@ -74,6 +75,28 @@ def test_a_lab_that_cannot_be_looked_at_is_told_of(lab: Lab) -> None:
         session.close()
     trouble = {"says": "machine1: no SSH at 192.0.2.1", "advice": "inv status"}
     assert board.since(0)[1]["trouble"] == trouble
+
+
+def test_an_error_of_our_own_while_looking_is_told_and_it_looks_again(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[bool] = []
+
+    def broken(*_: object) -> NoReturn:
+        tried.append(True)
+        raise ZeroDivisionError("by 0")
+
+    monkeypatch.setattr("scenarios.page.session._PAUSE", 0.01)
+    board = Board()
+    deeds = dataclasses.replace(DEEDS, viewed=broken)
+    session = Session(lab, overlay, deeds, board)
+    session.start()
+    try:
+        wait_for(lambda: len(tried) > 1)
+    finally:
+        session.close()
+    told = board.since(0)[1]["trouble"]
+    assert told == {"says": "Internal error: ZeroDivisionError: by 0", "advice": ""}
 
 
 @pytest.mark.parametrize(("what", "number"), [("hint", ""), ("solve", "7"), ("catch-up", "7")])
@@ -159,7 +182,7 @@ def test_a_lab_that_was_set_back_at_once_is_looked_at_again(
     monkeypatch.setattr(steps, "exercise", lambda _: {})
     instead: dict[str, Any] = {
         "viewed": viewed,
-        "exercise": lambda *_: None,
+        "exercise": lambda *_: SimpleNamespace(),
         "restore": lambda *_: "there are none",
     }
     deeds = dataclasses.replace(DEEDS, **instead)

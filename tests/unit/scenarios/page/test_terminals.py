@@ -9,7 +9,7 @@ import pytest
 
 from provision.machine.machine import Machine
 from provision.support.errors import MachineError
-from scenarios.page.terminals import Terminal
+from scenarios.page.terminals import Terminal, Terminals
 from tests.unit.scenarios.page.waiting import wait_for
 
 
@@ -92,6 +92,22 @@ def test_what_the_shell_prints_is_kept_and_what_is_typed_is_sent(
     assert terminal.output.since(0)[0].decode() == "Ä€✓"
     terminal.type(b"ls\r")
     assert host.shells[0].typed == b"ls\r"
+
+
+def test_what_is_typed_on_a_machine_is_known_whichever_terminal_it_was(host: Host) -> None:
+    two = Terminals(["machine1", "machine2"], lambda _: cast(Machine, host))
+    try:
+        for number in (1, 2):
+            one = two.get("machine1", number)
+            is_in(one, "open")
+            one.type(f"docker inspect c{number}\r".encode())
+        assert [line.text for line in two.typed("machine1")] == [
+            "docker inspect c1",
+            "docker inspect c2",
+        ]
+        assert two.typed("machine2") == []
+    finally:
+        two.close()
 
 
 def test_sizes_have_limits(host: Host, terminal: Terminal) -> None:

@@ -142,11 +142,11 @@ def test_a_folder_without_a_report_is_the_users_to_mend(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-@pytest.mark.parametrize("version", ["1.5", "2.0", "10.0"])
+@pytest.mark.parametrize("version", ["1.6", "2.0", "10.0"])
 def test_a_report_of_a_newer_schema_is_refused_by_its_version(tmp_path: Path, version: str) -> None:
     data = samples.sample().model_dump(mode="json") | {"schema_version": version, "novel": 1}
     (tmp_path / "report.json").write_text(json.dumps(data))
-    with pytest.raises(UserError, match=f"schema {version}; this Swarmrig reads 1.4"):
+    with pytest.raises(UserError, match=f"schema {version}; this Swarmrig reads 1.5"):
         load(tmp_path)
 
 
@@ -155,8 +155,8 @@ def test_a_report_of_a_newer_schema_is_refused_by_its_version(tmp_path: Path, ve
     [
         (b'{"scenario": ', "not a report"),
         (b"\xff\xfe", "not a report"),
-        (b"[]", "not a report of schema 1.4: the whole file"),
-        (b'{"schema_version": "1.0"}', "not a report of schema 1.4: scenario: Field required"),
+        (b"[]", "not a report of schema 1.5: the whole file"),
+        (b'{"schema_version": "1.0"}', "not a report of schema 1.5: scenario: Field required"),
     ],
 )
 def test_a_broken_report_says_what_is_wrong_and_where(
@@ -216,6 +216,20 @@ def test_the_first_failure_is_told_at_the_top_with_expected_and_seen(tmp_path: P
     told = words[words.index("What failed first") : words.index("Provider")]
     assert "Ping the address of alpine-overlay1's task from machine2" in told
     assert "Expected 3 Seen 0" in told
+
+
+def test_what_a_learner_has_typed_is_shown_without_what_is_not_known(tmp_path: Path) -> None:
+    record = samples.sample()
+    run = record.steps[4].commands[0]
+    run.typed, run.exit_code, run.stdout, run.stderr, run.seconds = True, None, "", "", 0
+    run.command += " --attachable"
+    words = page_of(record, tmp_path).text
+    told = words[words.index(f"Typed on {run.machine}") :].partition("What had to be seen")[0]
+    assert "--attachable" in told
+    assert not any(word in told for word in ("stopped by a limit", "It printed nothing", "0 s"))
+    shown = (tmp_path / "report.md").read_text()
+    assert f"Typed on {run.machine}:" in shown
+    assert "stopped by a limit" not in shown
 
 
 def test_a_step_that_broke_or_was_skipped_says_why(tmp_path: Path) -> None:
