@@ -58,6 +58,9 @@ def test_where_the_shell_has_a_hand_in_it_the_line_is_not_known(keys: str) -> No
         "docker login -u me -p word registry\r",
         "docker swarm join --token SWMTKN-1-x 10.0.0.1\r",
         "docker secret create x -\r",
+        "docker service create --env PASSWORD=word x\r",
+        "docker run -de PASSWORD=word x\r",
+        "docker run -ePASSWORD=word x\r",
         "echo docker ps\r",
     ],
 )
