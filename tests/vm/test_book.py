@@ -30,8 +30,14 @@ needs_weave = pytest.mark.skipif(
 )
 
 
+PORT = 18022
+
+
 class Lab:
-    """The lab that ships, in a folder of its own, driven by the command line alone."""
+    """The lab that ships, in a folder of its own, driven by the command line alone.
+
+    Where it is defined anew, a port of the host leads to its first machine.
+    """
 
     def __init__(self, world: World, folder: Path) -> None:
         self.world = world
@@ -89,6 +95,11 @@ class Lab:
     def nodes(self) -> str:
         return self.on("machine1", "docker node ls --format '{{.ID}}'")
 
+    def greeting(self) -> str:
+        """What answers at the port of the host that leads to the first machine; "" for nothing."""
+        line = f'exec 3<>/dev/tcp/127.0.0.1/{PORT} && read -r -t 60 said <&3 && echo "$said"'
+        return self.world.run(["bash", "-c", line], timeout=120).stdout
+
     @property
     def state(self) -> Path:
         return self.folder / ".swarmrig" / "book"
@@ -109,6 +120,9 @@ class Lab:
         """The lab that ships, with a [weave] table for the archive that is there."""
         table = ["", "[weave]", f"plugin_archive = {json.dumps(WEAVE)}", *lines, ""]
         shipped = (CLONE / "lab.toml").read_text()
+        first = 'name = "machine1"\n'
+        assert first in shipped
+        shipped = shipped.replace(first, f"{first}forward = [{{ guest = 22, host = {PORT} }}]\n")
         (self.folder / "lab.toml").write_text(shipped + "\n".join(table if WEAVE else []))
 
 
@@ -150,6 +164,10 @@ def test_the_exercise_passes_and_comes_out_the_same_after_a_rebuild(lab: Lab) ->
     assert lab.on("machine2", "docker volume ls -q") == ""
     for machine in ("machine1", "machine2"):
         assert abs(int(lab.on(machine, "date +%s")) - time.time()) < 20
+
+
+def test_a_forwarded_port_leads_to_the_machine_that_was_restored(lab: Lab) -> None:
+    assert lab.greeting().startswith("SSH-2.0")
 
 
 def test_the_overlay_exercise_has_all_its_evidence(lab: Lab) -> None:
@@ -384,6 +402,7 @@ def test_a_lab_whose_folder_was_lost_is_destroyed_by_what_libvirt_lists(
     assert world.belongings() != []
     said = lab.must("destroy")
     assert "removed domain" in said
+    assert f"removed forwarded port 127.0.0.1:{PORT}" in said
     assert "kept: " in said
     assert world.belongings() == []
     assert lab.lock.exists()

@@ -15,7 +15,7 @@ import pytest
 
 from provision.providers.boxes import build, busybox
 from provision.providers.boxes.recipe import DISK_GIB, Recipe
-from tests.vm.test_book import Lab
+from tests.vm.test_book import PORT, Lab
 from tests.vm.vagrant_world import World
 
 pytestmark = pytest.mark.skipif(
@@ -23,7 +23,6 @@ pytestmark = pytest.mark.skipif(
     reason="a second lab takes long where machines are emulated: SWARMRIG_VM=all runs it",
 )
 
-PORT = 18022
 LAB = f"""
 name = "plain"
 box = "swarmrig/debian12-plain"
@@ -59,12 +58,6 @@ def lab(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]
     made.inv("destroy")
 
 
-def greeting(world: World) -> str:
-    """What answers at the forwarded port of the host."""
-    line = f'exec 3<>/dev/tcp/127.0.0.1/{PORT} && read -r said <&3 && echo "$said"'
-    return world.run(["bash", "-c", line]).stdout
-
-
 def test_docker_is_installed_where_the_box_has_none(lab: Lab) -> None:
     done = lab.inv("up")
     assert done.returncode == 0, done.stderr
@@ -96,18 +89,18 @@ def test_a_script_has_run_once_on_each_machine(lab: Lab) -> None:
     assert shown.splitlines() == ["web 192.168.56.11"]
 
 
-def test_a_forwarded_port_leads_to_the_machine(world: World) -> None:
-    assert greeting(world).startswith("SSH-2.0")
+def test_a_forwarded_port_leads_to_the_machine(lab: Lab) -> None:
+    assert lab.greeting().startswith("SSH-2.0")
 
 
-def test_it_does_so_after_a_rebuild(lab: Lab, world: World) -> None:
+def test_it_does_so_after_a_rebuild(lab: Lab) -> None:
     lab.must("rebuild")
-    assert greeting(world).startswith("SSH-2.0")
+    assert lab.greeting().startswith("SSH-2.0")
 
 
 def test_nothing_is_left_and_the_port_is_free_again(lab: Lab, world: World) -> None:
     lab.must("destroy")
     assert world.belongings() == []
-    assert greeting(world) == ""
+    assert lab.greeting() == ""
     left = world.run(["pgrep", "-af", shlex.quote(str(PORT))]).stdout
     assert left == ""

@@ -193,7 +193,8 @@ class Libvirt(Backend):
     # -- destroy ------------------------------------------------------------------------------
 
     def purge(self, lab: Lab) -> list[str]:
-        return inventory.purge(naming.prefix(lab.name), naming.network(lab.name), lab.state)
+        purged = inventory.purge(naming.prefix(lab.name), naming.network(lab.name), lab.state)
+        return purged + tunnels.end_left(lab.state)
 
     def leftovers(self, lab: Lab, known: set[str]) -> list[str]:
         """What libvirt no longer has is gone, whatever Vagrant remembers."""

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provision.lab.model import Forward, Lab
-from provision.ssh.client_config import client_of
+from provision.ssh.client_config import client_of, quoted
 from provision.ssh.endpoint import Endpoint
 from provision.support.errors import MachineError
 
@@ -52,6 +52,35 @@ def renew(lab: Lab, ends: Mapping[str, Endpoint], restored: bool) -> None:
         tunnel.see_free()
     for tunnel, process in [(tunnel, tunnel.start()) for tunnel in cut]:
         tunnel.see(process)
+
+
+def end_left(state: Path) -> list[str]:
+    """End those of a lab that nobody has written down any more; what was ended.
+
+    They are known by the lab's folder, in which the key lies that they log in with.
+    """
+    # As Vagrant writes it, and as it has to be written.
+    places = [f"{text}/".encode() for text in (str(state), quoted(state).strip('"'))]
+    ended = []
+    for folder in Path("/proc").iterdir():
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0") if folder.name.isdigit() else []
+        except OSError:  # it has ended meanwhile
+            continue
+        ssh = any(word.rpartition(b"/")[2] == b"ssh" for word in words[:2])
+        if ssh and b"-L" in words and any(place in word for word in words for place in places):
+            way = words[words.index(b"-L") + 1].decode(errors="replace")
+            _kill(int(folder.name), as_root=words[0] == b"sudo")
+            ended.append(f"forwarded port {':'.join(way.split(':')[:2])}")
+    return ended
+
+
+def _kill(number: int, as_root: bool) -> None:
+    if as_root:
+        subprocess.run(["sudo", "kill", str(number)], check=False)
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(number, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -89,11 +118,7 @@ class _Tunnel:
 
     def end(self) -> None:
         if number := self.process():
-            if self._as_root:
-                subprocess.run(["sudo", "kill", str(number)], check=False)
-            else:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(number, signal.SIGTERM)
+            _kill(number, self._as_root)
             end = time.monotonic() + _LIMIT
             while self.process() and time.monotonic() < end:
                 time.sleep(_PAUSE)

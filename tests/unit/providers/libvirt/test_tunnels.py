@@ -74,9 +74,10 @@ def note(lab: Lab, port: int) -> Iterator[Path]:
 
 
 @pytest.fixture
-def again(lab: Lab, tmp_path: Path) -> Again:
+def again(lab: Lab) -> Again:
+    key, known_hosts = lab.state / "vagrant" / "100% key", lab.state / "known_hosts"
     ends = {
-        name: Endpoint(address, 22, "vagrant", (tmp_path / "key",), tmp_path / "known_hosts", True)
+        name: Endpoint(address, 22, "vagrant", (key,), known_hosts, True)
         for name, address in (("web", "192.168.57.11"), ("db", "192.168.57.12"))
     }
     return lambda restored: Libvirt().forward(lab, ends, restored)
@@ -195,3 +196,14 @@ def test_one_is_written_down_though_the_command_is_killed_as_it_starts(
     assert note.read_text() == str(started[0].pid)
     again(True)
     assert started[0].wait(60)
+
+
+def test_one_whose_note_was_lost_is_known_by_the_labs_key(
+    again: Again, lab: Lab, note: Path, port: int, tmp_path: Path
+) -> None:
+    again(False)
+    note.unlink()
+    assert tunnels.end_left(tmp_path / "another") == []
+    assert tunnels.end_left(lab.state) == [f"forwarded port 127.0.0.1:{port}"]
+    while answers(port):
+        time.sleep(0.05)
