@@ -92,6 +92,6 @@ def ssh(lab_file: str, machine: str, command: str) -> int:
     """The user's own ssh client on a machine of the lab; its exit code."""
     lab = applied.current(load.load_lab(lab_file))
     plan = lab.machine(machine)
-    with running.machines_of(lab) as machines:
+    with running.machines_of(lab, looks=True) as machines:
         end = machines[plan.name].endpoint
     return subprocess.call(["ssh", *client_config.client_of(end), *([command] if command else [])])

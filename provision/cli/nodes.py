@@ -39,7 +39,7 @@ def change(lab_file: str, verb: str, machine: str) -> None:
 def show(lab_file: str, as_json: bool) -> None:
     """The swarm's nodes, as a table or as JSON."""
     lab = load.load_lab(lab_file)
-    with running.machines_of(lab) as machines:
+    with running.machines_of(lab, looks=True) as machines:
         rows = nodes.Nodes(machines, Progress()).table()
     console = Console()
     if as_json:

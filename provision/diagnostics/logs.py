@@ -22,6 +22,7 @@ from provision.lab.model import Lab
 from provision.machine.machine import Machine, connected
 from provision.providers import select
 from provision.providers.backends import registry
+from provision.ssh.endpoint import for_looking
 from provision.support import redact
 from provision.support.errors import SwarmrigError
 from provision.support.files import write_atomic
@@ -150,7 +151,7 @@ def _machines(archive: _Archive, lab: Lab, progress: Progress) -> None:
     if not endpoints:
         archive.add("machines.missing.txt", "The lab is not up.\n")
         return
-    with connected(lab, endpoints) as machines:
+    with connected(lab, for_looking(endpoints)) as machines:
         answers = run_on_all(
             "collecting", machines.values(), lambda m: _answers(m, progress), progress
         )

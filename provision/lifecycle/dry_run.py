@@ -12,6 +12,7 @@ from provision.machine.machine import connected
 from provision.providers import select
 from provision.providers.base import Provider
 from provision.providers.existing import HostsProvider
+from provision.ssh.endpoint import for_looking
 from provision.support.progress import Progress
 from provision.swarm.plan import Allowed
 
@@ -38,7 +39,7 @@ def dry_run(
         )
 
         return "\n".join([*edited.lines(), preview(lab, provider, states)])
-    with connected(lab, provider.endpoints()) as machines:
+    with connected(lab, for_looking(provider.endpoints())) as machines:
         login.reach(machines, progress, ask=lambda *_: False)
         wanted = up.wanted(lab, provider, lockfile.load(lab))
         written = journal.of_lab(lab)

@@ -14,6 +14,7 @@ from provision.machine.machine import Machine, connected
 from provision.machine.running_lab import RunningLab
 from provision.providers import select
 from provision.providers.base import Provider
+from provision.ssh.endpoint import for_looking
 from provision.support.errors import MachineError, UserError
 
 
@@ -30,10 +31,14 @@ def ready(lab: Lab) -> Ready:
 
 
 @contextlib.contextmanager
-def machines_of(lab: Lab) -> Iterator[dict[str, Machine]]:
-    """The machines of a lab that is up, as brought up. Raises UserError when it is not."""
+def machines_of(lab: Lab, looks: bool = False) -> Iterator[dict[str, Machine]]:
+    """The machines of a lab that is up, as brought up; `looks` is for verbs that do not hold it.
+
+    Raises UserError when it is not up.
+    """
     lab = applied.current(lab)
-    with connected(lab, provider_of(lab).endpoints()) as machines:
+    ends = provider_of(lab).endpoints()
+    with connected(lab, for_looking(ends) if looks else ends) as machines:
         yield machines
 
 
@@ -51,7 +56,7 @@ def viewed(lab: Lab, _verb: str) -> Iterator[RunningLab]:
     """As `opened`, for a verb that only looks: other verbs may work on the lab meanwhile."""
     recorded = ready(lab)
     lab = applied.current(lab)
-    with machines_of(lab) as machines:
+    with machines_of(lab, looks=True) as machines:
         yield RunningLab(lab, recorded, machines)
 
 

@@ -23,6 +23,7 @@ from provision.lifecycle import applied
 from provision.machine.machine import Machine, connected
 from provision.providers import select
 from provision.providers.base import Provider
+from provision.ssh.endpoint import for_looking
 from provision.support.errors import MachineError, UserError
 
 PATIENCE = 10.0  # seconds for all machines together; an emulated one on a busy host takes some
@@ -57,7 +58,7 @@ def looking(lab: Lab) -> Iterator[Callable[[], dict[str, Any]]]:
     with suppress(UserError):
         # What is wrong with the file, `inv up` and `inv lock` say.
         locked = lockfile.load(lab).of(provider.name) if provider else None
-    with connected(lab, endpoints) as machines:
+    with connected(lab, for_looking(endpoints)) as machines:
         watch = _Watch(machines)
         try:
             yield lambda: _compared(watch.add(_said(lab, provider)), locked)

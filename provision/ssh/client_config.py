@@ -65,7 +65,7 @@ def client_of(end: Endpoint) -> list[str]:
     words += [f"UserKnownHostsFile={quoted(end.known_hosts)}", "-o", "IdentitiesOnly=yes"]
     if end.alias:
         words += ["-o", f"HostKeyAlias={end.alias}"]
-    words += ["-o", "StrictHostKeyChecking=accept-new"]
+    words += ["-o", f"StrictHostKeyChecking={'accept-new' if end.trust_first else 'yes'}"]
     for key in end.keys:
         # Not -i: of what it is given, the file's name is asked for before % is read as a token.
         words += ["-o", f"IdentityFile={quoted(key)}"]

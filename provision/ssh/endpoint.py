@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -51,3 +48,14 @@ class Endpoint:
     def key_name(self) -> str:
         """The name that known_hosts files have for it (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT)."""
         return self.alias or (self.host if self.port == 22 else f"[{self.host}]:{self.port}")
+
+
+def for_looking(ends: Mapping[str, Endpoint]) -> dict[str, Endpoint]:
+    """The same ways for a verb that only looks: it writes down no host key of the lab's machines.
+
+    While another verb creates them again, the port of one may lead to another, whose key would
+    be taken for the first one's from then on. Hosts that exist keep what the user's settings say.
+    """
+    return {
+        name: end if end.client else replace(end, trust_first=False) for name, end in ends.items()
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from provision.lab.load import load_lab
 from provision.lab.model import Lab
@@ -121,10 +121,6 @@ class _Lines:
         with self._lock:
             if self._machines is None:
                 running = self._open.enter_context(self._viewed(self._lab, "learn"))
-                for machine in running.machines.values():
-                    # While machines are created again, the port of one may lead to another: who
-                    # logs in then must not write that one's host key down as this one's.
-                    machine.endpoint = replace(machine.endpoint, trust_first=False)
                 self._machines = running.machines
             return self._machines
 

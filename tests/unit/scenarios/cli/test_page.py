@@ -6,15 +6,9 @@ import contextlib
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
-
-from provision.ssh.endpoint import Endpoint
-from scenarios.cli.page import _Lines
 
 CLONE = Path(__file__).parents[4]
 LAB = """
@@ -58,17 +52,3 @@ def test_a_port_that_is_none_is_an_error(tmp_path: Path, port: str) -> None:
     done = learn(tmp_path, "overlay", f"--port={port}")
     assert done.returncode == 2
     assert f"Port {port} of 127.0.0.1 cannot be used: " in done.stderr
-
-
-def test_a_terminal_writes_down_no_host_key(tmp_path: Path) -> None:
-    """Machines that are created again may get each other's port: the key would be another one's."""
-    end = Endpoint("127.0.0.1", 2222, "vagrant", (), tmp_path / "known_hosts", trust_first=True)
-    machine: Any = SimpleNamespace(endpoint=end)
-
-    @contextlib.contextmanager
-    def viewed(*_: object) -> Iterator[Any]:
-        yield SimpleNamespace(machines={"machine1": machine})
-
-    lines = _Lines(viewed, None)  # type: ignore[arg-type]
-    with contextlib.closing(lines):
-        assert not lines.reach("machine1").endpoint.trust_first
