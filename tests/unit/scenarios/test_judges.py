@@ -15,17 +15,13 @@ from tests.unit.scenarios.worlds.broken import Broken
 CASES = [(name, world) for name, worlds in WORLDS.items() for world in worlds]
 
 
-# Light hosts cannot run these; their judges are tested in test_own_clock_and_netem.py.
-UNTAPED = {"slow", "wrong_clock"}
-
-
 def test_every_scenario_has_a_tape_and_broken_worlds() -> None:
     """One without: record it in tests/hosts/test_tape.py, and say in worlds/ how it can fail.
 
     Those of the atlas that have none are broken on real hosts (tests/hosts/test_drivers.py).
     """
     for name, scenario in discovery.found().items():
-        if name in UNTAPED or (scenario.atlas and name not in PLAYED):
+        if scenario.atlas and name not in PLAYED:
             continue
         assert name in PLAYED, f"scenario {name} has no tape"
         assert PLAYED[name].tape.is_file(), f"scenario {name} has no tape"
@@ -45,6 +41,8 @@ def test_every_scenario_has_a_tape_and_broken_worlds() -> None:
         "macvlan",
         "ipv6",
         "dnsrr",
+        "slow",
+        "wrong_clock",
     ],
 )
 def test_a_recorded_run_is_judged_as_it_was(name: str, tmp_path: Path) -> None:
