@@ -7,8 +7,10 @@ from tests.unit.scenarios.worlds import (
     drivers,
     failures,
     overlay,
+    services,
     slow,
     spread,
+    underlay,
     weave,
     wrong_clock,
 )
@@ -36,4 +38,9 @@ WORLDS: dict[str, list[Broken]] = {
     "macvlan": drivers.MACVLAN,
     "ipv6": drivers.IPV6_NETWORK,
     "dnsrr": drivers.DNSRR,
+    "vip": services.VIP,
+    "publish": services.PUBLISH,
+    "networks": services.NETWORKS,
+    "encrypted": underlay.ENCRYPTED,
+    "ipvlan": underlay.IPVLAN,
 }
