@@ -9,7 +9,7 @@ import re
 import shlex
 
 from scenarios.checks.path import End
-from scenarios.kit.step import Step
+from scenarios.kit.step import Step, StepFailed
 from scenarios.record import model
 
 PORT = 7700
@@ -29,7 +29,8 @@ _CONNECTION = re.compile(r"^ *\d+: [0-9A-F]+:([0-9A-F]{4}) ([0-9A-F]+):[0-9A-F]{
 def ask(step: Step, here: End, target: str, port: int = PORT, times: int = 1) -> list[str]:
     """Connect from a container, one time after the other; what was answered each time.
 
-    The second try of each is for the moment in which a task does not listen.
+    The second try of each is for the moment in which a task does not listen. Raises StepFailed
+    where not so many were tried: that nobody answers is said of who was asked.
     """
     once = f"nc -w {_PATIENCE} {shlex.quote(target)} {port} </dev/null 2>/dev/null"
     script = (
@@ -37,8 +38,14 @@ def ask(step: Step, here: End, target: str, port: int = PORT, times: int = 1) ->
         f"echo {NOBODY}; done"
     )
     command = f"docker exec {shlex.quote(here.task)} sh -c {shlex.quote(script)}"
-    said = step.run(command, on=here.machine, must=False).stdout
-    return [one.strip() or NOBODY for one in said.split("@\n")[1:]]
+    result = step.run(command, on=here.machine, must=False)
+    answers = [one.strip() or NOBODY for one in result.stdout.split("@\n")[1:]]
+    if len(answers) != times:
+        raise StepFailed(
+            f"{here.machine.name}: {here.task} tried {len(answers)} of {times} connections to "
+            f"{target}: {result.last_words}"
+        )
+    return answers
 
 
 def client_of(answer: str, port: int = PORT) -> str:
@@ -87,10 +94,10 @@ def note_tasks(step: Step, service: str) -> None:
 
 
 def expect_tasks(step: Step, service: str, count: int) -> None:
-    """So many tasks of the service run. They are noted in the topology."""
+    """So many tasks of the service run, two or more. They are noted in the topology."""
     note_tasks(step, service)
     step.expect(
-        f"{service} has {count} running task{'s' if count > 1 else ''}",
+        f"{service} has {count} running tasks",
         expected=count,
         seen=len(step.running_tasks(service)),
         layer="task start",

@@ -1,4 +1,4 @@
-"""Records a run of a scenario on light hosts, and plays it again without them."""
+"""Records a run of a scenario on a lab, and plays it again without any."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from tests.support.tape import Tape, recorded
 from tests.unit.scenarios.played import PLAYED, SKIPPED, failed, play, skipped
 
 # Write the tapes that the unit tier plays:
-# SWARMRIG_RECORD=1 pytest tests/hosts/test_tape.py tests/hosts/test_failures.py
+# SWARMRIG_RECORD=1 pytest tests/hosts/test_tape.py tests/hosts/test_failures.py,
+# and python -m tests.vm.tape on virtual machines
 RECORD = "SWARMRIG_RECORD"
 
 

@@ -277,7 +277,7 @@ class _Engine(BaseAdapter):
 class _Played:
     """A machine that is a tape."""
 
-    is_root = False  # as the login of light hosts, which the tapes are recorded on
+    is_root = False  # as the logins of the machines that the tapes are recorded on
 
     def __init__(self, plan: MachineSpec, tape: Tape, api: str) -> None:
         self.plan, self.name, self.address = plan, plan.name, plan.address

@@ -1,7 +1,8 @@
 """Records scenarios on virtual machines, and plays them again: `python -m tests.vm.tape NAME …`.
 
-It runs in the world of the virtual machines, on the lab that $SWARMRIG_LAB names, which is up.
-With SWARMRIG_RECORD=1 the tapes go where the unit tier plays them.
+It is for scenarios that light hosts cannot run, on the lab that $SWARMRIG_LAB names, which is up:
+one of the tests' is reached in their world alone (tests/vm/vagrant_world.py). With
+SWARMRIG_RECORD=1 the tapes go where the unit tier plays them (tests/unit/scenarios/tapes).
 """
 
 from __future__ import annotations

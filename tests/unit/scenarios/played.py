@@ -21,22 +21,29 @@ from scenarios.attachable import attachable
 from scenarios.bridge import bridge
 from scenarios.cut import cut
 from scenarios.dnsrr import dnsrr
+from scenarios.encrypted import encrypted
 from scenarios.evidence.encapsulation import VXLAN, Carried, Encapsulation, vxlan
 from scenarios.failover import failover
 from scenarios.frozen import frozen
 from scenarios.host import host
 from scenarios.ipv6 import ipv6
+from scenarios.ipvlan import ipvlan
 from scenarios.kit import holding, runner
 from scenarios.kit.scenario import Scenario
 from scenarios.kit.setup import Setup
 from scenarios.lossy import lossy
 from scenarios.macvlan import macvlan
 from scenarios.narrow import narrow
+from scenarios.networks import networks
 from scenarios.none import none
 from scenarios.overlay import overlay
+from scenarios.publish import publish
 from scenarios.quorum import quorum
 from scenarios.record import model
+from scenarios.slow import slow
 from scenarios.spread import spread
+from scenarios.vip import vip
+from scenarios.wrong_clock import wrong_clock
 from tests.support.tape import Tape, played
 from tests.unit.sample_record import ping_output
 from tests.vxlan_driver import package
@@ -130,6 +137,13 @@ PLAYED = {
     "host": Played(host, TAPES / "host.json"),
     "macvlan": Played(macvlan, TAPES / "macvlan.json"),
     "ipv6": Played(ipv6, TAPES / "ipv6.json"),
+    "networks": Played(networks, TAPES / "networks.json"),
+    "vip": Played(vip, TAPES / "vip.json"),
+    "encrypted": Played(encrypted, TAPES / "encrypted.json"),
+    "publish": Played(publish, TAPES / "publish.json"),
+    "ipvlan": Played(ipvlan, TAPES / "ipvlan.json"),
+    "slow": Played(slow, TAPES / "slow.json"),
+    "wrong_clock": Played(wrong_clock, TAPES / "wrong_clock.json"),
     "dnsrr": Played(dnsrr, TAPES / "dnsrr.json"),
     "weave encrypted": Played(_SEALED, TAPES / "weave.json", sealed),
 }
@@ -152,8 +166,10 @@ def lab_of(document: dict[str, Any], folder: Path) -> Lab:
     """The lab that the run was recorded on."""
     settings = document.get("plugin")
     plugin = PluginSpec(package.NAME, _archive(folder), settings) if settings else None
+    # What was typed by hand has no record: its lab is that of the light hosts.
+    record = document.get("record", {"lab": "t"})
     return Lab(
-        name="t",
+        name=record["lab"],
         file=folder / "lab.toml",
         provider=document.get("provider", "hosts"),
         box="auto",

@@ -40,9 +40,10 @@ def test_the_client_is_the_other_end_of_the_tasks_own_connection(answer: str, cl
     assert answering.client_of(answer) == client
 
 
-def asking(printed: str) -> Any:
+def asking(printed: str, error: str = "") -> Any:
     """A step whose command prints this."""
-    return SimpleNamespace(run=lambda *_, **__: SimpleNamespace(stdout=printed))
+    result = SimpleNamespace(stdout=printed, last_words=error)
+    return SimpleNamespace(run=lambda *_, **__: result)
 
 
 def test_each_connection_has_its_answer_or_none() -> None:
@@ -51,6 +52,13 @@ def test_each_connection_has_its_answer_or_none() -> None:
         *("3f2a1b0c9d8e", "no answer"),
         *("3f2a1b0c9d8e\nmore", "no answer"),
     ]
+
+
+@pytest.mark.parametrize("printed", ["", "@\nno answer\n"])
+def test_a_connection_that_was_not_tried_is_no_missing_answer(printed: str) -> None:
+    step = asking(printed, "No such container: client1")
+    with pytest.raises(StepFailed, match=r"^machine1: client1 tried . of 2 connections to web: No"):
+        answering.ask(step, CLIENT, "web", times=2)
 
 
 DEBIAN = """\

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from tests.unit.scenarios.worlds import cut, drivers, failures, overlay, spread, weave
+from tests.unit.scenarios.worlds import (
+    cut,
+    drivers,
+    failures,
+    overlay,
+    services,
+    slow,
+    spread,
+    underlay,
+    weave,
+    wrong_clock,
+)
 from tests.unit.scenarios.worlds.broken import Broken
 
 # A tape without a list here is played as it was recorded, and no other way.
@@ -14,6 +25,8 @@ WORLDS: dict[str, list[Broken]] = {
     "lossy": failures.LOSSY,
     "narrow": failures.NARROW,
     "quorum": failures.QUORUM,
+    "slow": slow.WORLDS,
+    "wrong_clock": wrong_clock.WORLDS,
     "cut": cut.OVERLAY,
     "cut_weave": cut.PLUGIN,
     "weave": weave.WORLDS,
@@ -25,4 +38,9 @@ WORLDS: dict[str, list[Broken]] = {
     "macvlan": drivers.MACVLAN,
     "ipv6": drivers.IPV6_NETWORK,
     "dnsrr": drivers.DNSRR,
+    "vip": services.VIP,
+    "publish": services.PUBLISH,
+    "networks": services.NETWORKS,
+    "encrypted": underlay.ENCRYPTED,
+    "ipvlan": underlay.IPVLAN,
 }

@@ -137,7 +137,7 @@ def _lost(step: str) -> Broken:
     )
 
 
-def _container_stays(step: str) -> Broken:
+def container_stays(step: str) -> Broken:
     """A container is still there when the services are removed."""
 
     def edit(answer: Answer, tape: Tape) -> None:
@@ -153,13 +153,13 @@ def _container_stays(step: str) -> Broken:
     return Broken("a container stays", step, "machine1", CONTAINERS, edit, fails)
 
 
-def _network_stays(step: str, name: str, created: str) -> Broken:
+def network_stays(step: str, name: str, created: str) -> Broken:
     """The network is still there when it is removed."""
     edit, asked = as_in(created, NETWORKS), rf"{NETWORKS}.*{name}"
     return Broken(f"{name} stays", step, "machine1", asked, edit, (f"{step}: {name}",))
 
 
-def _spread_at_first() -> list[Broken]:
+def spread_at_first() -> list[Broken]:
     """What the steps before the fault see."""
     what = ("2: one task runs on each node",)
     return [
@@ -169,7 +169,7 @@ def _spread_at_first() -> list[Broken]:
 
 
 FAILOVER = [
-    *_spread_at_first(),
+    *spread_at_first(),
     *fault("3", healed="6"),
     nodes("3", "ready", "the swarm has machine2 as down"),
     line("3", "node", "down", "3: node machine2 down", "4: one after"),
@@ -180,12 +180,12 @@ FAILOVER = [
     nodes("6", "down", "the swarm has machine2 as ready"),
     Broken("not ended", "6", "machine1", TASKS, as_in("5", TASKS), ("6: no task of failover1",)),
     *moved("7"),
-    _container_stays("8"),
+    container_stays("8"),
     container_left("failover1"),
 ]
 
 FROZEN = [
-    *_spread_at_first(),
+    *spread_at_first(),
     *fault("3", healed="6"),
     Broken(
         "it answers", "3", "machine2", "^timeout 5 docker", succeeding, ("3: its daemon gives",)
@@ -201,7 +201,7 @@ FROZEN = [
     nodes("6", "down", "the swarm has machine2 as ready"),
     Broken("not ended", "6", "machine1", TASKS, as_in("5", TASKS), ("6: no task of frozen1",)),
     Broken("it runs on", "6", "machine2", "^test -d /proc", succeeding, ("6: the process of the",)),
-    _container_stays("7"),
+    container_stays("7"),
     container_left("frozen1"),
 ]
 
@@ -209,7 +209,7 @@ FROZEN = [
 # -- the underlay ---------------------------------------------------------------------------------
 
 
-def _network(step: str) -> list[Broken]:
+def network(step: str) -> list[Broken]:
     """The step that creates a network."""
     return [
         Broken(
@@ -239,7 +239,7 @@ def _network(step: str) -> list[Broken]:
     ]
 
 
-def _ends(step: str, *services: str) -> list[Broken]:
+def ends(step: str, *services: str) -> list[Broken]:
     """The step that remembers the two tasks."""
     return [
         Broken(
@@ -254,17 +254,17 @@ def _ends(step: str, *services: str) -> list[Broken]:
     ]
 
 
-_WAYS = {"underlay": "^ping -n", "overlay network": "^nsenter .* ping -n -c"}
+WAYS = {"underlay": "^ping -n", "overlay network": "^nsenter .* ping -n -c"}
 
 
-def _answered(step: str, way: str, number: int, what: str = "every ping over the") -> Broken:
+def answered(step: str, way: str, number: int, what: str = "every ping over the") -> Broken:
     """Another number of pings is answered."""
     name = f"{number} answered over the {way} in step {step}"
     edit = replies(number)
-    return Broken(name, step, "machine1", _WAYS[way], edit, (f"{step}: {what} {way}",))
+    return Broken(name, step, "machine1", WAYS[way], edit, (f"{step}: {what} {way}",))
 
 
-def _full_size(step: str, address: str = "172.49.") -> Broken:
+def full_size(step: str, address: str = "172.49.") -> Broken:
     return Broken(
         f"large packets lost in step {step}",
         step,
@@ -278,18 +278,18 @@ def _full_size(step: str, address: str = "172.49.") -> Broken:
 _SOME = "some pings over the"
 LOSSY = [
     nodes("1", "down", "every node is Ready"),
-    *_network("2"),
+    *network("2"),
     *two_tasks.service("3", "lossy-a"),
     *two_tasks.service("4", "lossy-b"),
-    *_ends("5", "lossy-a", "lossy-b"),
-    *(_answered(step, way, 19) for step in ("5", "10") for way in _WAYS),
+    *ends("5", "lossy-a", "lossy-b"),
+    *(answered(step, way, 19) for step in ("5", "10") for way in WAYS),
     *fault("6", healed="10"),
-    *(_answered("6", "underlay", number, _SOME) for number in (200, 100)),
-    *(_answered("7", "overlay network", number, _SOME) for number in (200, 100)),
+    *(answered("6", "underlay", number, _SOME) for number in (200, 100)),
+    *(answered("7", "overlay network", number, _SOME) for number in (200, 100)),
     two_tasks.other_bytes("8", "machine1", "172.47."),
     nodes("9", "down", "every node is Ready"),
-    _container_stays("11"),
-    _network_stays("12", "lossy1", "2"),
+    container_stays("11"),
+    network_stays("12", "lossy1", "2"),
     container_left("lossy-a"),
 ]
 
@@ -300,8 +300,8 @@ def _not_tried(answer: Answer, _: Tape) -> None:
 
 NARROW = [
     nodes("1", "down", "every node is Ready"),
-    *_network("2"),
-    *_network("3"),
+    *network("2"),
+    *network("3"),
     Broken(
         "another MTU",
         "3",
@@ -312,12 +312,12 @@ NARROW = [
     ),
     *two_tasks.service("4", "narrow-a"),
     *two_tasks.service("5", "narrow-b"),
-    *_ends("6", "narrow-a", "narrow-b"),
-    _answered("6", "overlay network", 19),
-    _full_size("6"),
+    *ends("6", "narrow-a", "narrow-b"),
+    answered("6", "overlay network", 19),
+    full_size("6"),
     two_tasks.other_bytes("6", "machine1", "172.49."),
     *fault("7", healed="11"),
-    *(_answered("7", way, 19) for way in _WAYS),
+    *(answered("7", way, 19) for way in WAYS),
     Broken(
         "large packets pass", "8", "machine1", "ping -n -M do -c 3", replies(3), ("8: of a ping",)
     ),
@@ -340,12 +340,12 @@ NARROW = [
         output("2: eth0: <UP> mtu 1450 qdisc noqueue"),
         ("10: the MTU of", "10: a ping of"),
     ),
-    _full_size("10", "172.50."),
-    _full_size("11"),
+    full_size("10", "172.50."),
+    full_size("11"),
     two_tasks.other_bytes("11", "machine1", "172.49."),
-    _container_stays("12"),
-    _network_stays("13", "narrow1", "2"),
-    _network_stays("13", "narrow2", "3"),
+    container_stays("12"),
+    network_stays("13", "narrow1", "2"),
+    network_stays("13", "narrow2", "3"),
     Broken(
         "TCP is not tried in step 9",
         "9",
@@ -373,7 +373,7 @@ def _unreachable(step: str, machine: str, *fails: str) -> Broken:
 
 
 QUORUM = [
-    *_spread_at_first(),
+    *spread_at_first(),
     _unreachable("1", "machine1", "1: the managers that reach"),
     *fault("3", healed="8"),
     _unreachable("3", "machine2", "3: one of the two leads"),
@@ -409,6 +409,6 @@ QUORUM = [
         for machine in ("machine1", "machine2", "machine3")
     ),
     Broken("not ended", "9", "machine1", TASKS, as_in("2", TASKS), ("9: no task of quorum1",)),
-    _container_stays("10"),
+    container_stays("10"),
     container_left("quorum1"),
 ]
