@@ -4,7 +4,8 @@
 while the run is judged again: the expected value is replaced, the seen value is taken from another
 object, and the judgement always passes. A break is noticed if the record then differs from the one
 before, or if a broken world (tests/unit/scenarios/worlds/) no longer fails. A place in scenarios/
-that states an expectation and is reached by no tape is listed as well.
+that states an expectation and is reached by no tape, nor by an exercise as it was typed by hand, is
+listed as well.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 from unittest import mock
 
@@ -21,6 +23,7 @@ import scenarios
 from scenarios.kit import discovery
 from scenarios.kit.step import Step
 from scenarios.record.model import Record
+from tests.unit.scenarios.learn.test_typed import EXERCISES, Typed
 from tests.unit.scenarios.played import PLAYED, failed, play
 from tests.unit.scenarios.worlds import WORLDS
 from tests.unit.scenarios.worlds.broken import Broken
@@ -54,8 +57,7 @@ class Judge:
         real = Step.expect
 
         def expect(step: Step, what: str, **said: Any) -> bool:
-            frame = sys._getframe(1)
-            self.reached.add((Path(frame.f_code.co_filename), frame.f_lineno))
+            self.reached.add(_place(sys._getframe(1)))
             this = (step.data.number, what, (said.get("machine") or step.machine).name)
             stated.add(this)
             ok = real(step, what, **(edit(said) if edit and this == at else said))
@@ -87,14 +89,40 @@ class Judge:
         return found
 
 
+def _place(frame: FrameType) -> tuple[Path, int]:
+    return Path(frame.f_code.co_filename), frame.f_lineno
+
+
 def places() -> set[tuple[Path, int]]:
     """Where an expectation is stated in scenarios/, by file and line."""
     found = set()
     for file in _FOLDER.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Attribute) and node.attr == "expect":
+            # `holding.expect` is a function of that module, which states some itself.
+            if (
+                isinstance(node, ast.Attribute)
+                and node.attr == "expect"
+                and ast.unparse(node) != "holding.expect"
+            ):
                 found.add((file, node.lineno))
     return found
+
+
+def reached_by_hand(folder: Path) -> set[tuple[Path, int]]:
+    """The places that state an expectation of an exercise as it was typed by hand."""
+    reached = set()
+    real = Step.expect
+
+    def expect(step: Step, what: str, **said: Any) -> bool:
+        reached.add(_place(sys._getframe(1)))
+        return real(step, what, **said)
+
+    with mock.patch.object(Step, "expect", expect):
+        for name, scenario in EXERCISES.items():
+            typed = Typed(scenario, folder / name)
+            for stage in range(len(typed.stages)):
+                typed.look(stage)
+    return reached
 
 
 def not_noticed(names: list[str]) -> Iterator[str]:
@@ -110,6 +138,8 @@ def not_noticed(names: list[str]) -> Iterator[str]:
                     noticed[line] = noticed.get(line, False) or seen
                 reached |= judge.reached
             yield from (f"{name}, {line}" for line, seen in noticed.items() if not seen)
+        if not names:
+            reached |= reached_by_hand(Path(made) / "typed")
     if not names:
         for file, at in sorted(places() - reached):
             yield f"{file.relative_to(_FOLDER.parent)}:{at}: reached by no tape"
