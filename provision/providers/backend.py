@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar
 
-from provision.lab.model import Lab
+from provision.lab.model import Forward, Lab
 from provision.providers.base import Checkpoints, MachineState
 from provision.ssh.endpoint import Endpoint
 from provision.support.errors import UserError
@@ -169,6 +169,13 @@ class Backend:
     def ssh_config(self, lab: Lab) -> str:
         """How OpenSSH reaches the machines, where that takes no Vagrant; "" where it does."""
         return ""
+
+    def held_ports(self, lab: Lab, machines: Collection[str]) -> list[Forward]:
+        """The forwarded ports of machines that are off which something of the lab still holds."""
+        return []
+
+    def close_ports(self, lab: Lab, machines: Collection[str]) -> None:
+        """Free these ports, which Vagrant opens again when the machines start."""
 
     def forward(self, lab: Lab, ends: Mapping[str, Endpoint], restored: bool) -> None:
         """Open forwarded ports again that were closed, where that takes no Vagrant.

@@ -11,14 +11,17 @@ from provision.lab.model import Forward, Lab
 from provision.support.errors import UserError
 
 
-def check(lab: Lab, machines: Collection[str]) -> None:
-    """Raises UserError for ports of these machines, which do not run, that are taken here."""
+def check(lab: Lab, machines: Collection[str], held: Collection[Forward] = ()) -> None:
+    """Raises UserError for ports of these machines, which do not run, that are taken here.
+
+    Those that the lab itself holds still are `held`.
+    """
     lines = [
         f"{lab.file.name}: machines[{number}].forward[{place}]: {problem}"
         for number, machine in enumerate(lab.machines, start=1)
         if machine.name in machines
         for place, forward in enumerate(machine.forward, start=1)
-        if (problem := _problem(forward))
+        if forward not in held and (problem := _problem(forward))
     ]
     if lines:
         raise UserError("\n".join(lines), "Take another port of this host, or free that one.")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import platform
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provision.lab.model import Lab
+from provision.lab.model import Forward, Lab
 from provision.providers import naming
 from provision.providers.backend import (
     Acceleration,
@@ -172,6 +172,12 @@ class Libvirt(Backend):
             return inventory.has_machines_of(state)
         except MachineError:
             return False  # libvirt is gone from this host
+
+    def held_ports(self, lab: Lab, machines: Collection[str]) -> list[Forward]:
+        return tunnels.held(lab, machines)
+
+    def close_ports(self, lab: Lab, machines: Collection[str]) -> None:
+        tunnels.end(lab, machines)
 
     def forward(self, lab: Lab, ends: Mapping[str, Endpoint], restored: bool) -> None:
         tunnels.renew(lab, ends, restored)

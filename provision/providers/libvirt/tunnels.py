@@ -15,7 +15,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,17 +41,35 @@ def renew(lab: Lab, ends: Mapping[str, Endpoint], restored: bool) -> None:
 
     Raises MachineError where ssh cannot open a port or reach a machine.
     """
-    tunnels = [
-        _Tunnel(machine.name, forward, ends[machine.name], lab.state)
-        for machine in lab.machines
-        for forward in machine.forward
-    ]
+    tunnels = _of(lab, ends)
     cut = [tunnel for tunnel in tunnels if restored or not tunnel.process()]
     for tunnel in cut:
         tunnel.end()
         tunnel.see_free()
-    for tunnel, process in [(tunnel, tunnel.start()) for tunnel in cut]:
+    for tunnel, process in [(tunnel, tunnel.start(ends[tunnel.machine])) for tunnel in cut]:
         tunnel.see(process)
+
+
+def held(lab: Lab, machines: Collection[str]) -> list[Forward]:
+    """The ports of these machines that the lab's own ssh holds."""
+    return [one.forward for one in _of(lab, machines) if one.process()]
+
+
+def end(lab: Lab, machines: Collection[str]) -> None:
+    """End those of machines that do not run: they would hold the ports that Vagrant opens again."""
+    for tunnel in _of(lab, machines):
+        if tunnel.process():
+            tunnel.end()
+            tunnel.see_free()
+
+
+def _of(lab: Lab, machines: Collection[str]) -> list[_Tunnel]:
+    return [
+        _Tunnel(machine.name, forward, lab.state)
+        for machine in lab.machines
+        if machine.name in machines
+        for forward in machine.forward
+    ]
 
 
 def end_left(state: Path) -> list[str]:
@@ -87,7 +105,6 @@ def _kill(number: int, as_root: bool) -> None:
 class _Tunnel:
     machine: str
     forward: Forward
-    end_: Endpoint
     state: Path
 
     @property
@@ -103,9 +120,8 @@ class _Tunnel:
         return self._folder / "logs" / f"ssh-forwarding-{self.forward.host}.log"
 
     @property
-    def _way(self) -> str:
-        here = f"{self.forward.address}:{self.forward.host}"
-        return f"{here}:{self.end_.host}:{self.forward.guest}"
+    def _here(self) -> str:
+        return f"{self.forward.address}:{self.forward.host}:"
 
     def process(self) -> int:
         """Its process; 0 where it has ended, or where another has that number now."""
@@ -114,7 +130,7 @@ class _Tunnel:
             words = Path(f"/proc/{number}/cmdline").read_bytes().split(b"\0")
         except (OSError, ValueError):
             return 0
-        return number if self._way.encode() in words else 0
+        return number if any(word.startswith(self._here.encode()) for word in words) else 0
 
     def end(self) -> None:
         if number := self.process():
@@ -123,10 +139,11 @@ class _Tunnel:
             while self.process() and time.monotonic() < end:
                 time.sleep(_PAUSE)
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self, end: Endpoint) -> subprocess.Popen[bytes]:
+        way = f"{self._here}{end.host}:{self.forward.guest}"
         words = ["ssh", "-n", "-N", "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes"]
         # One whose machine is gone ends by itself.
-        words += ["-o", "ServerAliveInterval=15", "-L", self._way, *client_of(self.end_)]
+        words += ["-o", "ServerAliveInterval=15", "-L", way, *client_of(end)]
         if self._as_root:
             # As Vagrant does: it may ask for the password, and keeps it for this terminal.
             subprocess.run(["sudo", "-v"], check=False)

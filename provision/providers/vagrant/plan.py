@@ -105,7 +105,8 @@ def preview(lab: Lab, existing: Provider | None, states: dict[str, MachineState]
     lines += _settings(chosen, "all machines", lab.provider_settings)
     for machine in lab.machines:
         lines += _settings(chosen, machine.name, machine.provider_settings)
-    forwards.check(lab, [m.name for m in lab.machines if states.get(m.name) != "running"])
+    off = [m.name for m in lab.machines if states.get(m.name) != "running"]
+    forwards.check(lab, off, registry.backend(chosen).held_ports(lab, off))
     for machine in lab.machines:
         state = states.get(machine.name, "absent")
         what = {

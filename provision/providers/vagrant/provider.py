@@ -80,7 +80,9 @@ class VagrantProvider:
                 progress.phase(name, "running")
             self._forward_again(restored=False)
             return
-        forwards.check(self.lab, [name for name, state in states.items() if state != "running"])
+        off = [name for name, state in states.items() if state != "running"]
+        self.backend.close_ports(self.lab, off)
+        forwards.check(self.lab, off)
         self._remove_failed(progress)
         self._see_disks([name for name, state in states.items() if state == "stopped"])
         write_atomic(self.state / "plan.json", json.dumps(asdict(self.plan), indent=2) + "\n")

@@ -18,10 +18,11 @@ import pytest
 
 from provision.lab.load import load
 from provision.lab.model import Lab
+from provision.providers import forwards
 from provision.providers.libvirt import tunnels
 from provision.providers.libvirt.backend import Libvirt
 from provision.ssh.endpoint import Endpoint
-from provision.support.errors import MachineError
+from provision.support.errors import MachineError, UserError
 
 # Whether the machines have been restored from a checkpoint.
 Again = Callable[[bool], None]
@@ -207,3 +208,18 @@ def test_one_whose_note_was_lost_is_known_by_the_labs_key(
     assert tunnels.end_left(lab.state) == [f"forwarded port 127.0.0.1:{port}"]
     while answers(port):
         time.sleep(0.05)
+
+
+def test_those_of_machines_that_are_off_hold_no_port_against_the_next_up(
+    again: Again, lab: Lab, note: Path, port: int
+) -> None:
+    """After a power cut of the machines ssh still waits for them."""
+    again(False)
+    with pytest.raises(UserError, match="is in use on this host"):
+        forwards.check(lab, ["web"])
+    forwards.check(lab, ["web"], Libvirt().held_ports(lab, ["web"]))
+    assert Libvirt().held_ports(lab, ["db"]) == []
+    Libvirt().close_ports(lab, ["db"])
+    assert answers(port)
+    Libvirt().close_ports(lab, ["web", "db"])
+    forwards.check(lab, ["web"])
