@@ -178,7 +178,7 @@ def tcp_hangs(step: Step) -> None:
 def fitting_network_works(step: Step) -> None:
     here = impaired.address_in(step, "1", FIRST, FITTING)
     there = impaired.address_in(step, "2", SECOND, FITTING)
-    impaired.wait_until_answered(step, here, there)
+    failures.wait_until_answered(step, here, there)
     path.expect_full_size(step, here, there, FITTING, size=FITS)
 
 
@@ -191,7 +191,7 @@ def fitting_network_works(step: Step) -> None:
     probe=True,
 )
 def healed(step: Step) -> None:
-    impaired.wait_until_answered(step, path.end(step, "1"), path.end(step, "2"))
+    failures.wait_until_answered(step, path.end(step, "1"), path.end(step, "2"))
     path.expect_full_size(step, path.end(step, "1"), path.end(step, "2"), NETWORK)
     path.expect_tcp(step, path.end(step, "1"), path.end(step, "2"))
 

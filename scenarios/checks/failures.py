@@ -249,10 +249,19 @@ def end_of_task(step: Step, since: int) -> str:
 # -- packets --------------------------------------------------------------------------------------
 
 
-def expect_answer_again(step: Step, here: End, there: End) -> None:
-    """A container answers another one's pings, once the network between them has recovered."""
+def wait_until_answered(step: Step, here: End, there: End) -> None:
+    """Wait until a container answers another one's small ping. What is judged comes after it.
+
+    A node that was not heard of in time is Down, and the engines cut it off from the overlay until
+    they hear of it again.
+    """
     once = ping_command(here.task, there.address, count=1, wait=1)
     patiently(step, lambda: here.machine.run(once, 60).ok, bool)
+
+
+def expect_answer_again(step: Step, here: End, there: End) -> None:
+    """A container answers another one's pings, once the network between them has recovered."""
+    wait_until_answered(step, here, there)
     containers.expect_answer(step, here, there)
 
 

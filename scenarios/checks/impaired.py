@@ -10,7 +10,7 @@ import shlex
 from dataclasses import dataclass
 
 from scenarios.checks import network, path
-from scenarios.evidence.ping import answered_command, inside, read_ping
+from scenarios.evidence.ping import inside, read_ping
 from scenarios.kit.step import Step, StepFailed
 from scenarios.record import model
 
@@ -50,16 +50,6 @@ def address_in(step: Step, number: str, service: str, inside_of: str) -> path.En
     if not address:
         raise StepFailed(f"the task of {service} has no address in {inside_of}")
     return path.End(found[0]["Name"].lstrip("/"), address, machine)
-
-
-def wait_until_answered(step: Step, here: path.End, there: path.End) -> None:
-    """Wait until a small ping is answered. What is judged comes after it.
-
-    Large packets that vanish delay the managers' own, and a node that was not heard of in time is
-    Down: the engines cut it off from the overlay until they hear of it again.
-    """
-    command = answered_command(here.task, there.address)
-    step.run(command, on=here.machine, must=False, sudo=True)
 
 
 # -- pings ----------------------------------------------------------------------------------------

@@ -50,12 +50,6 @@ def largest_command(container: str, target: str, size: int) -> str:
     )
 
 
-def answered_command(container: str, target: str) -> str:
-    """Ping until there is an answer, for two minutes and a half at most."""
-    once = f'nsenter -n -t "$pid" ping -n -c 1 -W 2 {shlex.quote(target)}'
-    return f"pid={_pid(container)}; for _ in $(seq 50); do {once} && break; sleep 1; done"
-
-
 def inside(container: str) -> str:
     """What runs a command of the machine in a container's network namespace."""
     return f"nsenter -n -t {_pid(container)}"

@@ -22,9 +22,9 @@ _LONGEST = 4000  # characters
 # What a terminal says of itself, and the marks around what is pasted, are no keys.
 _REPORT = re.compile(r"\x1b\[(?:20[01]~|[?>]?[\d;]*[cRn]|[IO]|<[\d;]*[mM])")
 _KEY = re.compile(r"\x1b(?:\[[\d;?<>]*[ -/]*[@-~]?|O.?|.?)|.", re.DOTALL)
-_SECRET = {"login", "swarm", "secret", "config"}
+_SECRET_VERBS = {"login", "swarm", "secret", "config"}
 # Options whose values may be one, a variable of the environment say.
-_SECRETS = re.compile(r"\s(?:-\w*e\b|-e\S|--(?:env|password|secret|build-arg|log-opt))")
+_SECRET_OPTIONS = re.compile(r"\s(?:-\w*e\b|-e\S|--(?:env|password|secret|build-arg|log-opt))")
 
 # The lines that were typed on a machine so far, the oldest first.
 Typed = Callable[[str], "list[Line]"]
@@ -68,7 +68,7 @@ class Typing:
             self._line = self._line[:-1]
             return
         words = self._line.removeprefix("sudo ").split()
-        secret = _SECRET.intersection(words[1:2]) or _SECRETS.search(self._line)
+        secret = _SECRET_VERBS.intersection(words[1:2]) or _SECRET_OPTIONS.search(self._line)
         if self._known and words[:1] == ["docker"] and not secret:
             self.lines.append(Line(self._line.strip()))
         self._line, self._known = "", True

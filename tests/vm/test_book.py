@@ -36,7 +36,7 @@ PORT = 18022
 class Lab:
     """The lab that ships, in a folder of its own, driven by the command line alone.
 
-    Where it is defined anew, a port of the host leads to its first machine.
+    Where it is defined again, a port of the host leads to its first machine.
     """
 
     def __init__(self, world: World, folder: Path) -> None:
@@ -115,6 +115,14 @@ class Lab:
     def report(self, scenario: str = "overlay") -> dict[str, Any]:
         found = sorted(self.folder.glob(f"reports/book/*-{scenario}/report.json"))
         return dict(json.loads(found[-1].read_text()))
+
+    def passed(self, scenario: str) -> dict[str, Any]:
+        """The report of a run that has passed."""
+        done = self.inv("scenario", scenario, timeout=3000)
+        assert done.returncode == 0, done.stdout + done.stderr
+        record = self.report(scenario)
+        assert record["verdict"] == "passed"
+        return record
 
     def define(self, *lines: str) -> None:
         """The lab that ships, with a [weave] table for the archive that is there."""

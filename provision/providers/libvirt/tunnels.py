@@ -81,16 +81,21 @@ def end_left(state: Path) -> list[str]:
     places = [f"{text}/".encode() for text in (str(state), quoted(state).strip('"'))]
     ended = []
     for folder in Path("/proc").iterdir():
-        try:
-            words = (folder / "cmdline").read_bytes().split(b"\0") if folder.name.isdigit() else []
-        except OSError:  # it has ended meanwhile
-            continue
+        words = _words(folder)
         ssh = any(word.rpartition(b"/")[2] == b"ssh" for word in words[:2])
         if ssh and b"-L" in words and any(place in word for word in words for place in places):
             way = words[words.index(b"-L") + 1].decode(errors="replace")
             _kill(int(folder.name), as_root=words[0] == b"sudo")
             ended.append(f"forwarded port {':'.join(way.split(':')[:2])}")
     return ended
+
+
+def _words(process: Path) -> list[bytes]:
+    """The command line of a process, by its folder; none where it has ended, or is no process."""
+    try:
+        return (process / "cmdline").read_bytes().split(b"\0") if process.name.isdigit() else []
+    except OSError:
+        return []
 
 
 def _kill(number: int, as_root: bool) -> None:
@@ -127,10 +132,10 @@ class _Tunnel:
         """Its process; 0 where it has ended, or where another has that number now."""
         try:
             number = int(self._note.read_text(encoding="utf-8"))
-            words = Path(f"/proc/{number}/cmdline").read_bytes().split(b"\0")
         except (OSError, ValueError):
             return 0
-        return number if any(word.startswith(self._here.encode()) for word in words) else 0
+        own = any(word.startswith(self._here.encode()) for word in _words(Path(f"/proc/{number}")))
+        return number if own else 0
 
     def end(self) -> None:
         if number := self.process():

@@ -112,7 +112,7 @@ def test_one_that_is_there_stays(again: Again, note: Path) -> None:
     assert note.read_text() == was
 
 
-def test_all_are_started_anew_when_machines_were_restored(
+def test_all_are_started_again_when_machines_were_restored(
     again: Again, note: Path, port: int
 ) -> None:
     again(False)
