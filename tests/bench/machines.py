@@ -7,6 +7,7 @@ its own, so each brings the box into libvirt. The counterpart of `inv up` is by_
 from __future__ import annotations
 
 import contextlib
+import functools
 import shutil
 import subprocess
 import tempfile
@@ -23,6 +24,12 @@ _PATIENCE = 1500.0
 _STATUSES = 5
 
 
+@functools.cache
+def _driver() -> str:
+    """For the Vagrantfile by hand. Tried once: a trial may take 20 s where KVM does not work."""
+    return "kvm" if kvm.verdict().works else "qemu"
+
+
 class Side:
     """One folder in one world, and commands in it that have to succeed."""
 
@@ -36,7 +43,7 @@ class Side:
             timeout=_PATIENCE,
             cwd=cwd or CLONE,
             SWARMRIG_LAB=str(self.folder / "lab.toml"),
-            DRIVER="kvm" if kvm.verdict().works else "qemu",
+            DRIVER=_driver(),
             **more,
         )
         if done.returncode != 0:
