@@ -71,6 +71,8 @@ class Backend:
     uses_boxes: ClassVar[bool] = True
     # Whether its machines run on the kernel of the host, as containers do.
     shares_kernel: ClassVar[bool] = False
+    # Whether machines of a box that was built here take name, address and key from it.
+    hands_over_metadata: bool = False
     # Why it keeps no checkpoints; "" where it keeps some.
     no_checkpoints: ClassVar[str] = ""
 

@@ -71,12 +71,14 @@ class Outer:
         self.folder = Path(tempfile.mkdtemp(prefix="nested-", dir=cache.folder()))
         self.folder.chmod(0o755)
         self._process: subprocess.Popen[bytes] | None = None
-        # Ends when our end of its input is closed, however we end; it is given QEMU's process.
+        # Ends when our end of its input is closed, however we end; it is given QEMU's process,
+        # the latest one.
         self._janitor = subprocess.Popen(
             [
                 "sh",
                 "-c",
-                'read -r pid; cat >/dev/null; [ -z "$pid" ] || kill -9 "$pid" 2>/dev/null; '
+                "while read -r next; do pid=$next; done; "
+                '[ -z "$pid" ] || kill -9 "$pid" 2>/dev/null; '
                 'sleep 1; rm -rf "$1"',
                 "janitor",
                 str(self.folder),
@@ -170,9 +172,16 @@ class Outer:
             if self._first() and self.run("true", limit=60).returncode == 0:
                 return
             time.sleep(2)
+        raise RuntimeError(f"the outer machine does not let in:\n{self.last_words()}")
+
+    def runs(self) -> bool:
+        """Whether its QEMU is there; an emulator has its faults, and has ended by itself."""
+        return self._process is not None and self._process.poll() is None
+
+    def last_words(self) -> str:
+        """The last lines of its QEMU and of its console."""
         shown = [self.folder / name for name in ("qemu.log", "console.log")]
-        lines = [line for file in shown if file.exists() for line in _tail(file)]
-        raise RuntimeError("the outer machine does not let in:\n" + "\n".join(lines))
+        return "\n".join(line for file in shown if file.exists() for line in _tail(file))
 
     def run(self, command: str, limit: float = 3600) -> subprocess.CompletedProcess[str]:
         """A shell command as the user `lab`; its output and errors together."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from provision.lab import load
+from provision.providers import machine_key
 from provision.providers.vagrant import requirements
 from provision.providers.vagrant.template import Plan, render
 from tests.support.tier import cannot_run
@@ -69,6 +70,15 @@ def test_vagrant_accepts_the_settings_of(provider: str, tmp_path: Path) -> None:
     bad = validate(tmp_path, wrong, provider)
     assert bad.returncode != 0
     assert "cpuz" in bad.stderr + bad.stdout
+
+
+def test_vagrant_accepts_what_a_machine_is_handed(tmp_path: Path) -> None:
+    plan = Plan("libvirt", "swarmrig/debian13", None, "swarmrig-book_", "swarmrig-book", "qemu")
+    text = render(load.load(LAB), replace(plan, metadata=True))
+    machine_key.keep(tmp_path)
+    good = validate(tmp_path, text, "libvirt")
+    assert good.returncode == 0, good.stderr + good.stdout
+    assert validate(tmp_path, text.replace("qemuargs", "qemuarg"), "libvirt").returncode != 0
 
 
 @pytest.mark.parametrize("driver", ["kvm", "qemu"])

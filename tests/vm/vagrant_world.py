@@ -32,6 +32,12 @@ done
 rm -rf /etc/libvirt/qemu /var/lib/libvirt/images
 mkdir -p /etc/libvirt/qemu /var/lib/libvirt/images
 ip link set lo up
+# libvirt looks whether QEMU's user may open /dev/kvm, and QEMU whether there is one. Where no udev
+# has set its mode the answers differ, and libvirt asks QEMU once more at each call, for a second.
+if [ -c /dev/kvm ]; then
+  mknod -m 666 "$1/kvm" c 10 232
+  mount --bind "$1/kvm" /dev/kvm
+fi
 virtlogd -d -p "$1/virtlogd.pid"
 libvirtd -d -p "$1/libvirtd.pid"
 touch "$1/begun"

@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from provision.providers.boxes import busybox
+from provision.providers.boxes import busybox, metadata
 from provision.providers.boxes.boot import boot
 from provision.support import architecture
 from provision.support.errors import UserError
@@ -138,7 +138,7 @@ class Recipe:
     @property
     def finish(self) -> str:
         """The shell text that runs in the new system's folder ($1) before it is packed."""
-        return _FINISH + boot().finish + _CLEAN
+        return _FINISH + metadata.FINISH + boot().finish + _CLEAN
 
     def hash(self) -> str:
         """A short hash of all that the box is made of, and of the architecture."""

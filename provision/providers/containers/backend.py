@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
-from io import StringIO
 from pathlib import Path
 
-import paramiko
-
 from provision.lab.model import Lab
+from provision.providers import machine_key
 from provision.providers.backend import Backend, OwnImage
 from provision.providers.base import MachineState
 from provision.providers.boxes.recipe import SUITE
@@ -17,9 +14,8 @@ from provision.providers.containers import belongings, engine, image, kernel, re
 from provision.support.errors import MachineError, UserError
 from provision.support.files import write_atomic
 
-# Beside the Vagrantfile, which names them so.
-KEY, ENVIRONMENT = "machine_key", "machine.env"
-_KEY_BITS = 3072
+# Beside the Vagrantfile, which names it so.
+ENVIRONMENT = "machine.env"
 ROOT_WARNING = (
     "the machines are containers: they share one kernel, and root in a machine is as good as root "
     "on the host of the Docker engine"
@@ -100,7 +96,7 @@ class Docker(Backend):
 
     def ssh_config(self, lab: Lab) -> str:
         """Starting Vagrant to be told the published ports takes as long as starting a machine."""
-        key = str(lab.state / KEY)
+        key = str(lab.state / machine_key.NAME)
         quoted = f'"{key}"' if " " in key else key
         return "\n".join(
             f"Host {name}\n  HostName {host}\n  Port {port}\n  User {recipe.USER}\n"
@@ -138,14 +134,4 @@ class Docker(Backend):
 
 def _keep_key(state: Path) -> None:
     """The lab's own key, and its public half for the machines' environment; made once."""
-    file = state / KEY
-    if not file.is_file():
-        # RSA is what every Vagrant reads: its SSH library needs others for Ed25519, and fails with
-        # ECDSA keys (net-ssh 7.0).
-        text = StringIO()
-        paramiko.RSAKey.generate(_KEY_BITS).write_private_key(text)
-        write_atomic(file, text.getvalue(), mode=0o600)
-    key = paramiko.RSAKey.from_private_key_file(os.fspath(file))
-    write_atomic(
-        state / ENVIRONMENT, f"{recipe.KEY_VARIABLE}={key.get_name()} {key.get_base64()}\n"
-    )
+    write_atomic(state / ENVIRONMENT, f"{recipe.KEY_VARIABLE}={machine_key.keep(state)}\n")

@@ -63,6 +63,11 @@ class Libvirt(Backend):
     management_network = True
     lists_machines = True
 
+    @property
+    def hands_over_metadata(self) -> bool:  # type: ignore[override]
+        # Not tried with a machine that boots by UEFI.
+        return not hardware.here().machine
+
     # -- this host ----------------------------------------------------------------------------
 
     def present(self) -> bool:

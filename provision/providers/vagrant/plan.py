@@ -17,6 +17,7 @@ from provision.providers.backends import registry
 from provision.providers.base import MachineState, Provider
 from provision.providers.boxes import select, store
 from provision.providers.boxes.locked import check_box
+from provision.providers.boxes.recipe import recipes
 from provision.providers.vagrant import requirements
 from provision.providers.vagrant.provider import BOOT_LIMIT
 from provision.providers.vagrant.runner import Runner
@@ -63,9 +64,16 @@ def plan(lab: Lab, progress: Progress, locks: lockfile.Locked | None = None) -> 
         architecture=architecture.debian_architecture(),
         firmware=backend.firmware(),
         boot_timeout=_EMULATED_BOOT if acceleration and not acceleration.fast else _BOOT,
+        metadata=not own and backend.hands_over_metadata and _takes_metadata(box.name, box.version),
         guest="debian" if own or select.is_debian(backend, box.name) else "",
         notes=tuple(notes),
     )
+
+
+def _takes_metadata(box: str, version: str | None) -> bool:
+    """Whether a box is one as it is built today: an older one may take none."""
+    recipe = recipes().get(box)
+    return recipe is not None and recipe.version == version
 
 
 def _box(

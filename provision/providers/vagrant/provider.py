@@ -16,7 +16,7 @@ import paramiko
 from filelock import FileLock, Timeout
 
 from provision.lab.model import Lab
-from provision.providers import forwards
+from provision.providers import forwards, machine_key
 from provision.providers.backends import registry
 from provision.providers.base import Checkpoints, MachineState
 from provision.providers.boxes import store
@@ -92,6 +92,8 @@ class VagrantProvider:
         # What was being made when a command was killed: Vagrant would stop at the names.
         for what in self.backend.remove_unfinished(self.lab, set(self._names) - set(before)):
             progress.say(f"removed half-made {what}")
+        if self.plan.metadata:
+            machine_key.keep(self.state)
         self.backend.prepare(self.lab)
         for name in self._names:
             progress.phase(name, "starting Vagrant")

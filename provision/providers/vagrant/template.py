@@ -8,7 +8,8 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from provision.lab.model import Lab
-from provision.providers import naming
+from provision.providers import machine_key, naming
+from provision.providers.boxes import metadata
 from provision.providers.libvirt import hardware, virsh
 from provision.support.errors import UserError
 
@@ -21,8 +22,9 @@ class Plan:
 
     `driver` is libvirt's "kvm" or "qemu"; `architecture` is the machines' as Debian names it, and
     `firmware` the file of their UEFI, "" where they have a BIOS; `boot_timeout` is in seconds;
-    `guest` is their system by Vagrant's name, "" where Vagrant has to find it out; `notes` say
-    why, a line for each choice.
+    `guest` is their system by Vagrant's name, "" where Vagrant has to find it out; with `metadata`
+    machines of the lab's box take name, address and key from their hypervisor; `notes` say why, a
+    line for each choice.
     """
 
     provider: str
@@ -35,6 +37,7 @@ class Plan:
     firmware: str = ""
     boot_timeout: int = 600
     guest: str = ""
+    metadata: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -82,6 +85,12 @@ def render(lab: Lab, plan: Plan) -> str:
         prefix_length=subnet.prefixlen,
         hardware=hardware.of(plan.architecture),
         libvirt_uri=virsh.URI,
+        metadata={
+            machine.name: metadata.text(machine.name, machine.address, subnet.prefixlen)
+            for machine in lab.machines
+            if plan.metadata and not machine.box
+        },
+        public_key=machine_key.PUBLIC,
         labels=list(naming.labels(lab.name, lab.state).items()),
     )
 

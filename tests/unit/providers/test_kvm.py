@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Callable
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from provision.providers.libvirt import kvm, virsh
 from provision.support.errors import MachineError
-from provision.support.wait import wait_until
 
 SUCCESS = "echo VFS: Unable to mount root fs"
 
@@ -57,28 +56,28 @@ def test_a_guest_that_fails_at_once_is_kept_as_a_verdict(qemu: Path) -> None:
     assert kvm.verdict().cached
 
 
-def test_a_guest_that_had_the_processor_and_hung_is_kept_as_a_verdict(
+def test_a_guest_that_had_a_processor_and_hung_is_kept_as_a_verdict(
     qemu: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plays(qemu, "while :; do :; done")
-    monkeypatch.setattr(kvm, "_processor_seconds", _until(kvm._processor_seconds, 0.1))
-    monkeypatch.setattr(kvm, "_OWN_SHARE", 0.2)
+    plays(qemu, "exec sleep 60")
+    spent = iter((7.0, 7.0 + kvm.PATIENCE))
+    monkeypatch.setattr(kvm, "_processor_seconds", lambda: next(spent))
     assert not kvm.verdict().works
     assert kvm.verdict().cached
     assert runs(qemu) == 1
 
 
-def _until(measured: Callable[[int], float], enough: float) -> Callable[[int], float]:
-    """The host that runs the test may be busy: the guest is waited for until it had its share."""
-
-    def seconds(pid: int) -> float:
-        return wait_until(lambda: measured(pid), lambda used: used >= enough, 120)
-
-    return seconds
+def test_what_a_guest_had_of_the_processors_or_could_have_had_is_known_when_it_has_ended() -> None:
+    before = kvm._processor_seconds()
+    subprocess.run(["sh", "-c", "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done"], check=True)
+    assert kvm._processor_seconds() - before > 0.05
 
 
-def test_a_trial_that_timed_out_without_the_processor_is_tried_again(qemu: Path) -> None:
+def test_a_trial_that_timed_out_on_a_busy_host_is_tried_again(
+    qemu: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plays(qemu, "exec sleep 60")
+    monkeypatch.setattr(kvm, "_processor_seconds", lambda: 7.0)
     first = kvm.verdict()
     assert (first.works, first.cached) == (False, False)
     plays(qemu, SUCCESS)

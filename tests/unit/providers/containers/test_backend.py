@@ -9,7 +9,7 @@ import pytest
 
 from provision.lab.load import load
 from provision.lab.model import Lab
-from provision.providers import naming
+from provision.providers import machine_key, naming
 from provision.providers.backend import Acceleration
 from provision.providers.backends import registry
 from provision.providers.containers import backend, belongings, engine
@@ -30,11 +30,11 @@ def lab(tmp_path: Path) -> Lab:
 def test_the_labs_key_is_made_once_and_only_its_public_half_goes_into_machines(lab: Lab) -> None:
     lab.state.mkdir(parents=True)
     backend._keep_key(lab.state)
-    private = (lab.state / backend.KEY).read_text()
+    private = (lab.state / machine_key.NAME).read_text()
     backend._keep_key(lab.state)
-    assert (lab.state / backend.KEY).read_text() == private
-    assert (lab.state / backend.KEY).stat().st_mode & 0o777 == 0o600
-    key = paramiko.RSAKey.from_private_key_file(str(lab.state / backend.KEY))
+    assert (lab.state / machine_key.NAME).read_text() == private
+    assert (lab.state / machine_key.NAME).stat().st_mode & 0o777 == 0o600
+    key = paramiko.RSAKey.from_private_key_file(str(lab.state / machine_key.NAME))
     environment = (lab.state / backend.ENVIRONMENT).read_text()
     assert environment == f"SWARMRIG_KEY=ssh-rsa {key.get_base64()}\n"
 

@@ -64,6 +64,22 @@ def test_a_known_system_is_named_and_one_of_an_own_box_is_not(tmp_path: Path) ->
     assert "machine.vm.guest" not in render(lab, PLAN)
 
 
+def test_machines_of_the_labs_box_are_handed_name_address_and_key(tmp_path: Path) -> None:
+    """Those of another box may take none: Vagrant sets it all on them."""
+    (tmp_path / "lab.toml").write_text(
+        "[[machines]]\nname = 'a'\n[[machines]]\nname = 'b'\nbox = 'some/box'\n"
+    )
+    lab = load(tmp_path / "lab.toml")
+    _, first, second = render(lab, replace(PLAN, metadata=True)).split("config.vm.define")
+    assert "libvirt__dhcp_enabled: false, auto_config: false\n" in first
+    assert "machine.ssh.insert_key = false\n" in first
+    assert f"'type=3,asset=swarmrig a {lab.machines[0].address}/24 ' + public_key\n" in first
+    assert "libvirt__dhcp_enabled: false\n" in second
+    for text in (second, render(lab, PLAN)):
+        assert "insert_key" not in text
+        assert "asset" not in text
+
+
 def test_settings_are_literals_in_the_blocks_of_the_provider(tmp_path: Path) -> None:
     nasty = "x'; `rm` #{y} $(z) \\"
     (tmp_path / "lab.toml").write_text(
