@@ -108,6 +108,9 @@ for unit in apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer e2scrub_re
   fstrim.timer dpkg-db-backup.timer systemd-pstore.service getty@tty1.service; do
   ln -sf /dev/null "etc/systemd/system/$unit"
 done
+# Docker brings the profile of its containers; those of browsers and the like, a hundred by now,
+# are compiled at the first boot for longer than anything else in it.
+find etc/apparmor.d -maxdepth 1 -type f -delete 2>/dev/null || true
 # What overlay networks need, and what network plugins ask for without being able to load it.
 printf '%s\\n' overlay br_netfilter vxlan dummy ip_vs > etc/modules-load.d/swarmrig.conf
 """
