@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from provision.providers import machine_key
 from provision.providers.boxes import build
 from provision.providers.vagrant.runner import heeding_interrupts
 from tests.support.german import desktop
@@ -158,6 +159,15 @@ def test_up_goes_on_and_brings_two_machines_into_one_swarm(lab: Lab, world: Worl
         ("machine1", "running", "ready (leader)"),
         ("machine2", "running", "ready"),
     ]
+
+
+def test_the_box_took_name_and_key_from_the_hypervisor_and_vagrant_set_neither(lab: Lab) -> None:
+    public = (lab.state / machine_key.PUBLIC).read_text()
+    assert "Inserting generated public key" not in lab.vagrant_log
+    for machine in ("machine1", "machine2"):
+        assert lab.on(machine, "hostname --fqdn") == f"{machine}\n"
+        assert lab.on(machine, "cat ~/.ssh/authorized_keys") == public
+        assert lab.on(machine, "cat /var/lib/swarmrig-metadata") == ""
 
 
 def test_the_exercise_passes_and_comes_out_the_same_after_a_rebuild(lab: Lab) -> None:
@@ -395,8 +405,10 @@ def test_no_token_and_no_key_stands_in_anything_that_was_written(lab: Lab) -> No
     done = lab.inv("ssh", "machine1", "--command", "docker swarm join-token -q worker")
     token = done.stdout.strip()
     assert token.startswith("SWMTKN-")
+    key = lab.state / machine_key.NAME
+    assert key.stat().st_mode & 0o777 == 0o600
     for file in lab.folder.rglob("*"):
-        if file.is_file() and file.name != "private_key":
+        if file.is_file() and file != key:
             content = file.read_bytes()
             assert token.encode() not in content, file
             assert b"PRIVATE KEY" not in content, file
