@@ -142,7 +142,7 @@ class Outer:
             *("-m", _MEMORY, "-display", "none", "-nodefaults", "-no-reboot"),
             *("-serial", "file:/mnt/console.log"),
             *("-kernel", f"/boot/{kernel.name}", "-initrd", f"/boot/{initrd.name}", "-append"),
-            "root=LABEL=root rw console=ttyS0 net.ifnames=0 mitigations=off",
+            "root=LABEL=root rw console=ttyS0 net.ifnames=0 mitigations=off panic=1",
             "-drive",
             "file=/mnt/disk.raw,format=raw,if=virtio,cache=unsafe,discard=unmap",
             *("-netdev", f"user,id=n,restrict=on,hostfwd=tcp:127.0.0.1:{_PORT}-:22"),
