@@ -61,7 +61,7 @@ def _steps(outer: Outer) -> int:
             said(outer.last_words())
             if outer.runs() or boots == _BOOTS:
                 return 1
-            # As after a power cut, the step is to go on where it was.
+            # As after a power cut, the step resumes.
             said("the emulated outer machine has ended by itself: it is booted again")
             outer.start()
             boots += 1

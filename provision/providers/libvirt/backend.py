@@ -63,11 +63,6 @@ class Libvirt(Backend):
     management_network = True
     lists_machines = True
 
-    @property
-    def hands_over_metadata(self) -> bool:  # type: ignore[override]
-        # Not tried with a machine that boots by UEFI.
-        return not hardware.here().machine
-
     # -- this host ----------------------------------------------------------------------------
 
     def present(self) -> bool:
@@ -92,6 +87,10 @@ class Libvirt(Backend):
 
     def firmware(self) -> str:
         return hardware.firmware()
+
+    def hands_over_metadata(self) -> bool:
+        # Not tried with a machine that boots by UEFI.
+        return not hardware.here().machine
 
     def hindrances(self, lab: Lab) -> list[Hindrance]:
         return firewall.hindrances(networks.bridge(naming.management(lab.name)))

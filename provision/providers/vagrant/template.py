@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from provision.lab.model import Lab
-from provision.providers import machine_key, naming
+from provision.providers import naming
 from provision.providers.boxes import metadata
 from provision.providers.libvirt import hardware, virsh
 from provision.support.errors import UserError
@@ -90,7 +90,6 @@ def render(lab: Lab, plan: Plan) -> str:
             for machine in lab.machines
             if plan.metadata and not machine.box
         },
-        public_key=machine_key.PUBLIC,
         labels=list(naming.labels(lab.name, lab.state).items()),
     )
 
