@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+
 import docker.errors
 import requests
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -9,6 +12,29 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 from provision.machine.machine import Machine
 from provision.support.errors import MachineError
 from provision.support.progress import Progress
+
+# A job of systemd's that waits, or runs: the machine is still booting, or somebody starts it.
+_STARTING = "systemctl list-jobs --no-legend 2>/dev/null | grep -Eq ' docker[.]service +(re)?start'"
+_BOOT = 900.0  # seconds; an emulated machine on a busy host takes minutes
+_PAUSE = 0.2
+
+
+def let_start(machine: Machine, progress: Progress | None = None, patience: float = _BOOT) -> None:
+    """Wait while systemd is starting the engine, as it does when the machine boots.
+
+    Until then it looks like one that was stopped: it would be started, written down as started by
+    us, and stopped again on an existing host. What keeps it from starting is found out afterwards.
+    """
+    end = time.monotonic() + patience
+    while machine.run(_STARTING, 30).ok and time.monotonic() < end:
+        if progress:
+            progress.phase(machine.name, "waiting for Docker to start")
+        # Its socket takes questions already, and holds them until there is somebody to answer.
+        with contextlib.suppress(
+            MachineError, docker.errors.DockerException, requests.RequestException
+        ):
+            machine.docker.ping()
+        time.sleep(_PAUSE)
 
 
 def ready(machine: Machine, progress: Progress) -> str:

@@ -80,6 +80,7 @@ def plan(
     without a recipe for its system, in somebody else's swarm.
     """
     of_names, notes = _names(lab, machines, journal)
+    run_on_all("Docker", machines.values(), lambda machine: daemon.let_start(machine, progress))
     needs, answering = _engines(lab, machines, journal, wanted)
     kernels = preflight.look(machines)
     preflight.check(kernels)
