@@ -170,8 +170,11 @@ class Backend:
         """Whether the lab with that state folder has machines."""
         return any(state.glob("vagrant/machines/*/*/id"))
 
-    def ssh_config(self, lab: Lab) -> str:
-        """How OpenSSH reaches the machines, where that takes no Vagrant; "" where it does."""
+    def ssh_config(self, lab: Lab, own_key: bool) -> str:
+        """How OpenSSH reaches the machines, where that takes no Vagrant; "" where it does.
+
+        With `own_key` all machines let the lab's own key in.
+        """
         return ""
 
     def held_ports(self, lab: Lab, machines: Collection[str]) -> list[Forward]:

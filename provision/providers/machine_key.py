@@ -6,6 +6,7 @@ Else Vagrant logs in with a key that everybody knows, and replaces it.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
 
@@ -31,3 +32,14 @@ def keep(state: Path) -> str:
     public = f"{key.get_name()} {key.get_base64()}"
     write_atomic(state / PUBLIC, f"{public}\n")
     return public
+
+
+def ssh_config(state: Path, ends: Mapping[str, tuple[str, int]], user: str) -> str:
+    """How OpenSSH reaches machines that have the lab's key: `ends` are address and port by name."""
+    key = str(state / NAME)
+    quoted = f'"{key}"' if " " in key else key
+    return "\n".join(
+        f"Host {name}\n  HostName {host}\n  Port {port}\n  User {user}\n"
+        f"  IdentityFile {quoted}\n  IdentitiesOnly yes\n"
+        for name, (host, port) in ends.items()
+    )

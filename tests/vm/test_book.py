@@ -164,6 +164,7 @@ def test_up_goes_on_and_brings_two_machines_into_one_swarm(lab: Lab, world: Worl
 def test_the_box_took_name_and_key_from_the_hypervisor_and_vagrant_set_neither(lab: Lab) -> None:
     public = (lab.state / machine_key.PUBLIC).read_text()
     assert "Inserting generated public key" not in lab.vagrant_log
+    assert "Setting hostname" not in lab.vagrant_log
     for machine in ("machine1", "machine2"):
         assert lab.on(machine, "hostname --fqdn") == f"{machine}\n"
         assert lab.on(machine, "cat ~/.ssh/authorized_keys") == public

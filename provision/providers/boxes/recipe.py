@@ -103,18 +103,25 @@ rm -f etc/ssh/ssh_host_*
 cat > etc/systemd/system/swarmrig-host-keys.service <<'UNIT'
 {HOST_KEYS_UNIT}UNIT
 chroot . systemctl enable -q swarmrig-host-keys.service ssh.service
-# Under emulation every unit counts; none of these does anything for a lab.
+# Under emulation every unit counts; none of these does anything for a lab. There is no profile for
+# apparmor.service to load, and the modules and file systems come when something asks for them.
 for unit in apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer e2scrub_reap.service \
-  fstrim.timer dpkg-db-backup.timer systemd-pstore.service getty@tty1.service; do
+  fstrim.timer dpkg-db-backup.timer systemd-pstore.service getty@tty1.service apparmor.service \
+  modprobe@configfs.service modprobe@drm.service modprobe@fuse.service dev-hugepages.mount \
+  sys-kernel-config.mount sys-fs-fuse-connections.mount; do
   ln -sf /dev/null "etc/systemd/system/$unit"
 done
+# What udev would load for the processor alone: no machine of a lab has machines of its own.
+printf 'blacklist %s\n' kvm_amd kvm_intel powernow_k8 acpi_cpufreq > etc/modprobe.d/swarmrig.conf
 # Docker brings the profile of its containers; those of browsers and the like, a hundred by now,
 # are compiled at the first boot for longer than anything else in it.
-find etc/apparmor.d -maxdepth 1 -type f -delete 2>/dev/null || true
+if [ -d etc/apparmor.d ]; then find etc/apparmor.d -maxdepth 1 -type f -delete; fi
 # What overlay networks need, and what network plugins ask for without being able to load it.
 printf '%s\\n' overlay br_netfilter vxlan dummy ip_vs > etc/modules-load.d/swarmrig.conf
 """
 _CLEAN = """rm -rf var/cache/apt/archives/*.deb usr/share/doc/* usr/share/man/*
+# Nothing is out of date in a system that was just made: it has nothing to make again at its start.
+chroot . /usr/lib/systemd/systemd-update-done
 """
 
 

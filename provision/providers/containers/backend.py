@@ -94,15 +94,9 @@ class Docker(Backend):
         except (MachineError, OSError):
             return False  # there is no engine on this host any more
 
-    def ssh_config(self, lab: Lab) -> str:
+    def ssh_config(self, lab: Lab, own_key: bool) -> str:
         """Starting Vagrant to be told the published ports takes as long as starting a machine."""
-        key = str(lab.state / machine_key.NAME)
-        quoted = f'"{key}"' if " " in key else key
-        return "\n".join(
-            f"Host {name}\n  HostName {host}\n  Port {port}\n  User {recipe.USER}\n"
-            f"  IdentityFile {quoted}\n  IdentitiesOnly yes\n"
-            for name, (host, port) in belongings.ssh_ports(lab).items()
-        )
+        return machine_key.ssh_config(lab.state, belongings.ssh_ports(lab), recipe.USER)
 
     def console(self, lab: Lab, machine: str) -> str:
         return f"docker logs {belongings.container_name(lab, machine)}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.lab.model import Forward, Lab
-from provision.providers import naming
+from provision.providers import machine_key, naming
 from provision.providers.backend import (
     Acceleration,
     Backend,
@@ -53,6 +53,8 @@ _LIBVIRT = {
     "suse": "libvirt libvirt-client qemu-kvm dnsmasq",
     "arch": "libvirt qemu-base dnsmasq",
 }
+# How the boxes that are built here are logged in to.
+_USER, _SSH = "vagrant", 22
 # Arch has no package of it.
 _PLUGIN = dict.fromkeys(("debian", "fedora", "suse"), "vagrant-libvirt")
 
@@ -176,6 +178,15 @@ class Libvirt(Backend):
             return inventory.has_machines_of(state)
         except MachineError:
             return False  # libvirt is gone from this host
+
+    def ssh_config(self, lab: Lab, own_key: bool) -> str:
+        """By the addresses that libvirt's DHCP has given: Vagrant takes seconds to tell them."""
+        if not own_key:
+            return ""
+        names, subnet = _names(lab), IPv4Network(lab.management_subnet)
+        found = inventory.addresses(naming.prefix(lab.name), names, subnet)
+        ends = {name: (found[name], _SSH) for name in names if name in found}
+        return machine_key.ssh_config(lab.state, ends, _USER) if len(ends) == len(names) else ""
 
     def held_ports(self, lab: Lab, machines: Collection[str]) -> list[Forward]:
         return tunnels.held(lab, machines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 
 from provision.providers import naming
@@ -18,6 +19,23 @@ def states(prefix: str, names: list[str]) -> dict[str, MachineState]:
         _, domain, state = line.split(maxsplit=2)
         found[domain] = known.get(state.strip(), "stopped")
     return {name: found.get(prefix + name, "absent") for name in names}
+
+
+def addresses(prefix: str, names: list[str], subnet: IPv4Network) -> dict[str, str]:
+    """The address in a subnet that DHCP has given each machine, by name.
+
+    Without machines that have none, and those that have several: one of them is no longer in use.
+    """
+    found = {}
+    for name in names:
+        lines = virsh.run("domifaddr", prefix + name, "--source", "lease", check=False).splitlines()
+        # "<interface> <MAC> ipv4 <address>/<prefix length>"
+        fields = [line.split() for line in lines]
+        ipv4 = [IPv4Interface(words[3]).ip for words in fields if words[2:3] == ["ipv4"]]
+        given = {str(address) for address in ipv4 if address in subnet}
+        if len(given) == 1:
+            found[name] = given.pop()
+    return found
 
 
 def foreign_domains(prefix: str, state: Path) -> dict[str, str]:

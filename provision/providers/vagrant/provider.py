@@ -105,7 +105,8 @@ class VagrantProvider:
                 raise
         self._unfinished.unlink(missing_ok=True)
         self._forget_host_keys(before)
-        way = self.backend.ssh_config(self.lab) or self.runner.ssh_config()
+        own_key = self.plan.metadata and not any(machine.box for machine in self.lab.machines)
+        way = self.backend.ssh_config(self.lab, own_key) or self.runner.ssh_config()
         write_atomic(self.state / "ssh_config", way)
         self._see_addresses()
 

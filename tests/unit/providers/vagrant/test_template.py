@@ -73,6 +73,9 @@ def test_machines_of_the_labs_box_are_handed_name_address_and_key(tmp_path: Path
     _, first, second = render(lab, replace(PLAN, metadata=True)).split("config.vm.define")
     assert "libvirt__dhcp_enabled: false, auto_config: false\n" in first
     assert "machine.ssh.insert_key = false\n" in first
+    # Vagrant would log in once more to see whether the name is set.
+    assert "hostname" not in first
+    assert "machine.vm.hostname = 'b'\n" in second
     assert f"'type=3,asset=swarmrig a {lab.machines[0].address}/24 ' + public_key\n" in first
     assert "libvirt__dhcp_enabled: false\n" in second
     for text in (second, render(lab, PLAN)):
