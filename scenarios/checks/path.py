@@ -12,6 +12,7 @@ import shlex
 from dataclasses import dataclass
 
 from provision.machine.machine import Machine
+from provision.support.parallel import run_on_all
 from scenarios.checks import kernel
 from scenarios.evidence.capture import underlay_interface
 from scenarios.evidence.ping import inside
@@ -61,6 +62,31 @@ def end(step: Step, number: str) -> End:
     if not task or not address:
         raise StepFailed(f"the task on machine{number}, or its address, is not known")
     return End(task, address, step.context.machines[f"machine{number}"])
+
+
+def expect_any_size(step: Step, here: End, there: End, network: str, service: str = "") -> None:
+    """Full-size packets cross, and TCP does; with a `service` also by its virtual address.
+
+    The listeners are started on the other machine while the packets are pinged.
+    """
+    lacking = kernel.without_ipvs(here.machine) if service else ""
+    ports = [ADDRESS_PORT, *([NAME_PORT] if service and not lacking else [])]
+    with step.beside([_listen(there, port) for port in ports], there.machine):
+        expect_full_size(step, here, there, network)
+    _expect_arrives(step, here, there.address, ADDRESS_PORT, TCP_PROVES, "TCP")
+    if service and not lacking:
+        name = step.called(service)
+        _expect_arrives(step, here, name, NAME_PORT, VIRTUAL_PROVES, "virtual address")
+    elif service:
+        step.skip(
+            _arrives(service),
+            lacking,
+            expected=f"sha256:{DIGEST}",
+            seen="not tried",
+            source="command",
+            proves=VIRTUAL_PROVES,
+            layer="virtual address",
+        )
 
 
 def expect_full_size(step: Step, here: End, there: End, network: str, size: int = 0) -> bool:
@@ -124,15 +150,19 @@ def _mtu(step: Step, here: End, network: str) -> int:
 def _remember_underlay(step: Step) -> None:
     """Note the MTU of each machine's underlay in the topology."""
     hosts = {host.name: host for host in step.context.topology.hosts}
-    for machine in step.context.machines.values():
+
+    def look(machine: Machine) -> None:
         shown = machine.run_checked(f"ip link show {underlay_interface(machine)}", 30)
         if found := re.search(r"\bmtu (\d+)", shown):
             hosts[machine.name].mtu = int(found[1])
 
+    run_on_all("looking at the underlay", step.context.machines.values(), look)
+
 
 def expect_tcp(step: Step, here: End, there: End) -> bool:
     """Data goes by TCP from one task to the other's address, and arrives as it was sent."""
-    return _transfer(step, here, there, there.address, ADDRESS_PORT, proves=TCP_PROVES, layer="TCP")
+    step.run(_listen(there, ADDRESS_PORT), on=there.machine)
+    return _expect_arrives(step, here, there.address, ADDRESS_PORT, TCP_PROVES, "TCP")
 
 
 def expect_no_tcp(step: Step, here: End, there: End) -> bool:
@@ -140,7 +170,8 @@ def expect_no_tcp(step: Step, here: End, there: End) -> bool:
 
     One that could not even be tried shows nothing.
     """
-    digest, said = _sent(step, here, there, there.address, ADDRESS_PORT)
+    step.run(_listen(there, ADDRESS_PORT), on=there.machine)
+    digest, said = _sent(step, here, there.address, ADDRESS_PORT)
     tried = not _NOT_TRIED.search(said)
     return step.expect(
         f"{BYTES // 1024} KiB sent by TCP to {there.address} do not arrive",
@@ -153,32 +184,15 @@ def expect_no_tcp(step: Step, here: End, there: End) -> bool:
     )
 
 
-def expect_tcp_by_name(step: Step, here: End, there: End, service: str) -> None:
-    """The same to the service's virtual address; skipped where the kernel has no IPVS."""
-    if why := kernel.without_ipvs(here.machine):
-        step.skip(
-            _arrives(service),
-            why,
-            expected=f"sha256:{DIGEST}",
-            seen="not tried",
-            source="command",
-            proves=VIRTUAL_PROVES,
-            layer="virtual address",
-        )
-        return
-    target = step.called(service)
-    _transfer(step, here, there, target, NAME_PORT, proves=VIRTUAL_PROVES, layer="virtual address")
-
-
 def _arrives(target: str) -> str:
     return f"{BYTES // 1024} KiB sent by TCP to {target} arrive unchanged"
 
 
-def _transfer(
-    step: Step, here: End, there: End, target: str, port: int, *, proves: str, layer: Layer
+def _expect_arrives(
+    step: Step, here: End, target: str, port: int, proves: str, layer: Layer
 ) -> bool:
-    """What is sent to `target` arrives as it was sent."""
-    digest, said = _sent(step, here, there, target, port)
+    """What is sent to `target`, where a task listens, arrives as it was sent."""
+    digest, said = _sent(step, here, target, port)
     return step.expect(
         _arrives(target),
         expected=f"sha256:{DIGEST}",
@@ -190,19 +204,24 @@ def _transfer(
     )
 
 
-def _sent(step: Step, here: End, there: End, target: str, port: int) -> tuple[str, str]:
-    """Send `CONTENT` from `here` to `target`, where `there` listens and answers with its digest.
+def _listen(there: End, port: int) -> str:
+    """The command after which a task listens, and answers what it was sent with its digest.
 
-    Returns the digest, "" where none came, and the last words of the command. The listener reads
-    exactly that many bytes: not every busybox closes its side when the input ends. The second try
-    is for a listener that was not up yet.
+    It reads exactly that many bytes: not every busybox closes its side when the input ends.
     """
     answer = shlex.quote(f"head -c {BYTES} | sha256sum")
-    step.run(
+    return (
         f"docker exec -d {shlex.quote(there.task)} "
-        f"timeout {_LISTENS} nc -l -p {port} -e sh -c {answer}",
-        on=there.machine,
+        f"timeout {_LISTENS} nc -l -p {port} -e sh -c {answer}"
     )
+
+
+def _sent(step: Step, here: End, target: str, port: int) -> tuple[str, str]:
+    """Send `CONTENT` from `here` to `target`, where a task listens and answers with its digest.
+
+    Returns the digest, "" where none came, and the last words of the command. The second try is
+    for a listener that was not up yet.
+    """
     once = f"yes {_LINE.strip()} | head -c {BYTES} | timeout 10 nc -w 5 {target} {port}"
     script = f"{once} || {{ sleep 1; {once}; }}"
     result = step.run(

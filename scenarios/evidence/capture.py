@@ -14,6 +14,7 @@ from typing import Any
 from provision.machine.machine import Machine
 from provision.support.errors import MachineError
 from provision.support.files import write_atomic
+from provision.support.parallel import run_on_all
 from scenarios.evidence.encapsulation import Encapsulation
 from scenarios.evidence.frame import icmp
 from scenarios.record.model import Capture, Packet, count
@@ -37,77 +38,99 @@ def underlay_interface(machine: Machine) -> str:
 
 @dataclass
 class _Live:
-    """A running tcpdump: what it has written so far, and whether it listens."""
+    """A tcpdump on a machine's underlay: what it has written so far, and whether it listens.
+
+    It writes to the SSH channel, so nothing is left on the machine, and it ends when its input
+    closes, even if the connection is lost.
+    """
 
     machine: Machine
-    interface: str
+    interface: str = ""
     data: io.BytesIO = field(default_factory=io.BytesIO)
     errors: str = ""
     listening: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
+    held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    channel: Any = None
+    readers: list[threading.Thread] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.machine.name
+
+    def begin(self, how: Encapsulation) -> None:
+        """Start it; it listens then. Raises MachineError where it cannot."""
+        self.interface = underlay_interface(self.machine)
+        # `cat` ends with our side of the channel; a background job of sh ignores SIGINT, hence
+        # TERM.
+        script = (
+            f"PATH=$PATH:/usr/sbin; tcpdump -i {shlex.quote(self.interface)} -n -U "
+            f"--immediate-mode -s {SNAPSHOT} -c {MOST_PACKETS} -w - {shlex.quote(how.filter)} & "
+            "p=$!; cat >/dev/null; kill -TERM $p; wait $p"
+        )
+        self.channel = self.held.enter_context(self.machine.stream(self.machine.as_root(script)))
+        for read in (self._read_errors, self._read_data):
+            self.readers.append(threading.Thread(target=read, daemon=True))
+            self.readers[-1].start()
+        if not self.listening.wait(60) or "listening on" not in self.errors:
+            raise MachineError(
+                f"{self.name}: tcpdump does not capture on {self.interface}: "
+                f"{self.errors.strip() or 'it said nothing'}"
+            )
+
+    def _read_errors(self) -> None:
+        while chunk := self.channel.recv_stderr(4096):
+            self.errors += chunk.decode(errors="replace")
+            if "listening on" in self.errors:
+                self.listening.set()
+        self.listening.set()
+
+    def _read_data(self) -> None:
+        while chunk := self.channel.recv(65536):
+            self.data.write(chunk)
+        self.ended.set()
+
+    def end(self) -> None:
+        """End it; all that it has captured is here then. Raises MachineError where it failed."""
+        with self.held:
+            self.channel.shutdown_write()
+            if not self.ended.wait(30):
+                raise MachineError(f"{self.name}: tcpdump did not end on {self.interface}")
+            # One that has failed on the way has not seen what came after: its silence says nothing.
+            if code := self.channel.recv_exit_status():
+                self.readers[0].join(5)
+                raise MachineError(
+                    f"{self.name}: tcpdump on {self.interface} has failed ({code}): "
+                    f"{self.errors.strip().splitlines()[-1]}"
+                )
 
 
 @contextlib.contextmanager
 def capturing(machines: list[Machine], how: Encapsulation) -> Iterator[list[_Live]]:
     """Capture on every machine's underlay while the block runs; all listen when it begins.
 
-    tcpdump writes to the SSH channel, so nothing is left on the machine, and it ends when its
-    input closes, even if the connection is lost. Raises MachineError where it cannot start.
+    Raises MachinesError where tcpdump cannot start, or has failed on the way.
     """
+    # What takes the packets apart later takes a second to load: while the block waits.
+    threading.Thread(target=learn_layers, daemon=True).start()
+    live = [_Live(machine) for machine in machines]
     with contextlib.ExitStack() as stack:
-        live = [stack.enter_context(_one(machine, how)) for machine in machines]
+        for one in live:
+            stack.callback(one.held.close)
+        run_on_all("starting a capture", live, lambda one: one.begin(how))
         yield live
+        run_on_all("ending a capture", live, _Live.end)
 
 
-@contextlib.contextmanager
-def _one(machine: Machine, how: Encapsulation) -> Iterator[_Live]:
-    live = _Live(machine, underlay_interface(machine))
-    # `cat` ends with our side of the channel; a background job of sh ignores SIGINT, hence TERM.
-    script = (
-        f"PATH=$PATH:/usr/sbin; tcpdump -i {shlex.quote(live.interface)} -n -U --immediate-mode "
-        f"-s {SNAPSHOT} -c {MOST_PACKETS} -w - {shlex.quote(how.filter)} & p=$!; "
-        "cat >/dev/null; kill -TERM $p; wait $p"
-    )
-    with machine.stream(machine.as_root(script)) as channel:
-
-        def read_errors() -> None:
-            while chunk := channel.recv_stderr(4096):
-                live.errors += chunk.decode(errors="replace")
-                if "listening on" in live.errors:
-                    live.listening.set()
-            live.listening.set()
-
-        def read_data() -> None:
-            while chunk := channel.recv(65536):
-                live.data.write(chunk)
-            live.ended.set()
-
-        readers = [threading.Thread(target=one, daemon=True) for one in (read_errors, read_data)]
-        for reader in readers:
-            reader.start()
-        if not live.listening.wait(60) or "listening on" not in live.errors:
-            raise MachineError(
-                f"{machine.name}: tcpdump does not capture on {live.interface}: "
-                f"{live.errors.strip() or 'it said nothing'}"
-            )
-        yield live
-        channel.shutdown_write()
-        if not live.ended.wait(30):
-            raise MachineError(f"{machine.name}: tcpdump did not end on {live.interface}")
-        # One that has failed on the way has not seen what came after: its silence says nothing.
-        if code := channel.recv_exit_status():
-            readers[0].join(5)
-            raise MachineError(
-                f"{machine.name}: tcpdump on {live.interface} has failed ({code}): "
-                f"{live.errors.strip().splitlines()[-1]}"
-            )
+def learn_layers() -> None:
+    """Importing the layers is what teaches scapy to take them apart; it takes a second."""
+    from scapy.layers import inet, inet6, l2, vxlan  # noqa: F401, PLC0415
 
 
 def read_capture(live: _Live, how: Encapsulation, folder: Path, file: str) -> Capture:
     """Keep a finished capture as `folder/file` and say what is in it."""
-    # Importing the layers is what teaches scapy to take them apart; it takes a second.
-    from scapy.layers import inet, l2, vxlan  # noqa: F401, PLC0415
-    from scapy.utils import rdpcap  # noqa: PLC0415
+    learn_layers()
+    from scapy.utils import rdpcap  # noqa: PLC0415 - scapy takes a second to import
 
     data = live.data.getvalue()
     write_atomic(folder / file, data)

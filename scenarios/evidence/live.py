@@ -46,7 +46,7 @@ from provision.machine.machine import Machine
 from provision.support.errors import MachineError, SwarmrigError
 from provision.support.files import write_atomic
 from scenarios.evidence import frame
-from scenarios.evidence.capture import SNAPSHOT, underlay_interface
+from scenarios.evidence.capture import SNAPSHOT, learn_layers, underlay_interface
 from scenarios.evidence.encapsulation import Encapsulation, among
 from scenarios.evidence.pcap import Raw, Stream, written
 
@@ -246,7 +246,7 @@ class Live:
 
     def _watch(self, post: _Post) -> None:
         """Capture on one machine, again and again, until all is over."""
-        _learn_layers()
+        learn_layers()
         while not self._over.is_set():
             why = ""
             try:
@@ -364,11 +364,6 @@ def _last_words(post: _Post) -> str:
     lines = [line.strip() for line in post.said.splitlines() if not _USUAL.search(line)]
     last = lines[-1] if lines else "it does not say why"
     return f"{post.machine.name}: tcpdump has ended on {post.interface}: {last}"
-
-
-def _learn_layers() -> None:
-    """Importing the layers is what teaches scapy to take them apart; it takes a second."""
-    from scapy.layers import inet, inet6, l2, vxlan  # noqa: F401, PLC0415
 
 
 def _described(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -163,8 +164,23 @@ class Step:
             return once()
         result, was_done = late.repeated(once, self.context.tell)
         if not (result.ok or was_done):
-            raise StepFailed(f"{result.machine}: `{command}`: {result.last_words}")
+            raise _failed(result)
         return result
+
+    @contextmanager
+    def beside(self, commands: Sequence[str], on: Machine) -> Iterator[None]:
+        """Run commands on a machine, one after the other, while the block does something else.
+
+        They are recorded when the block has ended, after what it has run. Raises StepFailed when
+        one has failed.
+        """
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="beside") as pool:
+            running = pool.submit(lambda: [on.run(one, COMMAND_LIMIT) for one in commands])
+            yield
+            for result in running.result():
+                self.add(result)
+                if not result.ok:
+                    raise _failed(result)
 
     def run_service(self, command: str, service: str) -> None:
         """Run a command that waits for a service, and watch the service's tasks meanwhile."""
@@ -188,7 +204,7 @@ class Step:
         if error:
             raise StepFailed(f"service {service} does not converge: {error}")
         if not (result.ok or was_done):
-            raise StepFailed(f"{result.machine}: `{command}`: {result.last_words}")
+            raise _failed(result)
 
     def add(self, result: Result) -> None:
         """Record a command that has run."""
@@ -430,6 +446,10 @@ class Step:
             for task in services.tasks_of(self.context.manager, self.called(service))
             if task["Status"]["State"] == "running"
         ]
+
+
+def _failed(result: Result) -> StepFailed:
+    return StepFailed(f"{result.machine}: `{result.command}`: {result.last_words}")
 
 
 def missing(expected: Any) -> bool:

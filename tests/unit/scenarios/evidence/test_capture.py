@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -49,11 +50,15 @@ def test_only_icmp_of_the_right_network_and_addresses_counts(tmp_path: Path) -> 
 class Tcpdump:
     """A machine whose tcpdump listens, and ends with `code`; what it captured is nothing."""
 
-    name, address = "machine1", "10.77.0.1"
+    address = "10.77.0.1"
 
-    def __init__(self, code: int) -> None:
+    def __init__(self, code: int, name: str = "machine1") -> None:
         self.code = code
+        self.name = name
         self.said = [b"listening on eth1\n", b"tcpdump: The interface disappeared\n"]
+        self.starting: threading.Barrier | None = None
+        self.ending: threading.Barrier | None = None
+        self.closed = False
 
     def run_checked(self, command: str, timeout: float) -> str:
         return "2: eth1"
@@ -63,7 +68,10 @@ class Tcpdump:
 
     @contextlib.contextmanager
     def stream(self, command: str) -> Iterator[Tcpdump]:
+        if self.starting:
+            self.starting.wait(60)
         yield self
+        self.closed = True
 
     def recv(self, size: int) -> bytes:
         return b""
@@ -71,7 +79,9 @@ class Tcpdump:
     def recv_stderr(self, size: int) -> bytes:
         return self.said.pop(0) if self.said else b""
 
-    def shutdown_write(self) -> None: ...
+    def shutdown_write(self) -> None:
+        if self.ending:
+            self.ending.wait(60)
 
     def recv_exit_status(self) -> int:
         return self.code
@@ -86,3 +96,26 @@ def test_a_capture_that_has_failed_is_not_one_of_no_packets() -> None:
         capture.capturing([cast(Machine, Tcpdump(1))], encapsulation.VXLAN),
     ):
         pass
+
+
+def test_captures_are_started_and_ended_on_all_machines_at_once() -> None:
+    both = [Tcpdump(0, "machine1"), Tcpdump(0, "machine2")]
+    starting, ending = threading.Barrier(2), threading.Barrier(2)
+    for one in both:
+        one.starting, one.ending = starting, ending
+    with capture.capturing(cast("list[Machine]", both), encapsulation.VXLAN) as live:
+        assert [one.name for one in live] == ["machine1", "machine2"]
+        assert not any(one.closed for one in both)
+    assert all(one.closed for one in both)
+
+
+def test_a_capture_that_cannot_start_leaves_none_on_the_other_machines() -> None:
+    good, bad = Tcpdump(0, "machine1"), Tcpdump(0, "machine2")
+    bad.said = [b"tcpdump: eth1: no such device"]
+    with (
+        pytest.raises(MachineError, match=r"machine2: tcpdump does not capture on eth1: .*no such"),
+        capture.capturing(cast("list[Machine]", [good, bad]), encapsulation.VXLAN),
+    ):
+        pytest.fail("it began")
+    assert good.closed
+    assert bad.closed

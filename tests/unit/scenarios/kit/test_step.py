@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -34,6 +35,52 @@ def test_what_goes_while_it_is_looked_at_is_gone_and_no_error() -> None:
     looking = step.Step(context, None, [machine])  # type: ignore[arg-type, list-item]
     assert looking.containers("alpine-overlay1") == []
     assert looking.network("overlaynet1") == {}
+
+
+# -- beside one another ----------------------------------------------------------------------------
+
+
+class Running:
+    """A machine on which commands run; the first one waits until it is let go."""
+
+    def __init__(self, name: str, code: int = 0) -> None:
+        self.name = name
+        self.code = code
+        self.begun, self.let_go = threading.Event(), threading.Event()
+
+    def run(self, command: str, timeout: float, sudo: bool = False) -> Result:
+        self.begun.set()
+        assert self.let_go.wait(60)
+        return Result(self.name, command, "", "no room", self.code, "2026-01-01T00:00:00", 1.0)
+
+
+def beside(other: Running, *commands: str) -> tuple[step.Step, Any]:
+    """A step on machine1, and commands that run on another machine beside what it does."""
+    context: Any = SimpleNamespace(created=None, tell=lambda _: None, slowest_command=0.0)
+    here: Any = Running("machine1")
+    here.let_go.set()
+    made = step.Step(context, new_step("7", "Send it", [here]), [here])
+    there: Any = other
+    return made, made.beside(commands, there)
+
+
+def test_commands_run_beside_a_block_and_are_recorded_after_what_it_has_run() -> None:
+    other = Running("machine2")
+    made, block = beside(other, "listen 1", "listen 2")
+    with block:
+        assert other.begun.wait(60)
+        made.run("ping", must=True)
+        other.let_go.set()
+    assert [one.command for one in made.data.commands] == ["ping", "listen 1", "listen 2"]
+
+
+def test_one_that_has_failed_beside_a_block_makes_the_step_fail() -> None:
+    other = Running("machine2", code=1)
+    other.let_go.set()
+    made, block = beside(other, "listen")
+    with pytest.raises(step.StepFailed, match="machine2: `listen`: no room"), block:
+        pass
+    assert [one.exit_code for one in made.data.commands] == [1]
 
 
 # -- a manager that answers too late -------------------------------------------------------------
