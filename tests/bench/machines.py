@@ -44,6 +44,8 @@ class Side:
             cwd=cwd or CLONE,
             SWARMRIG_LAB=str(self.folder / "lab.toml"),
             DRIVER=_driver(),
+            # As where somebody uses it: a verb's modules were compiled by an earlier one.
+            PYTHONDONTWRITEBYTECODE="",
             **more,
         )
         if done.returncode != 0:
