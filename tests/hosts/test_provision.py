@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
+from provision.changes.journal import of_lab
 from provision.lifecycle import up
 from provision.machine.machine import connected
 from provision.providers.existing import HostsProvider
@@ -105,6 +106,47 @@ def test_docker_is_installed_where_it_is_missing(bare_hosts: list[Host], lab_of:
         assert host.exec("docker", "version", check=False).returncode == 0
         host.load_image()
     assert set(up.up(lab, quiet()).engines) == {"machine3", "machine4"}
+
+
+_GO, _SLOW = "/run/go", "/etc/systemd/system/docker.service.d/slow.conf"
+_STARTS_SLOWLY = f"""
+set -e
+mkdir -p {_SLOW.rpartition("/")[0]}
+printf '[Service]\\nExecStartPre=/bin/sh -c "until [ -e {_GO} ]; do sleep 0.1; done"\\n' > {_SLOW}
+systemctl daemon-reload
+systemctl stop docker.socket docker
+systemctl start --no-block docker.socket docker
+"""
+_STARTS_AS_BEFORE = f"""
+touch {_GO}
+rm {_SLOW}
+systemctl daemon-reload
+systemctl start docker
+rm {_GO}
+"""
+
+
+def test_an_engine_that_is_just_being_started_is_waited_for_and_not_written_down_as_stopped(
+    two_hosts: list[Host], lab_of: Labs
+) -> None:
+    """As when a host boots: what is written down as stopped is stopped when the lab is gone."""
+    lab, second = lab_of(two_hosts), two_hosts[1]
+
+    class Printed(io.StringIO):
+        """The engine comes up as soon as somebody says that it is waited for."""
+
+        def write(self, text: str) -> int:
+            if "machine2: waiting for Docker to start" in text:
+                second.exec("touch", _GO)
+            return super().write(text)
+
+    second.exec("sh", "-c", _STARTS_SLOWLY)
+    try:
+        up.up(lab, quiet(Printed()))
+        assert second.exec("systemctl", "is-active", "docker").stdout == "active\n"
+        assert "daemon" not in {entry.kind for entry in of_lab(lab).of("machine2")}
+    finally:
+        second.exec("sh", "-c", _STARTS_AS_BEFORE)
 
 
 LOCKS = ("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock")
