@@ -69,6 +69,8 @@ class Backend:
     lists_machines: ClassVar[bool] = False
     # Whether its machines are made of Vagrant's boxes, rather than of `own_image`.
     uses_boxes: ClassVar[bool] = True
+    # Whether machines of a box that was built here take name, address and key from it.
+    hands_over_metadata: ClassVar[bool] = False
     # Whether its machines run on the kernel of the host, as containers do.
     shares_kernel: ClassVar[bool] = False
     # Why it keeps no checkpoints; "" where it keeps some.
@@ -111,10 +113,6 @@ class Backend:
     def firmware(self) -> str:
         """The file of the UEFI that machines boot with; "" where they need none that is named."""
         return ""
-
-    def hands_over_metadata(self) -> bool:
-        """Whether machines of a box that was built here take name, address and key from it."""
-        return False
 
     def version_commands(self) -> Mapping[str, tuple[str, ...]]:
         """The commands that print the versions of its programs, by the program's name."""

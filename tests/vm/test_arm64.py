@@ -62,6 +62,8 @@ def test_up_boots_machines_with_docker_in_one_swarm(lab: Lab, world: World) -> N
         "arm64",
     ]
     assert [m["node"] for m in lab.status()] == ["ready (leader)", "ready"]
+    # UEFI passes on what the hypervisor hands over, as a BIOS does.
+    assert lab.on("machine2", "cat /var/lib/swarmrig-metadata; hostname --fqdn") == "machine2\n"
     assert lab.on("machine1", "docker node ls --format '{{.Status}}'") == "Ready\n" * 2
 
 

@@ -3,8 +3,8 @@
 Vagrant sets them over SSH, one after the other, and that takes as long as half a boot where
 machines are emulated. So the hypervisor gives them to the machine as the asset tag of its chassis,
 a text of SMBIOS that Linux shows in /sys (DMTF DSP0134, system enclosure, type 3), and a unit of
-the box sets them at the first start, before the network and sshd. Vagrant then finds them set. A
-machine without such a text starts as it is, and Vagrant does it all.
+the box sets them at the first start, before the network and sshd; the Vagrantfile then says nothing
+of them. A machine without such a text starts as it is, and Vagrant does it all.
 """
 
 from __future__ import annotations

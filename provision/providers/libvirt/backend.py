@@ -64,6 +64,7 @@ class Libvirt(Backend):
     builds_boxes = True
     management_network = True
     lists_machines = True
+    hands_over_metadata = True
 
     # -- this host ----------------------------------------------------------------------------
 
@@ -89,10 +90,6 @@ class Libvirt(Backend):
 
     def firmware(self) -> str:
         return hardware.firmware()
-
-    def hands_over_metadata(self) -> bool:
-        # Not tried with a machine that boots by UEFI.
-        return not hardware.here().machine
 
     def hindrances(self, lab: Lab) -> list[Hindrance]:
         return firewall.hindrances(networks.bridge(naming.management(lab.name)))

@@ -64,9 +64,7 @@ def plan(lab: Lab, progress: Progress, locks: lockfile.Locked | None = None) -> 
         architecture=architecture.debian_architecture(),
         firmware=backend.firmware(),
         boot_timeout=_EMULATED_BOOT if acceleration and not acceleration.fast else _BOOT,
-        metadata=not own
-        and backend.hands_over_metadata()
-        and _takes_metadata(box.name, box.version),
+        metadata=backend.hands_over_metadata and _takes_metadata(box.name, box.version),
         guest="debian" if own or select.is_debian(backend, box.name) else "",
         notes=tuple(notes),
     )
