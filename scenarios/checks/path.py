@@ -44,7 +44,7 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()
 ADDRESS_PORT, NAME_PORT = 7701, 7702
 # What Docker, or the container's shell, says where it cannot run the command.
 _NOT_TRIED = re.compile(r"Error response from daemon|No such container|OCI runtime|: not found")
-_LISTENS = 60  # seconds
+_LISTENS = 180  # seconds: while the largest packet that passes is looked for, too
 
 
 @dataclass(frozen=True)
