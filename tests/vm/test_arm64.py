@@ -22,7 +22,7 @@ from tests.vm.vagrant_world import World
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("SWARMRIG_VM") != "all",
-    reason="an emulated arm64 host takes eight minutes, its box twelve: SWARMRIG_VM=all runs it",
+    reason="an emulated arm64 host takes four minutes, its box eight: SWARMRIG_VM=all runs it",
 )
 
 
