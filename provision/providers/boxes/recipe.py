@@ -121,7 +121,9 @@ printf '%s\\n' overlay br_netfilter vxlan dummy ip_vs > etc/modules-load.d/swarm
 """
 _CLEAN = """rm -rf var/cache/apt/archives/*.deb usr/share/doc/* usr/share/man/*
 # Nothing is out of date in a system that was just made: it has nothing to make again at its start.
-chroot . /usr/lib/systemd/systemd-update-done
+# Debian 12 does not look for it.
+done=usr/lib/systemd/systemd-update-done
+if [ -x "$done" ]; then chroot . "/$done"; fi
 """
 
 
