@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import time
+from operator import not_
 
 import docker.errors
 import requests
@@ -12,7 +12,9 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 from provision.machine.machine import Machine
 from provision.support.errors import MachineError
 from provision.support.progress import Progress
+from provision.support.wait import wait_until
 
+_NO_ANSWER = (MachineError, docker.errors.DockerException, requests.RequestException)
 # A job of systemd's that waits, or runs: the machine is still booting, or somebody starts it.
 _STARTING = "systemctl list-jobs --no-legend 2>/dev/null | grep -Eq ' docker[.]service +(re)?start'"
 _BOOT = 900.0  # seconds; an emulated machine on a busy host takes minutes
@@ -25,16 +27,18 @@ def let_start(machine: Machine, progress: Progress | None = None, patience: floa
     Until then it looks like one that was stopped: it would be started, written down as started by
     us, and stopped again on an existing host. What keeps it from starting is found out afterwards.
     """
-    end = time.monotonic() + patience
-    while machine.run(_STARTING, 30).ok and time.monotonic() < end:
+
+    def starting() -> bool:
+        if not machine.run(_STARTING, 30).ok:
+            return False
         if progress:
             progress.phase(machine.name, "waiting for Docker to start")
         # Its socket takes questions already, and holds them until there is somebody to answer.
-        with contextlib.suppress(
-            MachineError, docker.errors.DockerException, requests.RequestException
-        ):
+        with contextlib.suppress(*_NO_ANSWER):
             machine.docker.ping()
-        time.sleep(_PAUSE)
+        return True
+
+    wait_until(starting, not_, patience, _PAUSE)
 
 
 def ready(machine: Machine, progress: Progress) -> str:
@@ -51,14 +55,12 @@ def wait(machine: Machine, patience: float = 120) -> str:
         for attempt in Retrying(
             stop=stop_after_delay(patience),
             wait=wait_fixed(0.5),
-            retry=retry_if_exception_type(
-                (MachineError, docker.errors.DockerException, requests.RequestException)
-            ),
+            retry=retry_if_exception_type(_NO_ANSWER),
             reraise=True,
         ):
             with attempt:
                 return str(machine.docker.version()["Version"])
-    except (MachineError, docker.errors.DockerException, requests.RequestException) as error:
+    except _NO_ANSWER as error:
         raise MachineError(
             f"{machine.name}: the Docker Engine did not answer within {patience:.0f} s; "
             f"its log says: {machine.daemon_log()}",

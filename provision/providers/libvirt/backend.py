@@ -53,10 +53,10 @@ _LIBVIRT = {
     "suse": "libvirt libvirt-client qemu-kvm dnsmasq",
     "arch": "libvirt qemu-base dnsmasq",
 }
-# How the boxes that are built here are logged in to.
-_USER, _SSH = "vagrant", 22
 # Arch has no package of it.
 _PLUGIN = dict.fromkeys(("debian", "fedora", "suse"), "vagrant-libvirt")
+# How the boxes that are built here are logged in to.
+_USER, _SSH = "vagrant", 22
 
 
 class Libvirt(Backend):
@@ -182,8 +182,10 @@ class Libvirt(Backend):
             return ""
         names, subnet = _names(lab), IPv4Network(lab.management_subnet)
         found = inventory.addresses(naming.prefix(lab.name), names, subnet)
-        ends = {name: (found[name], _SSH) for name in names if name in found}
-        return machine_key.ssh_config(lab.state, ends, _USER) if len(ends) == len(names) else ""
+        if len(found) < len(names):
+            return ""
+        ends = {name: (address, _SSH) for name, address in found.items()}
+        return machine_key.ssh_config(lab.state, ends, _USER)
 
     def held_ports(self, lab: Lab, machines: Collection[str]) -> list[Forward]:
         return tunnels.held(lab, machines)

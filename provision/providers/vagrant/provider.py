@@ -105,7 +105,7 @@ class VagrantProvider:
                 raise
         self._unfinished.unlink(missing_ok=True)
         self._forget_host_keys(before)
-        own_key = self.plan.metadata and not any(machine.box for machine in self.lab.machines)
+        own_key = all(map(self.plan.hands_over, self.lab.machines))
         way = self.backend.ssh_config(self.lab, own_key) or self.runner.ssh_config()
         write_atomic(self.state / "ssh_config", way)
         self._see_addresses()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from provision.lab.model import Lab
+from provision.lab.model import Lab, MachineSpec
 from provision.providers import naming
 from provision.providers.boxes import metadata
 from provision.providers.libvirt import hardware, virsh
@@ -39,6 +39,10 @@ class Plan:
     guest: str = ""
     metadata: bool = False
     notes: tuple[str, ...] = ()
+
+    def hands_over(self, machine: MachineSpec) -> bool:
+        """Whether a machine takes name, address and key: one of another box may take none."""
+        return self.metadata and not machine.box
 
 
 def ruby(value: str) -> str:
@@ -88,7 +92,7 @@ def render(lab: Lab, plan: Plan) -> str:
         metadata={
             machine.name: metadata.text(machine.name, machine.address, subnet.prefixlen)
             for machine in lab.machines
-            if plan.metadata and not machine.box
+            if plan.hands_over(machine)
         },
         labels=list(naming.labels(lab.name, lab.state).items()),
     )
